@@ -1,0 +1,246 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The list of what a capture holds.
+
+use super::{Entry, Gather};
+use crate::ledger::LEDGER_PATH;
+use crate::log;
+use crate::modules::{module_name, MODULES};
+use crate::scan::index_of;
+
+const REGION: &[&str] = &[
+    "resource",
+    "size",
+    "mode",
+    "commit",
+    "locked",
+    "interleave_ways",
+    "interleave_granularity",
+    "extended_linear_cache_size",
+];
+const DECODER: &[&str] = &[
+    "start",
+    "size",
+    "mode",
+    "region",
+    "dpa_resource",
+    "dpa_size",
+    "interleave_ways",
+    "interleave_granularity",
+    "target_list",
+    "locked",
+];
+const MEMDEV: &[&str] = &[
+    "serial",
+    "numa_node",
+    "ram/size",
+    "pmem/size",
+    "firmware_version",
+];
+const DAX: &[&str] = &[
+    "size",
+    "resource",
+    "align",
+    "target_node",
+    "numa_node",
+    "memmap_on_memory",
+    "state",
+];
+const MAPPING: &[&str] = &["start", "end", "page_offset"];
+const HMEM: &[&str] = &[
+    "numa_node",
+    "modalias",
+    "ownership",
+    "dax_region/id",
+    "dax_region/size",
+    "dax_region/align",
+    "dax_region/available_size",
+    "dax_region/seed",
+];
+const MODULE: &[&str] = &["taint", "version", "srcversion", "initstate", "refcnt"];
+/// Where modprobe's configuration lies, the strongest first.
+pub(crate) const MODPROBE_DIRS: [&str; 4] = [
+    "etc/modprobe.d",
+    "run/modprobe.d",
+    "usr/lib/modprobe.d",
+    "lib/modprobe.d",
+];
+
+pub(super) fn gather(g: &mut Gather) {
+    proc_files(g);
+    firmware_map(g);
+    bus(g, "cxl", |name| match name {
+        _ if index_of(name, "region").is_some() => Some(REGION),
+        _ if index_of(name, "mem").is_some() => Some(MEMDEV),
+        _ if name.starts_with("decoder") => Some(DECODER),
+        _ if name.starts_with("dax_region") => Some(&["dax_region/size"]),
+        _ if ["endpoint", "port", "root"]
+            .iter()
+            .any(|p| name.starts_with(p)) =>
+        {
+            Some(&[])
+        }
+        _ => None,
+    });
+    bus(g, "dax", |name| name.starts_with("dax").then_some(DAX));
+    bus(g, "platform", |name| {
+        name.starts_with("hmem").then_some(HMEM)
+    });
+    memory(g);
+    modules(g);
+    kernel_log(g);
+    let dir = LEDGER_PATH.rsplit_once('/').map_or("", |(dir, _)| dir);
+    for name in g.names(dir) {
+        g.file(&format!("{dir}/{name}"));
+    }
+}
+
+fn proc_files(g: &mut Gather) {
+    // Where the kernel's own code and data lie helps an attacker and nobody else.
+    g.lines("proc/iomem", |l| !l.contains(" : Kernel "));
+    g.edited("proc/cmdline", |bytes| {
+        let text = String::from_utf8_lossy(&bytes);
+        let kept: Vec<&str> = text.split_whitespace().filter(|w| is_public(w)).collect();
+        format!("{}\n", kept.join(" ")).into_bytes()
+    });
+    g.edited("proc/modules", |bytes| {
+        let text = String::from_utf8_lossy(&bytes);
+        let lines = text.lines().filter_map(|l| {
+            let fields: Vec<&str> = l.split_whitespace().collect();
+            let name = fields.first().filter(|n| MODULES.contains(n))?;
+            let rest = fields.get(1..5)?.join(" ");
+            Some(format!(
+                "{name} {rest} 0x0 {}\n",
+                fields.get(6).unwrap_or(&"")
+            ))
+        });
+        lines.collect::<String>().into_bytes()
+    });
+    g.file("proc/sys/kernel/osrelease");
+}
+
+/// Parameters that shape the memory map or these drivers, and cannot hold a secret.
+fn is_public(word: &str) -> bool {
+    let key = word.trim_matches('"').split('=').next().unwrap_or_default();
+    matches!(
+        key,
+        "memmap" | "mem" | "efi" | "memhp_default_state" | "efi_fake_mem" | "numa"
+    ) || key.split('.').next().is_some_and(|m| {
+        let m = m.replace('-', "_");
+        MODULES.contains(&m.as_str()) || matches!(m.as_str(), "hmem" | "hmat" | "memory_hotplug")
+    })
+}
+
+fn firmware_map(g: &mut Gather) {
+    let dir = "sys/firmware/memmap";
+    for entry in g.names(dir) {
+        for name in ["start", "end", "type"] {
+            g.file(&format!("{dir}/{entry}/{name}"));
+        }
+    }
+}
+
+fn bus(g: &mut Gather, bus: &str, attributes: impl Fn(&str) -> Option<&'static [&'static str]>) {
+    let dir = format!("sys/bus/{bus}/devices");
+    for name in g.names(&dir) {
+        let Some(attributes) = attributes(&name) else {
+            continue;
+        };
+        let device = format!("{dir}/{name}");
+        g.link(&device);
+        g.dir(&device);
+        for link in ["driver", "uport"] {
+            g.link(&format!("{device}/{link}"));
+        }
+        for attribute in attributes {
+            g.file(&format!("{device}/{attribute}"));
+        }
+        for child in g.names(&device) {
+            if index_of(&child, "target").is_some() {
+                g.file(&format!("{device}/{child}"));
+            }
+            if index_of(&child, "mapping").is_some() {
+                for name in MAPPING {
+                    g.file(&format!("{device}/{child}/{name}"));
+                }
+            }
+        }
+    }
+    for driver in g.names(&format!("sys/bus/{bus}/drivers")) {
+        if ["cxl", "hmem", "kmem", "device_dax"]
+            .iter()
+            .any(|p| driver.starts_with(p))
+        {
+            g.dir(&format!("sys/bus/{bus}/drivers/{driver}"));
+        }
+    }
+}
+
+fn memory(g: &mut Gather) {
+    let dir = "sys/devices/system/memory";
+    g.file(&format!("{dir}/block_size_bytes"));
+    g.file(&format!("{dir}/auto_online_blocks"));
+    for block in g.names(dir) {
+        if index_of(&block, "memory").is_none() {
+            continue;
+        }
+        g.file(&format!("{dir}/{block}/state"));
+        for child in g.names(&format!("{dir}/{block}")) {
+            if index_of(&child, "node").is_some() {
+                g.link(&format!("{dir}/{block}/{child}"));
+            }
+        }
+    }
+    let dir = "sys/devices/system/node";
+    for node in g.names(dir) {
+        if index_of(&node, "node").is_some() {
+            g.dir(&format!("{dir}/{node}"));
+            g.file(&format!("{dir}/{node}/distance"));
+        }
+    }
+}
+
+fn modules(g: &mut Gather) {
+    for module in MODULES {
+        let dir = format!("sys/module/{module}");
+        g.dir(&dir);
+        for name in MODULE {
+            g.file(&format!("{dir}/{name}"));
+        }
+        if g.tree.exists(&format!("{dir}/parameters")) {
+            for name in g.names(&format!("{dir}/parameters")) {
+                g.file(&format!("{dir}/parameters/{name}"));
+            }
+        }
+    }
+    if let Ok(release) = g.tree.text("proc/sys/kernel/osrelease") {
+        for list in ["modules.dep", "modules.builtin"] {
+            let path = format!("lib/modules/{}/{list}", release.trim());
+            g.lines(&path, |l| {
+                let file = l.split(':').next().unwrap_or_default();
+                MODULES.contains(&module_name(file).as_str())
+            });
+        }
+    }
+    for dir in MODPROBE_DIRS {
+        for name in g.names(dir) {
+            g.lines(&format!("{dir}/{name}"), |l| {
+                let mut words = l.split_whitespace().skip(1);
+                words
+                    .next()
+                    .is_some_and(|w| MODULES.contains(&w.replace('-', "_").as_str()))
+            });
+        }
+    }
+}
+
+fn kernel_log(g: &mut Gather) {
+    match g.tree.kernel_log() {
+        Ok(text) => {
+            let kept = text.lines().filter(|l| log::of_interest(l));
+            let kept: String = kept.flat_map(|l| [l, "\n"]).collect();
+            g.put("dev/kmsg", Entry::File(kept.into_bytes()));
+        }
+        Err(lack) => g.note("dev/kmsg", lack),
+    }
+}

@@ -1,0 +1,246 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The CXL bus in sysfs: windows (root decoders), regions with their targets, memory devices.
+
+use serde::Serialize;
+
+use crate::range::Range;
+use crate::scan::{index_of, Scan};
+
+const DEVICES: &str = "sys/bus/cxl/devices";
+
+/// A CXL window: address space that the platform routes to CXL.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Window {
+    /// Its root decoder, such as `decoder0.0`; empty if known from `/proc/iomem` only.
+    pub decoder: String,
+    /// Its name in `/proc/iomem`, such as `CXL Window 0`.
+    pub name: Option<String>,
+    /// Unknown to users that may not read it.
+    pub range: Option<Range>,
+    /// Size, which anyone may read.
+    pub size: Option<u64>,
+}
+
+/// How far a region's setup has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum RegionState {
+    /// Decoders committed and the region's driver bound.
+    Committed,
+    /// Decoders committed, but the region's driver is not bound.
+    CommittedUnbound,
+    /// Not committed: no decoder routes its addresses.
+    Disabled,
+    /// Not readable.
+    Unknown,
+}
+
+/// A member of a region.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Target {
+    /// Position in the interleave.
+    pub position: u64,
+    /// Endpoint decoder; `None` if the member is missing.
+    pub decoder: Option<String>,
+    /// Memory device, such as `mem0`; not stable between boots.
+    pub memdev: Option<String>,
+    /// Its serial number, which is.
+    pub serial: Option<String>,
+}
+
+/// A CXL region.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Region {
+    /// Such as `region0`.
+    pub name: String,
+    /// Its addresses; none before a size is given.
+    pub range: Option<Range>,
+    /// `ram` or `pmem`.
+    pub mode: Option<String>,
+    /// Committed or not.
+    pub state: RegionState,
+    /// Root decoder of its window.
+    pub window: Option<String>,
+    /// Interleave ways.
+    pub ways: Option<u64>,
+    /// Interleave granularity in bytes.
+    pub granularity: Option<u64>,
+    /// Members in order.
+    pub targets: Vec<Target>,
+    /// Its device on the CXL bus for DAX, such as `dax_region0`.
+    pub dax_region: Option<String>,
+    /// The driver bound to that device; `None` is idle.
+    pub dax_driver: Option<String>,
+}
+
+impl Region {
+    /// Whether its decoders are committed.
+    pub fn is_committed(&self) -> bool {
+        matches!(
+            self.state,
+            RegionState::Committed | RegionState::CommittedUnbound
+        )
+    }
+}
+
+/// A CXL memory device.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Memdev {
+    /// Such as `mem0`.
+    pub name: String,
+    /// Serial number as sysfs prints it.
+    pub serial: Option<String>,
+    /// Bytes of volatile capacity.
+    pub ram_bytes: Option<u64>,
+    /// Bytes of persistent capacity.
+    pub pmem_bytes: Option<u64>,
+    /// Bytes of volatile capacity that endpoint decoders map; `None` if there is no decoder to ask.
+    pub mapped_bytes: Option<u64>,
+    /// NUMA node of the device.
+    pub node: Option<u32>,
+    /// Whether its driver is bound.
+    pub bound: bool,
+}
+
+/// What the bus holds.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Cxl {
+    pub(crate) windows: Vec<Window>,
+    pub(crate) regions: Vec<Region>,
+    pub(crate) memdevs: Vec<Memdev>,
+}
+
+/// An endpoint decoder with its device.
+struct Endpoint {
+    memdev: String,
+    is_ram: bool,
+    bytes: u64,
+}
+
+pub(crate) fn read(scan: &Scan) -> Cxl {
+    let names = scan.list(DEVICES);
+    let endpoints: Vec<Endpoint> = names
+        .iter()
+        .filter(|n| n.starts_with("decoder"))
+        .filter_map(|n| endpoint(scan, n))
+        .collect();
+    let mut cxl = Cxl::default();
+    for name in &names {
+        if index_of(name, "region").is_some() {
+            cxl.regions.push(region(scan, name, &names));
+        } else if index_of(name, "mem").is_some() {
+            cxl.memdevs.push(memdev(scan, name, &endpoints));
+        } else if name.starts_with("decoder") {
+            cxl.windows.extend(window(scan, name));
+        }
+    }
+    cxl
+}
+
+/// Root decoders alone sit directly below `rootN`.
+fn window(scan: &Scan, name: &str) -> Option<Window> {
+    let dir = format!("{DEVICES}/{name}");
+    let real = scan.real(&dir)?;
+    let parent = real.rsplit('/').nth(1)?;
+    index_of(parent, "root")?;
+    let size = scan.number(&format!("{dir}/size")).filter(|&s| s != 0);
+    let start = scan.number(&format!("{dir}/start"));
+    Some(Window {
+        decoder: name.to_string(),
+        name: None,
+        range: start.zip(size).and_then(|(a, s)| Range::with_size(a, s)),
+        size,
+    })
+}
+
+fn region(scan: &Scan, name: &str, names: &[String]) -> Region {
+    let dir = format!("{DEVICES}/{name}");
+    let start = scan.number(&format!("{dir}/resource"));
+    let size = scan.number(&format!("{dir}/size"));
+    let bound = scan.link_name(&format!("{dir}/driver")).is_some();
+    let ways = scan.number(&format!("{dir}/interleave_ways"));
+    let dax_region = format!("dax_{name}");
+    let dax_region = names.contains(&dax_region).then_some(dax_region);
+    let dax_driver = dax_region
+        .as_ref()
+        .and_then(|d| scan.link_name(&format!("{DEVICES}/{d}/driver")));
+    Region {
+        name: name.to_string(),
+        range: start.zip(size).and_then(|(a, s)| Range::with_size(a, s)),
+        mode: scan.value(&format!("{dir}/mode")),
+        state: match scan.number(&format!("{dir}/commit")) {
+            Some(0) => RegionState::Disabled,
+            Some(_) if bound => RegionState::Committed,
+            Some(_) => RegionState::CommittedUnbound,
+            None if bound => RegionState::Committed,
+            None => RegionState::Unknown,
+        },
+        window: scan.real(&dir).and_then(|real| {
+            let parent = real.rsplit('/').nth(1)?;
+            parent.starts_with("decoder").then(|| parent.to_string())
+        }),
+        // 16 is the most CXL knows; a tree may say anything.
+        targets: (0..ways.unwrap_or(0).min(64))
+            .map(|position| target(scan, &dir, position))
+            .collect(),
+        ways,
+        granularity: scan.number(&format!("{dir}/interleave_granularity")),
+        dax_region,
+        dax_driver,
+    }
+}
+
+fn target(scan: &Scan, region: &str, position: u64) -> Target {
+    let decoder = scan.value(&format!("{region}/target{position}"));
+    let memdev = decoder.as_ref().and_then(|d| memdev_of(scan, d));
+    Target {
+        position,
+        serial: memdev.as_ref().and_then(|m| serial(scan, m)),
+        memdev,
+        decoder,
+    }
+}
+
+/// `mem0` for an endpoint decoder: its port's `uport` link.
+fn memdev_of(scan: &Scan, decoder: &str) -> Option<String> {
+    if decoder.contains('/') {
+        return None;
+    }
+    let real = scan.real(&format!("{DEVICES}/{decoder}"))?;
+    let (port, _) = real.rsplit_once('/')?;
+    index_of(port.rsplit('/').next()?, "endpoint")?;
+    scan.link_name(&format!("{port}/uport"))
+}
+
+fn endpoint(scan: &Scan, name: &str) -> Option<Endpoint> {
+    let memdev = memdev_of(scan, name)?;
+    let dir = format!("{DEVICES}/{name}");
+    Some(Endpoint {
+        memdev,
+        is_ram: scan.value(&format!("{dir}/mode")).as_deref() == Some("ram"),
+        bytes: scan.number(&format!("{dir}/dpa_size")).unwrap_or(0),
+    })
+}
+
+fn serial(scan: &Scan, memdev: &str) -> Option<String> {
+    scan.value(&format!("{DEVICES}/{memdev}/serial"))
+}
+
+fn memdev(scan: &Scan, name: &str, endpoints: &[Endpoint]) -> Memdev {
+    let dir = format!("{DEVICES}/{name}");
+    let own: Vec<&Endpoint> = endpoints.iter().filter(|e| e.memdev == name).collect();
+    let mapped = own
+        .iter()
+        .filter(|e| e.is_ram)
+        .fold(0u64, |sum, e| sum.saturating_add(e.bytes));
+    Memdev {
+        name: name.to_string(),
+        serial: serial(scan, name),
+        ram_bytes: scan.number(&format!("{dir}/ram/size")),
+        pmem_bytes: scan.number(&format!("{dir}/pmem/size")),
+        mapped_bytes: (!own.is_empty()).then_some(mapped),
+        node: scan.node(&format!("{dir}/numa_node")),
+        bound: scan.link_name(&format!("{dir}/driver")).is_some(),
+    }
+}

@@ -1,0 +1,197 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Dax devices, and the `hmem` platform devices some of them sit on.
+
+use serde::Serialize;
+
+use crate::iomem::Iomem;
+use crate::range::Range;
+use crate::scan::{index_of, Scan};
+
+const DAX: &str = "sys/bus/dax/devices";
+const PLATFORM: &str = "sys/bus/platform/devices";
+
+/// What a dax device was made from.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case", tag = "kind", content = "name")]
+pub enum Parent {
+    /// An hmem device, such as `hmem.0`.
+    Hmem(String),
+    /// A CXL region, such as `region0`.
+    Region(String),
+    /// Another one, such as a persistent memory namespace.
+    Other(String),
+}
+
+/// A device on the dax bus.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct DaxDevice {
+    /// Such as `dax0.0`.
+    pub name: String,
+    /// What it was made from.
+    pub parent: Parent,
+    /// Its addresses; empty if they may not be read, or if it has no size yet.
+    pub ranges: Vec<Range>,
+    /// Its size in bytes.
+    pub size: Option<u64>,
+    /// `kmem` (System RAM) or `device_dax` (a /dev file); `None` is unbound.
+    pub driver: Option<String>,
+    /// Node its memory gets when it becomes System RAM.
+    pub target_node: Option<u32>,
+    /// Alignment in bytes.
+    pub align: Option<u64>,
+}
+
+/// An `hmem.N` platform device.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct HmemDevice {
+    /// Such as `hmem.0`.
+    pub name: String,
+    /// N; with stock drivers in order of address.
+    pub id: u64,
+    /// `hmem`, or `None` if its probe failed or it was unbound.
+    pub driver: Option<String>,
+    /// Node.
+    pub node: Option<u32>,
+    /// Its dax region's size; `None` if it has none.
+    pub size: Option<u64>,
+    /// The part of its dax region that no dax device has.
+    pub available: Option<u64>,
+    /// Its addresses, as far as known.
+    pub range: Option<Range>,
+    /// Whether the addresses are concluded from order and size rather than read.
+    pub range_derived: bool,
+}
+
+/// The `hmem_platform.0` device, through which dax_hmem learns of Soft Reserved memory.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct HmemPlatform {
+    /// Whether the kernel registered any range with it.
+    pub present: bool,
+    /// Whether dax_hmem is bound to it.
+    pub bound: bool,
+    /// The `ownership` attribute of the Rust module: `pending` or `settled`.
+    pub ownership: Option<String>,
+}
+
+pub(crate) fn devices(scan: &Scan, iomem: &Iomem) -> Vec<DaxDevice> {
+    scan.list(DAX)
+        .iter()
+        .filter(|name| name.starts_with("dax"))
+        .map(|name| device(scan, name, iomem))
+        .collect()
+}
+
+fn device(scan: &Scan, name: &str, iomem: &Iomem) -> DaxDevice {
+    let dir = format!("{DAX}/{name}");
+    let size = scan.number(&format!("{dir}/size"));
+    let mut ranges: Vec<Range> = scan
+        .list(&dir)
+        .iter()
+        .filter(|n| index_of(n, "mapping").is_some())
+        .filter_map(|n| {
+            let start = scan.number(&format!("{dir}/{n}/start"))?;
+            Range::new(start, scan.number(&format!("{dir}/{n}/end"))?)
+        })
+        .collect();
+    if ranges.is_empty() {
+        ranges.extend(
+            scan.number(&format!("{dir}/resource"))
+                .zip(size)
+                .and_then(|(start, size)| Range::with_size(start, size)),
+        );
+    }
+    if ranges.is_empty() {
+        let named = iomem.resources.iter().filter(|r| r.name == name);
+        ranges.extend(named.map(|r| r.range));
+    }
+    ranges.sort_unstable();
+    DaxDevice {
+        name: name.to_string(),
+        parent: parent(&scan.real(&dir).unwrap_or_default()),
+        ranges,
+        size,
+        driver: scan.link_name(&format!("{dir}/driver")),
+        target_node: scan.node(&format!("{dir}/target_node")),
+        align: scan.number(&format!("{dir}/align")),
+    }
+}
+
+/// The nearest ancestor that says where a dax device comes from.
+fn parent(real: &str) -> Parent {
+    let ancestors: Vec<&str> = real.split('/').rev().skip(1).collect();
+    for name in &ancestors {
+        if index_of(name, "hmem.").is_some() {
+            return Parent::Hmem(name.to_string());
+        }
+        if index_of(name, "region").is_some() {
+            return Parent::Region(name.to_string());
+        }
+    }
+    Parent::Other(ancestors.first().copied().unwrap_or_default().to_string())
+}
+
+pub(crate) fn hmem(scan: &Scan, dax: &[DaxDevice]) -> Vec<HmemDevice> {
+    scan.list(PLATFORM)
+        .iter()
+        .filter_map(|name| Some((name, index_of(name, "hmem.")?)))
+        .map(|(name, id)| {
+            let dir = format!("{PLATFORM}/{name}");
+            let own: Vec<Range> = dax
+                .iter()
+                .filter(|d| d.parent == Parent::Hmem(name.clone()))
+                .flat_map(|d| d.ranges.iter().copied())
+                .collect();
+            let size = scan.number(&format!("{dir}/dax_region/size"));
+            // Dax devices may leave room in their region; only a full one shows its bounds.
+            let bounds = own
+                .iter()
+                .map(|r| r.start)
+                .min()
+                .zip(own.iter().map(|r| r.end).max())
+                .and_then(|(start, end)| Range::new(start, end))
+                .filter(|r| size.is_none_or(|s| s == r.len()));
+            HmemDevice {
+                name: name.clone(),
+                id,
+                driver: scan.link_name(&format!("{dir}/driver")),
+                node: scan.node(&format!("{dir}/numa_node")),
+                size,
+                available: scan.number(&format!("{dir}/dax_region/available_size")),
+                range: bounds,
+                range_derived: false,
+            }
+        })
+        .collect()
+}
+
+pub(crate) fn platform(scan: &Scan) -> HmemPlatform {
+    let dir = format!("{PLATFORM}/hmem_platform.0");
+    HmemPlatform {
+        present: scan.exists(&dir),
+        bound: scan.link_name(&format!("{dir}/driver")).is_some(),
+        ownership: scan.value(&format!("{dir}/ownership")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn parents_by_path() {
+        assert_eq!(
+            parent("sys/devices/platform/hmem_platform.0/hmem.3/dax3.0"),
+            Parent::Hmem("hmem.3".into())
+        );
+        assert_eq!(
+            parent("sys/devices/platform/ACPI0017:00/root0/decoder0.0/region1/dax_region1/dax1.0"),
+            Parent::Region("region1".into())
+        );
+        assert_eq!(
+            parent("sys/devices/x/pfn0.1/dax0.0"),
+            Parent::Other("pfn0.1".into())
+        );
+        assert_eq!(parent(""), Parent::Other(String::new()));
+    }
+}

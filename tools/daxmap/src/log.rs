@@ -1,0 +1,166 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The kernel log, as far as it speaks of memory ownership.
+//!
+//! Reads `/dev/kmsg` records, `dmesg` output and the journal's short formats alike. A line that says
+//! nothing of interest is dropped; one of a driver concerned that has no known form is kept as text.
+
+mod parse;
+
+use serde::Serialize;
+
+use crate::range::Range;
+
+/// One message of interest.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Message {
+    /// Microseconds since boot.
+    pub time_us: Option<u64>,
+    /// The text without time stamp.
+    pub text: String,
+    /// What it means.
+    pub event: Event,
+}
+
+/// What a message says.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case", tag = "what")]
+pub enum Event {
+    /// An entry of the boot memory map.
+    MapEntry {
+        /// Which map: `BIOS-e820`, `user`, ...
+        map: String,
+        /// The entry.
+        range: Range,
+        /// Its type, such as `soft reserved`.
+        kind: String,
+    },
+    /// SRAT gives a range to a node.
+    NodeRange {
+        /// The node.
+        node: u32,
+        /// The range.
+        range: Range,
+    },
+    /// A driver's probe failed.
+    ProbeFailed {
+        /// The device, such as `hmem.0`.
+        device: String,
+        /// The driver, such as `hmem`.
+        driver: String,
+        /// Positive errno.
+        errno: u32,
+    },
+    /// `alloc_dax_region()` found the range taken.
+    Conflict {
+        /// The device that lost.
+        device: String,
+        /// What it wanted.
+        range: Range,
+    },
+    /// kmem found no room for the range in the resource tree.
+    ReserveFailed {
+        /// The dax device.
+        device: String,
+        /// What it wanted.
+        range: Range,
+    },
+    /// kmem could not add the memory.
+    AddFailed {
+        /// The dax device.
+        device: String,
+        /// What it wanted to add.
+        range: Range,
+    },
+    /// kmem cut the range to whole memory blocks.
+    Truncated {
+        /// The dax device.
+        device: String,
+        /// By how much, as printed.
+        by: String,
+    },
+    /// kmem refused the device for another cause.
+    Rejected {
+        /// The dax device.
+        device: String,
+        /// The cause, as printed.
+        why: String,
+    },
+    /// dax_hmem's word on a range.
+    Decision {
+        /// The range.
+        range: Range,
+        /// What it does.
+        verdict: Verdict,
+    },
+    /// A message of a driver concerned, of no known form.
+    Said {
+        /// The device it is about.
+        device: String,
+    },
+}
+
+/// What dax_hmem says it does with a range.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Verdict {
+    /// Waits for CXL's first probe.
+    Awaits,
+    /// Leaves it to CXL without having looked (after a rebind).
+    Defers,
+    /// Leaves it to CXL, which has a region.
+    Drops,
+    /// Takes it.
+    Registers,
+}
+
+/// Reads a log; messages that are of no interest are left out.
+pub fn parse(text: &str) -> Vec<Message> {
+    text.lines()
+        .filter_map(|line| {
+            let (time_us, text) = parse::split_stamp(line)?;
+            Some(Message {
+                time_us,
+                event: parse::event(text)?,
+                text: text.chars().filter(|c| !c.is_control()).collect(),
+            })
+        })
+        .collect()
+}
+
+/// Soft Reserved entries of the last memory map printed: the kernel prints one more after each edit.
+pub fn soft_reserved(messages: &[Message]) -> Vec<Range> {
+    let entries = || {
+        messages.iter().filter_map(|m| match &m.event {
+            Event::MapEntry { map, range, kind } => Some((map, range, kind)),
+            _ => None,
+        })
+    };
+    let Some((last, _, _)) = entries().next_back() else {
+        return Vec::new();
+    };
+    let ranges = entries()
+        .filter(|(map, _, kind)| *map == last && is_soft_reserved(kind))
+        .map(|(_, range, _)| *range)
+        .collect();
+    crate::range::merge(ranges)
+}
+
+/// Whether the log holds a boot memory map at all (it may have been rotated out).
+pub fn has_memory_map(messages: &[Message]) -> bool {
+    messages
+        .iter()
+        .any(|m| matches!(m.event, Event::MapEntry { .. }))
+}
+
+fn is_soft_reserved(kind: &str) -> bool {
+    kind.eq_ignore_ascii_case("soft reserved")
+}
+
+/// Whether a line may go into a capture: of interest here, and therefore not private.
+pub fn of_interest(line: &str) -> bool {
+    parse::split_stamp(line).is_some_and(|(_, text)| parse::event(text).is_some())
+}
+
+#[cfg(test)]
+mod tests;

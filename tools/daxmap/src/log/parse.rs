@@ -1,0 +1,226 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! One line of a kernel log to its time, text and meaning.
+
+use std::sync::LazyLock;
+
+use regex::{Captures, Regex};
+
+use super::{Event, Verdict};
+use crate::range::Range;
+
+/// Patterns are constants; the tests build every one of them.
+macro_rules! pattern {
+    ($name:ident, $text:expr) => {
+        static $name: LazyLock<Option<Regex>> = LazyLock::new(|| Regex::new($text).ok());
+    };
+}
+
+// `[   12.345678] text`; the journal puts the host and `kernel:` between.
+pattern!(
+    STAMP,
+    r"^\[ *(\d{1,12})\.(\d{6})\](?:\[[^\]]*\])? ?(?:\S+ kernel: )?(.*)$"
+);
+// A `/dev/kmsg` record: `6,339,5140900,-;text`.
+pattern!(RECORD, r"^\d{1,10},\d{1,20},(\d{1,18}),[^;]{0,200};(.*)$");
+
+pattern!(
+    MAP,
+    r"^(\S{1,20}): \[mem 0x([0-9a-f]{1,16})-0x([0-9a-f]{1,16})\] (.{1,60})$"
+);
+pattern!(
+    SRAT,
+    r"SRAT: Node (\d{1,6}) PXM \d+ \[mem 0x([0-9a-f]{1,16})-0x([0-9a-f]{1,16})\]"
+);
+pattern!(
+    PROBE,
+    r"^\S+ (\S{1,40}): probe with driver (\S{1,40}) failed with error -(\d{1,5})$"
+);
+pattern!(
+    CONFLICT,
+    r"(\S{1,40}): dax_region resource conflict for \[mem 0x([0-9a-f]{1,16})-0x([0-9a-f]{1,16})"
+);
+pattern!(
+    MAPPING,
+    r"(dax\d+\.\d+): mapping\d+: (?:0x)?([0-9a-f]{1,16})-(?:0x)?([0-9a-f]{1,16}) (.{1,80})$"
+);
+pattern!(
+    TRUNCATED,
+    r"(dax\d+\.\d+): DAX region truncated by (.{1,30}?) due to alignment"
+);
+pattern!(REJECTED, r"(dax\d+\.\d+): rejecting DAX region (.{1,80})$");
+pattern!(RESOURCE, r"\[mem 0x([0-9a-f]{1,16})-0x([0-9a-f]{1,16})");
+pattern!(
+    DEVICE,
+    r"^(?:\S+: )?(?:hmem_platform|hmem|kmem|device_dax|dax|dax_hmem|dax_cxl|cxl_dax_region|cxl_region|cxl_root|cxl_mem|cxl_port|cxl_endpoint|cxl_pci|cxl_acpi|cxl_core|acpi) ([A-Za-z0-9_.:-]{1,40}): "
+);
+
+/// Drivers and devices whose messages of no known form are worth keeping.
+const CONCERNED: [&str; 7] = [
+    "hmem",
+    "kmem",
+    "dax",
+    "cxl",
+    "CXL",
+    "Soft Reserved",
+    "ACPI0017",
+];
+
+/// Time in microseconds and text; `None` for a line without either form of stamp or text.
+pub(super) fn split_stamp(line: &str) -> Option<(Option<u64>, &str)> {
+    // Continuation lines of a record (` SUBSYSTEM=platform`) begin with a space.
+    if line.starts_with(' ') || line.is_empty() {
+        return None;
+    }
+    if let Some(c) = captures(&RECORD, line) {
+        return Some((number(&c, 1, 10), c.get(2)?.as_str()));
+    }
+    if let Some(c) = captures(&STAMP, line) {
+        let time = number(&c, 1, 10)
+            .and_then(|s| s.checked_mul(1_000_000))
+            .zip(number(&c, 2, 10))
+            .map(|(s, us)| s + us);
+        return Some((time, c.get(3)?.as_str()));
+    }
+    Some((None, line))
+}
+
+pub(super) fn event(text: &str) -> Option<Event> {
+    known(text).or_else(|| {
+        let device = captures(&DEVICE, text)
+            .and_then(|c| Some(c.get(1)?.as_str().to_string()))
+            .unwrap_or_default();
+        let concerned = !device.is_empty()
+            || text.len() < 400 && CONCERNED.iter().any(|word| begins_with_word(text, word));
+        // A kernel command line may hold anything, and is echoed into the log.
+        let echo = text.contains("ommand line:") || text.contains("passed to user space");
+        (concerned && !echo).then_some(Event::Said { device })
+    })
+}
+
+/// Whether the message's prefix (up to the first `: `) holds the word.
+fn begins_with_word(text: &str, word: &str) -> bool {
+    text.split_once(": ")
+        .is_some_and(|(prefix, _)| prefix.contains(word))
+}
+
+fn known(text: &str) -> Option<Event> {
+    if let Some(c) = captures(&MAP, text) {
+        return Some(Event::MapEntry {
+            map: string(&c, 1)?,
+            range: range(&c, 2)?,
+            kind: string(&c, 4)?,
+        });
+    }
+    if let Some(c) = captures(&SRAT, text) {
+        return Some(Event::NodeRange {
+            node: u32::try_from(number(&c, 1, 10)?).ok()?,
+            range: range(&c, 2)?,
+        });
+    }
+    if let Some(c) = captures(&PROBE, text) {
+        let device = string(&c, 1)?;
+        let driver = string(&c, 2)?;
+        let ours = [
+            "hmem", "dax", "cxl", "kmem", "region", "mem", "decoder", "endpoint", "port",
+        ];
+        if !ours
+            .iter()
+            .any(|w| device.starts_with(w) || driver.contains(w))
+        {
+            return None;
+        }
+        return Some(Event::ProbeFailed {
+            device,
+            driver,
+            errno: u32::try_from(number(&c, 3, 10)?).ok()?,
+        });
+    }
+    if let Some(c) = captures(&CONFLICT, text) {
+        return Some(Event::Conflict {
+            device: string(&c, 1)?,
+            range: range(&c, 2)?,
+        });
+    }
+    kmem(text).or_else(|| decision(text))
+}
+
+fn kmem(text: &str) -> Option<Event> {
+    if let Some(c) = captures(&MAPPING, text) {
+        let (device, range, what) = (string(&c, 1)?, range(&c, 2)?, string(&c, 4)?);
+        return Some(match what.as_str() {
+            "could not reserve region" | "could not reserve range" => {
+                Event::ReserveFailed { device, range }
+            }
+            "memory add failed" => Event::AddFailed { device, range },
+            "too small after alignment" => Event::Rejected { device, why: what },
+            _ => Event::Said { device },
+        });
+    }
+    if let Some(c) = captures(&TRUNCATED, text) {
+        return Some(Event::Truncated {
+            device: string(&c, 1)?,
+            by: string(&c, 2)?,
+        });
+    }
+    captures(&REJECTED, text).and_then(|c| {
+        Some(Event::Rejected {
+            device: string(&c, 1)?,
+            why: string(&c, 2)?,
+        })
+    })
+}
+
+/// The C driver's debug messages, where dynamic debug shows them.
+fn decision(text: &str) -> Option<Event> {
+    if !text.contains("hmem_platform") {
+        return None;
+    }
+    let verdict = if text.contains("await CXL initial probe") {
+        Verdict::Awaits
+    } else if text.contains("deferring range to CXL") {
+        Verdict::Defers
+    } else if text.contains("CXL claims resource, dropping") {
+        Verdict::Drops
+    } else if text.contains("CXL did not claim resource, registering") {
+        Verdict::Registers
+    } else {
+        return None;
+    };
+    let c = captures(&RESOURCE, text)?;
+    Some(Event::Decision {
+        range: range(&c, 1)?,
+        verdict,
+    })
+}
+
+fn captures<'t>(regex: &LazyLock<Option<Regex>>, text: &'t str) -> Option<Captures<'t>> {
+    regex.as_ref()?.captures(text)
+}
+
+fn string(c: &Captures, group: usize) -> Option<String> {
+    Some(c.get(group)?.as_str().to_string())
+}
+
+fn number(c: &Captures, group: usize, radix: u32) -> Option<u64> {
+    u64::from_str_radix(c.get(group)?.as_str(), radix).ok()
+}
+
+fn range(c: &Captures, group: usize) -> Option<Range> {
+    Range::new(number(c, group, 16)?, number(c, group + 1, 16)?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_pattern_compiles() {
+        for p in [
+            &STAMP, &RECORD, &MAP, &SRAT, &PROBE, &CONFLICT, &MAPPING, &TRUNCATED, &REJECTED,
+            &RESOURCE, &DEVICE,
+        ] {
+            assert!(p.is_some());
+        }
+    }
+}

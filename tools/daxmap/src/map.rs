@@ -1,0 +1,225 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The model of one machine.
+
+use serde::Serialize;
+
+use crate::cxl::{self, Memdev, Region, Window};
+use crate::dax::{self, DaxDevice, HmemDevice, HmemPlatform};
+use crate::firmware;
+use crate::iomem::{self, is_system_ram, Iomem, Resource};
+use crate::ledger::{self, Record, LEDGER_PATH};
+use crate::log::{self, Message};
+use crate::memory::{self, Memory};
+use crate::modules::{self, Drivers, Module};
+use crate::own;
+use crate::range::{covered_bytes, Range};
+use crate::reserved::{self, Reserved};
+use crate::scan::{Gap, Scan};
+use crate::tree::Tree;
+
+/// Everything known about a machine's Soft Reserved and CXL memory.
+#[derive(Clone, Debug, Serialize)]
+pub struct Map {
+    /// Kernel release, such as `7.3.4`.
+    pub release: Option<String>,
+    /// Whose dax_hmem runs.
+    pub drivers: Drivers,
+    /// Soft Reserved ranges with their owners, in order of address.
+    pub reserved: Vec<Reserved>,
+    /// CXL windows.
+    pub windows: Vec<Window>,
+    /// CXL regions.
+    pub regions: Vec<Region>,
+    /// CXL memory devices.
+    pub memdevs: Vec<Memdev>,
+    /// hmem platform devices.
+    pub hmem: Vec<HmemDevice>,
+    /// The device dax_hmem decides through.
+    pub platform: HmemPlatform,
+    /// Dax devices.
+    pub dax: Vec<DaxDevice>,
+    /// Memory blocks and nodes.
+    pub memory: Memory,
+    /// Modules concerned.
+    pub modules: Vec<Module>,
+    /// The kernel's resource tree; empty if hidden from this user.
+    pub iomem: Vec<Resource>,
+    /// The ledger of the Rust modules; `None` with others.
+    pub ledger: Option<Vec<Record>>,
+    /// The kernel log, as far as it is about these.
+    pub log: Vec<Message>,
+    /// What could not be read.
+    pub gaps: Vec<Gap>,
+}
+
+impl Map {
+    /// Reads a tree.
+    pub fn read(tree: &Tree) -> Map {
+        let scan = Scan::new(tree);
+        let iomem = read_iomem(&scan);
+        let log = log::parse(&scan.log().unwrap_or_default());
+        let ledger = scan.text(LEDGER_PATH).map(|text| ledger::parse(&text));
+        let release = scan.value("proc/sys/kernel/osrelease");
+        let modules = modules::read(&scan, release.as_deref());
+        let dax = dax::devices(&scan, &iomem);
+        let hmem = dax::hmem(&scan, &dax);
+        let cxl = cxl::read(&scan);
+        let mut map = Map {
+            drivers: drivers(&scan, &modules, ledger.is_some()),
+            release,
+            reserved: Vec::new(),
+            windows: name_windows(cxl.windows, &iomem),
+            regions: cxl.regions,
+            memdevs: cxl.memdevs,
+            hmem,
+            platform: dax::platform(&scan),
+            dax,
+            memory: memory::read(&scan),
+            modules,
+            iomem: iomem.resources,
+            ledger,
+            log,
+            gaps: Vec::new(),
+        };
+        let command_line = scan.text("proc/cmdline").unwrap_or_default();
+        let ranges = reserved::find(
+            &map,
+            &firmware::memmap(&scan),
+            &firmware::command_line(&command_line),
+        );
+        own::place_hmem(&mut map, &ranges);
+        map.reserved = ranges
+            .into_iter()
+            .map(|r| Reserved {
+                pieces: own::pieces(&map, r.range),
+                windows: map.windows_of(&r.range),
+                range: r.range,
+                sources: r.sources,
+            })
+            .collect();
+        map.gaps = scan.into_gaps();
+        map
+    }
+
+    /// Bytes of `range` that are System RAM and online; `None` if neither memory blocks nor the
+    /// resource tree can be read.
+    pub fn online_bytes(&self, range: Range) -> Option<u64> {
+        self.block_bytes(range, true)
+    }
+
+    /// Bytes of `range` in memory blocks that are there but not online.
+    pub fn offline_bytes(&self, range: Range) -> Option<u64> {
+        self.block_bytes(range, false)
+    }
+
+    fn block_bytes(&self, range: Range, online: bool) -> Option<u64> {
+        let ram: Vec<Range> = self
+            .iomem
+            .iter()
+            .filter(|r| is_system_ram(&r.name))
+            .filter_map(|r| r.range.overlap(&range))
+            .collect();
+        if self.memory.blocks.is_empty() {
+            return (online && !self.iomem.is_empty()).then(|| covered_bytes(&range, &ram));
+        }
+        let blocks = self
+            .memory
+            .blocks
+            .iter()
+            .filter(|b| b.is_online() == online)
+            .filter_map(|b| b.range.overlap(&range));
+        // A block may reach beyond the memory in it: at the edge of DRAM, a Soft Reserved neighbour.
+        let parts: Vec<Range> = if self.iomem.is_empty() {
+            blocks.collect()
+        } else {
+            blocks
+                .flat_map(|b| ram.iter().filter_map(move |r| r.overlap(&b)))
+                .collect()
+        };
+        Some(covered_bytes(&range, &parts))
+    }
+
+    /// The lines of `/proc/iomem` about Soft Reserved ranges and CXL windows, as the kernel prints
+    /// them; empty if they are hidden from this user.
+    pub fn iomem_excerpt(&self) -> String {
+        let mut ranges: Vec<Range> = self.reserved.iter().map(|r| r.range).collect();
+        ranges.extend(self.windows.iter().filter_map(|w| w.range));
+        iomem::render(&iomem::excerpt(&self.iomem, &ranges))
+    }
+
+    /// A module by name.
+    pub fn module(&self, name: &str) -> Option<&Module> {
+        self.modules.iter().find(|m| m.name == name)
+    }
+
+    /// A region by name.
+    pub fn region(&self, name: &str) -> Option<&Region> {
+        self.regions.iter().find(|r| r.name == name)
+    }
+
+    /// Names of the windows that share bytes with `range`.
+    pub fn windows_of(&self, range: &Range) -> Vec<String> {
+        self.windows
+            .iter()
+            .filter(|w| w.range.is_some_and(|r| r.overlaps(range)))
+            .map(|w| w.name.clone().unwrap_or_else(|| w.decoder.clone()))
+            .collect()
+    }
+
+    /// Committed regions that share bytes with `range`.
+    pub fn committed_in<'a>(&'a self, range: &'a Range) -> impl Iterator<Item = &'a Region> {
+        self.regions
+            .iter()
+            .filter(|r| r.is_committed() && r.range.is_some_and(|x| x.overlaps(range)))
+    }
+}
+
+fn read_iomem(scan: &Scan) -> Iomem {
+    let path = "proc/iomem";
+    let iomem = iomem::parse(&scan.text(path).unwrap_or_default());
+    if iomem.hidden {
+        scan.gap(path, "the kernel shows addresses to root only", true);
+    }
+    if let Some(odd) = &iomem.odd {
+        scan.gap(path, format!("odd line: {odd}"), false);
+    }
+    iomem
+}
+
+/// Gives windows the names they have in `/proc/iomem`, and adds those that sysfs does not show.
+fn name_windows(mut windows: Vec<Window>, iomem: &Iomem) -> Vec<Window> {
+    let named = iomem
+        .resources
+        .iter()
+        .filter(|r| r.name.starts_with("CXL Window"));
+    for resource in named {
+        match windows.iter_mut().find(|w| w.range == Some(resource.range)) {
+            Some(window) => window.name = Some(resource.name.clone()),
+            None => windows.push(Window {
+                decoder: String::new(),
+                name: Some(resource.name.clone()),
+                range: Some(resource.range),
+                size: Some(resource.range.len()),
+            }),
+        }
+    }
+    windows.sort_by_key(|w| w.range);
+    windows
+}
+
+fn drivers(scan: &Scan, modules: &[Module], has_ledger: bool) -> Drivers {
+    let Some(hmem) = modules.iter().find(|m| m.name == "dax_hmem") else {
+        return Drivers::Unknown;
+    };
+    let attribute = "sys/bus/platform/devices/hmem_platform.0/ownership";
+    if has_ledger || scan.exists(attribute) {
+        return Drivers::Rust;
+    }
+    match hmem.presence {
+        modules::Presence::Loaded if hmem.out_of_tree => Drivers::Rust,
+        modules::Presence::Loaded | modules::Presence::BuiltIn => Drivers::Stock,
+        modules::Presence::Installed | modules::Presence::Absent => Drivers::None,
+        modules::Presence::Unknown => Drivers::Unknown,
+    }
+}

@@ -1,0 +1,183 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Who owns each piece of a Soft Reserved range.
+//!
+//! The ledger says it where there is one. Else it is concluded: a dax device shows its parent, an
+//! hmem device its dax region, a committed region its bounds. Every byte gets exactly one owner,
+//! `Unknown` included: the range is cut at every edge known, and each part takes the strongest claim.
+
+mod claim;
+mod place;
+mod reason;
+
+use serde::Serialize;
+
+use crate::dax::Parent;
+use crate::map::Map;
+use crate::range::{covered_bytes, Range};
+
+use claim::Claim;
+pub(crate) use place::place_hmem;
+pub use reason::{Evidence, Reason, ReasonCode};
+
+/// Who owns a piece.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case", tag = "kind")]
+pub enum Owner {
+    /// A CXL region.
+    Cxl {
+        /// Such as `region0`.
+        region: String,
+    },
+    /// An hmem device.
+    Hmem {
+        /// Such as `hmem.0`.
+        device: String,
+    },
+    /// The kernel took it as plain System RAM at boot.
+    SystemRam,
+    /// No driver has it.
+    Nobody,
+    /// Cannot be known from what could be read.
+    Unknown,
+}
+
+/// In what state a piece is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum State {
+    /// All of it is online System RAM.
+    Online,
+    /// A part of it is online.
+    Partial,
+    /// It is System RAM, all of it offline.
+    Offline,
+    /// It is served as a `/dev/daxN.M` file.
+    DaxFile,
+    /// It has an owner, but nothing uses it.
+    Idle,
+    /// The decision waits for CXL.
+    Deferred,
+    /// Its owner let it go; free for CXL.
+    Free,
+    /// A driver tried to serve it and failed.
+    Failed,
+    /// Nobody tried.
+    Unowned,
+    /// Cannot be known from what could be read.
+    Unknown,
+}
+
+/// A part of a Soft Reserved range with one owner.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Piece {
+    /// Its addresses.
+    pub range: Range,
+    /// Its owner.
+    pub owner: Owner,
+    /// The dax device on it, or the hmem device that failed to make one.
+    pub device: Option<String>,
+    /// Why it is so.
+    pub reason: Reason,
+    /// State.
+    pub state: State,
+    /// Target node.
+    pub node: Option<u32>,
+    /// Bytes that are online System RAM; `None` if unknown.
+    pub online_bytes: Option<u64>,
+    /// Bytes in memory blocks that are offline; `None` if unknown.
+    pub offline_bytes: Option<u64>,
+    /// Bytes served as a `/dev/daxN.M` file.
+    pub file_bytes: u64,
+}
+
+impl Piece {
+    /// Bytes that can be used now, as System RAM or as a file; `None` if unknown.
+    pub fn usable_bytes(&self) -> Option<u64> {
+        Some(self.online_bytes?.saturating_add(self.file_bytes))
+    }
+}
+
+/// Cuts `range` into pieces with one owner each.
+pub(crate) fn pieces(map: &Map, range: Range) -> Vec<Piece> {
+    let claims = claim::claims(map, &range);
+    let edges: Vec<Range> = claims.iter().map(|c| c.range).collect();
+    let mut parts: Vec<(Range, Option<&Claim>)> = Vec::new();
+    for part in range.split_at(&edges) {
+        let claim = claims.iter().find(|c| c.range.contains(&part));
+        match parts.last_mut() {
+            Some((last, other)) if same(*other, claim) && last.touches(&part) => {
+                last.end = part.end
+            }
+            _ => parts.push((part, claim)),
+        }
+    }
+    parts
+        .into_iter()
+        .map(|(part, claim)| piece(map, part, claim))
+        .collect()
+}
+
+fn same(a: Option<&Claim>, b: Option<&Claim>) -> bool {
+    match (a, b) {
+        (Some(a), Some(b)) => a == b,
+        (None, None) => true,
+        _ => false,
+    }
+}
+
+fn piece(map: &Map, range: Range, claim: Option<&Claim>) -> Piece {
+    let unclaimed;
+    let claim = match claim {
+        Some(claim) => claim,
+        None => {
+            unclaimed = claim::unclaimed(map, range);
+            &unclaimed
+        }
+    };
+    let files: Vec<Range> = map
+        .dax
+        .iter()
+        .filter(|d| d.driver.as_deref() == Some("device_dax"))
+        .filter(|d| !matches!(d.parent, Parent::Other(_)))
+        .flat_map(|d| d.ranges.iter().copied())
+        .collect();
+    let mut piece = Piece {
+        range,
+        owner: claim.owner.clone(),
+        device: claim.device.clone(),
+        reason: claim.reason.clone(),
+        state: State::Unknown,
+        node: claim.node.or_else(|| node_of(map, &range)),
+        online_bytes: map.online_bytes(range),
+        offline_bytes: map.offline_bytes(range),
+        file_bytes: covered_bytes(&range, &files),
+    };
+    piece.state = claim.state.unwrap_or_else(|| state(&piece));
+    piece
+}
+
+fn state(piece: &Piece) -> State {
+    let (online, offline) = (piece.online_bytes, piece.offline_bytes.unwrap_or(0));
+    match (online, &piece.owner) {
+        (_, Owner::Unknown) => State::Unknown,
+        (Some(n), _) if n >= piece.range.len() => State::Online,
+        (Some(n), _) if n > 0 => State::Partial,
+        _ if offline > 0 => State::Offline,
+        _ if piece.file_bytes > 0 => State::DaxFile,
+        (_, Owner::Nobody) => State::Unowned,
+        (None, _) => State::Unknown,
+        _ => State::Idle,
+    }
+}
+
+/// The node of the memory blocks there, else what SRAT says.
+fn node_of(map: &Map, range: &Range) -> Option<u32> {
+    let block = map.memory.blocks.iter().find(|b| b.range.overlaps(range));
+    block.and_then(|b| b.node).or_else(|| {
+        map.log.iter().find_map(|m| match &m.event {
+            crate::log::Event::NodeRange { node, range: r } if r.overlaps(range) => Some(*node),
+            _ => None,
+        })
+    })
+}

@@ -1,0 +1,282 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! What lays claim to the bytes of a range, the strongest first.
+
+use crate::dax::Parent;
+use crate::iomem::is_system_ram;
+use crate::ledger::{self, Record};
+use crate::log::Event;
+use crate::map::Map;
+use crate::modules::Drivers;
+use crate::range::Range;
+
+use super::reason::{cxl_reason, hmem_reason, ledger_reason, Evidence, Reason, ReasonCode};
+use super::{Owner, State};
+
+/// One claim.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Claim {
+    pub(super) range: Range,
+    pub(super) owner: Owner,
+    pub(super) device: Option<String>,
+    pub(super) reason: Reason,
+    pub(super) node: Option<u32>,
+    /// Set where the claim itself says it; else the memory blocks do.
+    pub(super) state: Option<State>,
+}
+
+/// All claims that touch `range`, the strongest first.
+pub(super) fn claims(map: &Map, range: &Range) -> Vec<Claim> {
+    let mut out: Vec<Claim> = Vec::new();
+    let (free, decided): (Vec<_>, Vec<_>) = map
+        .ledger
+        .iter()
+        .flatten()
+        .filter_map(|r| from_ledger(map, r))
+        .partition(|c| c.state == Some(State::Free));
+    out.extend(decided);
+    out.extend(from_dax(map, range));
+    // What dax_hmem let go may have got a region and a dax device since.
+    out.extend(free);
+    out.extend(from_hmem(map, range));
+    out.extend(from_regions(map, range));
+    out.extend(from_system_ram(map));
+    out.retain(|c| c.range.overlaps(range));
+    out
+}
+
+fn from_ledger(map: &Map, record: &Record) -> Option<Claim> {
+    // A record of a loss is about the loser; the range's owner has a record of its own.
+    if record.lost_to.is_some() {
+        return None;
+    }
+    let (owner, state) = match &record.state {
+        ledger::State::Hmem => (
+            Owner::Hmem {
+                device: record.dev.clone().unwrap_or_else(|| "hmem".into()),
+            },
+            None,
+        ),
+        ledger::State::Cxl => {
+            let region = record.region.clone().or_else(|| {
+                let mut regions = map.committed_in(&record.range);
+                regions.next().map(|r| r.name.clone())
+            });
+            (
+                Owner::Cxl {
+                    region: region.unwrap_or_else(|| "region".into()),
+                },
+                None,
+            )
+        }
+        ledger::State::Deferred => (Owner::Nobody, Some(State::Deferred)),
+        ledger::State::Free => (Owner::Nobody, Some(State::Free)),
+        ledger::State::Failed => (Owner::Nobody, Some(State::Failed)),
+        ledger::State::Other(_) => (Owner::Unknown, Some(State::Unknown)),
+    };
+    let device = match &owner {
+        Owner::Hmem { device } => dax_of(map, &Parent::Hmem(device.clone()), &record.range),
+        Owner::Cxl { region } => dax_of(map, &Parent::Region(region.clone()), &record.range),
+        _ => None,
+    };
+    Some(Claim {
+        range: record.range,
+        owner,
+        device: device.or_else(|| record.dev.clone()),
+        reason: ledger_reason(record),
+        node: record.node,
+        state,
+    })
+}
+
+fn dax_of(map: &Map, parent: &Parent, range: &Range) -> Option<String> {
+    map.dax
+        .iter()
+        .find(|d| {
+            d.parent == *parent
+                && (d.ranges.is_empty() || d.ranges.iter().any(|r| r.overlaps(range)))
+        })
+        .map(|d| d.name.clone())
+}
+
+fn from_dax<'a>(map: &'a Map, range: &'a Range) -> impl Iterator<Item = Claim> + 'a {
+    map.dax.iter().flat_map(move |d| {
+        let made = match &d.parent {
+            Parent::Hmem(device) => Some((
+                Owner::Hmem {
+                    device: device.clone(),
+                },
+                hmem_reason(map, range),
+            )),
+            Parent::Region(region) => Some((
+                Owner::Cxl {
+                    region: region.clone(),
+                },
+                cxl_reason(map, range),
+            )),
+            Parent::Other(_) => None,
+        };
+        made.into_iter().flat_map(move |(owner, reason)| {
+            d.ranges.iter().map(move |&range| Claim {
+                range,
+                owner: owner.clone(),
+                device: Some(d.name.clone()),
+                reason: reason.clone(),
+                node: d.target_node,
+                state: None,
+            })
+        })
+    })
+}
+
+fn from_hmem<'a>(map: &'a Map, range: &'a Range) -> impl Iterator<Item = Claim> + 'a {
+    map.hmem.iter().filter_map(move |h| {
+        let failure = map.log.iter().rev().find_map(|m| match &m.event {
+            Event::ProbeFailed { device, errno, .. } if *device == h.name => Some(*errno),
+            _ => None,
+        });
+        let served = h.driver.is_some();
+        let reason = match failure {
+            Some(errno) if !served => Reason {
+                code: ReasonCode::HmemProbeFailed,
+                text: format!("the probe of {} failed with error -{errno}", h.name),
+                evidence: Evidence::Log,
+            },
+            _ if !served => Reason {
+                code: ReasonCode::HmemUnbound,
+                text: format!("{} has no driver", h.name),
+                evidence: Evidence::Sysfs,
+            },
+            _ => hmem_reason(map, range),
+        };
+        let dax = dax_of(map, &Parent::Hmem(h.name.clone()), range);
+        Some(Claim {
+            range: h.range?,
+            owner: if served {
+                Owner::Hmem {
+                    device: h.name.clone(),
+                }
+            } else {
+                Owner::Nobody
+            },
+            device: dax.or_else(|| Some(h.name.clone())),
+            reason,
+            node: h.node,
+            state: (!served).then_some(State::Failed),
+        })
+    })
+}
+
+fn from_regions<'a>(map: &'a Map, range: &'a Range) -> impl Iterator<Item = Claim> + 'a {
+    map.committed_in(range).filter_map(move |r| {
+        let bound = r.dax_driver.is_some();
+        // Where HMEM holds any of the range, a region without a driver has lost: it claims nothing.
+        let hmem_here = map
+            .hmem
+            .iter()
+            .any(|h| h.driver.is_some() && h.range.is_some_and(|x| x.overlaps(range)));
+        if (!bound && hmem_here) || r.mode.as_deref() == Some("pmem") {
+            return None;
+        }
+        Some(Claim {
+            range: r.range?,
+            owner: Owner::Cxl {
+                region: r.name.clone(),
+            },
+            device: dax_of(map, &Parent::Region(r.name.clone()), range),
+            reason: if bound {
+                cxl_reason(map, range)
+            } else {
+                Reason {
+                    code: ReasonCode::RegionIdle,
+                    text: format!(
+                        "{} is committed, but no driver is bound to its dax region",
+                        r.name
+                    ),
+                    evidence: Evidence::Sysfs,
+                }
+            },
+            node: None,
+            state: None,
+        })
+    })
+}
+
+fn from_system_ram(map: &Map) -> impl Iterator<Item = Claim> + '_ {
+    map.iomem
+        .iter()
+        .filter(|r| is_system_ram(&r.name) && !r.name.contains("kmem"))
+        .map(|r| Claim {
+            range: r.range,
+            owner: Owner::SystemRam,
+            device: None,
+            reason: Reason {
+                code: ReasonCode::SystemRam,
+                text: "the kernel took it as System RAM at boot".into(),
+                evidence: Evidence::Sysfs,
+            },
+            node: None,
+            state: None,
+        })
+}
+
+/// What to say of a part that nothing claims.
+pub(super) fn unclaimed(map: &Map, range: Range) -> Claim {
+    let make = |owner, code, text: String| Claim {
+        range,
+        owner,
+        device: None,
+        reason: Reason {
+            code,
+            text,
+            evidence: Evidence::Derived,
+        },
+        node: None,
+        state: None,
+    };
+    // A dax device whose place is not readable may sit here.
+    let unplaced = map
+        .dax
+        .iter()
+        .any(|d| d.ranges.is_empty() && d.size.is_some_and(|s| s > 0));
+    if unplaced || (map.dax.is_empty() && map.memory.blocks.is_empty() && map.iomem.is_empty()) {
+        return make(
+            Owner::Unknown,
+            ReasonCode::NotReadable,
+            "what could be read does not tell".into(),
+        );
+    }
+    if map.drivers == Drivers::None {
+        return make(
+            Owner::Nobody,
+            ReasonCode::NoDriver,
+            "dax_hmem is not loaded, and no CXL region has it".into(),
+        );
+    }
+    if !map.platform.present {
+        return make(
+            Owner::Nobody,
+            ReasonCode::NotRegistered,
+            "the kernel registered no Soft Reserved range with hmem_platform".into(),
+        );
+    }
+    if !map.platform.bound {
+        return make(
+            Owner::Nobody,
+            ReasonCode::PlatformUnbound,
+            "dax_hmem is not bound to hmem_platform.0".into(),
+        );
+    }
+    if !map.windows_of(&range).is_empty() {
+        return make(
+            Owner::Nobody,
+            ReasonCode::LeftToCxl,
+            "dax_hmem left it to CXL, and no committed region covers it".into(),
+        );
+    }
+    make(
+        Owner::Nobody,
+        ReasonCode::NoDevice,
+        "dax_hmem made no device for it".into(),
+    )
+}

@@ -1,0 +1,166 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Why a piece has the owner it has.
+
+use serde::Serialize;
+
+use crate::ledger::Record;
+use crate::map::Map;
+use crate::range::{covered_bytes, Range};
+
+/// Where a reason is known from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Evidence {
+    /// The ledger of the Rust modules.
+    Ledger,
+    /// Devices and drivers in sysfs, or the resource tree.
+    Sysfs,
+    /// The kernel log.
+    Log,
+    /// Concluded from the above; the kernel says so nowhere.
+    Derived,
+}
+
+/// The kinds of reason.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum ReasonCode {
+    /// Committed regions cover the range.
+    Covered,
+    /// A committed region covers a part of the range only.
+    RegionSmaller,
+    /// In a CXL window, without a committed region.
+    NoRegion,
+    /// Outside every CXL window.
+    OutsideWindow,
+    /// HMEM has it although regions cover it: it decided before they were there.
+    HmemFirst,
+    /// An hmem device has it; windows and regions are not readable.
+    HmemDevice,
+    /// A region has it; bounds are not readable.
+    CxlDevice,
+    /// The hmem device's probe failed.
+    HmemProbeFailed,
+    /// The hmem device has no driver.
+    HmemUnbound,
+    /// The region is committed, but no driver is bound to its dax region.
+    RegionIdle,
+    /// The kernel took it at boot.
+    SystemRam,
+    /// dax_hmem is not loaded.
+    NoDriver,
+    /// The kernel knows of no range for dax_hmem.
+    NotRegistered,
+    /// dax_hmem is loaded but not bound to its platform device.
+    PlatformUnbound,
+    /// dax_hmem left it to CXL, which has no region there.
+    LeftToCxl,
+    /// dax_hmem is bound, but made no device for it.
+    NoDevice,
+    /// Cannot be known.
+    NotReadable,
+    /// A word of the ledger.
+    #[serde(untagged)]
+    Ledger(String),
+}
+
+/// A reason, for programs and for people.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Reason {
+    /// For programs.
+    pub code: ReasonCode,
+    /// For people.
+    pub text: String,
+    /// Where it is known from.
+    pub evidence: Evidence,
+}
+
+impl ReasonCode {
+    /// The word used in tables and JSON.
+    pub fn word(&self) -> String {
+        serde_json::to_value(self)
+            .ok()
+            .and_then(|v| v.as_str().map(str::to_string))
+            .unwrap_or_default()
+    }
+}
+
+pub(super) fn ledger_reason(record: &Record) -> Reason {
+    let word = record.reason.clone().unwrap_or_else(|| "unstated".into());
+    let mut text = word.replace('-', " ");
+    if let Some(region) = &record.region {
+        text.push_str(&format!(" ({region})"));
+    }
+    if record.errno != 0 {
+        text.push_str(&format!(", error -{}", record.errno));
+    }
+    Reason {
+        code: ReasonCode::Ledger(word),
+        text,
+        evidence: Evidence::Ledger,
+    }
+}
+
+/// Why HMEM has a range, from windows and regions as they are now.
+pub(super) fn hmem_reason(map: &Map, range: &Range) -> Reason {
+    let regions: Vec<&str> = map.committed_in(range).map(|r| r.name.as_str()).collect();
+    let bounds: Vec<Range> = map.committed_in(range).filter_map(|r| r.range).collect();
+    let covered = covered_bytes(range, &bounds) == range.len();
+    let windows_known = map.windows.iter().all(|w| w.range.is_some());
+    let (code, text) = if covered && !regions.is_empty() {
+        (
+            ReasonCode::HmemFirst,
+            format!("HMEM has it although {} covers it", regions.join(" and ")),
+        )
+    } else if !regions.is_empty() {
+        (
+            ReasonCode::RegionSmaller,
+            format!("{} covers only a part of the range", regions.join(" and ")),
+        )
+    } else if !windows_known {
+        (ReasonCode::HmemDevice, "an hmem device has it".to_string())
+    } else if map.windows_of(range).is_empty() {
+        (
+            ReasonCode::OutsideWindow,
+            "outside every CXL window".to_string(),
+        )
+    } else {
+        (
+            ReasonCode::NoRegion,
+            "no committed CXL region in it".to_string(),
+        )
+    };
+    Reason {
+        code,
+        text,
+        evidence: Evidence::Derived,
+    }
+}
+
+/// Why CXL has a range.
+pub(super) fn cxl_reason(map: &Map, range: &Range) -> Reason {
+    let regions: Vec<&str> = map.committed_in(range).map(|r| r.name.as_str()).collect();
+    let bounds: Vec<Range> = map.committed_in(range).filter_map(|r| r.range).collect();
+    let covered = covered_bytes(range, &bounds) == range.len();
+    let (code, text) = match (regions.is_empty(), covered) {
+        (true, _) => (ReasonCode::CxlDevice, "a CXL region has it".to_string()),
+        (_, true) if regions.len() == 1 => (
+            ReasonCode::Covered,
+            format!("{} covers the range", regions[0]),
+        ),
+        (_, true) => (
+            ReasonCode::Covered,
+            format!("{} cover the range together", regions.join(" and ")),
+        ),
+        _ => (
+            ReasonCode::RegionSmaller,
+            format!("{} covers a part of the range", regions.join(" and ")),
+        ),
+    };
+    Reason {
+        code,
+        text,
+        evidence: Evidence::Derived,
+    }
+}

@@ -1,0 +1,70 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Which ranges are Soft Reserved, joined from all that declare or show them.
+
+use serde::Serialize;
+
+use crate::dax::Parent;
+use crate::firmware::Source;
+use crate::log;
+use crate::map::Map;
+use crate::own::Piece;
+use crate::range::{merge, subtract, Range};
+
+/// A Soft Reserved range.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Reserved {
+    /// Its addresses.
+    pub range: Range,
+    /// What it is known from, the most trusted first.
+    pub sources: Vec<Source>,
+    /// The CXL windows it shares bytes with.
+    pub windows: Vec<String>,
+    /// Its parts, one owner each; together they are the range.
+    pub pieces: Vec<Piece>,
+}
+
+/// A range before its owners are known.
+pub(crate) struct Found {
+    pub(crate) range: Range,
+    pub(crate) sources: Vec<Source>,
+}
+
+/// A more trusted source sets the bounds; a less trusted one adds only what no other has.
+pub(crate) fn find(map: &Map, firmware_map: &[Range], command_line: &[Range]) -> Vec<Found> {
+    let in_iomem = map
+        .iomem
+        .iter()
+        .filter(|r| r.name == "Soft Reserved")
+        .map(|r| r.range);
+    let in_ledger = map.ledger.iter().flatten().map(|r| r.range);
+    let in_dax = map
+        .dax
+        .iter()
+        .filter(|d| matches!(d.parent, Parent::Hmem(_)))
+        .flat_map(|d| d.ranges.iter().copied());
+    let sources = [
+        (Source::KernelLog, log::soft_reserved(&map.log)),
+        (Source::FirmwareMap, firmware_map.to_vec()),
+        (Source::CommandLine, command_line.to_vec()),
+        (Source::Iomem, merge(in_iomem.collect())),
+        (Source::Ledger, merge(in_ledger.collect())),
+        (Source::HmemDevice, merge(in_dax.collect())),
+    ];
+    let mut found: Vec<Found> = Vec::new();
+    for (source, ranges) in sources {
+        for range in ranges {
+            for f in found.iter_mut().filter(|f| f.range.overlaps(&range)) {
+                f.sources.push(source);
+                f.sources.dedup();
+            }
+            let known: Vec<Range> = found.iter().map(|f| f.range).collect();
+            found.extend(subtract(range, &known).into_iter().map(|range| Found {
+                range,
+                sources: vec![source],
+            }));
+        }
+    }
+    found.sort_by_key(|f| f.range);
+    found
+}
