@@ -1,0 +1,123 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! HMEM DAX: direct access to Soft Reserved memory that CXL does not claim.
+//!
+//! The module binds two platform devices. `hmem_platform.0` stands for all memory that firmware
+//! marked Soft Reserved; binding it starts the decision who owns which range, see [`platform`] and
+//! [`host`]. For each piece that falls to HMEM it registers a device `hmem.N`, which the other
+//! driver, [`device`], turns into a dax region and a dax device.
+//!
+//! # Ordering
+//!
+//! dax_hmem queues the decision on one ordered workqueue; dax_cxl flushes that queue before it
+//! registers its driver. So no CXL region becomes a dax region while a range is undecided. The dax
+//! region itself, of which the DAX core lets none overlap another, is the last word.
+//!
+//! # Limitations
+//!
+//! - The memory of a range can be used in units of 2 MiB, and as System RAM in units of a memory
+//!   block. What is left over at unaligned ends is named in the log.
+//! - A range decided for HMEM before any CXL window is published stays with HMEM when CXL arrives.
+
+#[path = "../../../rust/bindings.rs"]
+pub mod bindings;
+#[cfg(CONFIG_DEV_DAX_CXL)]
+#[path = "../../../rust/cxl_bus.rs"]
+pub mod cxl_bus;
+#[path = "../../../rust/dax.rs"]
+pub mod dax;
+#[path = "../../../rust/hmem_device.rs"]
+pub mod hmem_device;
+#[path = "../../../rust/hmem_driver.rs"]
+pub mod hmem_driver;
+#[path = "../../../rust/hmem_queues.rs"]
+pub mod hmem_queues;
+#[path = "../../../rust/hmem_resources.rs"]
+pub mod hmem_resources;
+#[path = "../../../rust/iomem.rs"]
+pub mod iomem;
+#[path = "../../../rust/memregion.rs"]
+pub mod memregion;
+#[path = "../ownership/mod.rs"]
+pub mod ownership;
+#[path = "../../../rust/param.rs"]
+pub mod param;
+#[path = "../../../rust/probing.rs"]
+pub mod probing;
+#[path = "../../../rust/workqueue.rs"]
+pub mod workqueue;
+
+mod device;
+mod host;
+mod kunit;
+mod params;
+mod platform;
+mod record;
+mod regions;
+mod text;
+
+use crate::{
+    hmem_driver::HmemAdapter,
+    hmem_queues::Published, //
+};
+use kernel::{
+    driver::Registration,
+    prelude::*,
+    InPlaceModule,
+    ThisModule, //
+};
+
+pub(crate) use HmemModule as TheModule;
+
+/// The module.
+///
+/// Fields are dropped in the order in which they stand: first the platform device is unbound,
+/// which ends the decision and removes every `hmem.N` while its driver still stands; then that
+/// driver goes; then the queues are drained and destroyed. dax_cxl, which flushes one of them, is
+/// gone by then: its use of a symbol keeps this module loaded.
+#[pin_data]
+struct HmemModule {
+    #[pin]
+    _platform: Registration<platform::Adapter>,
+    #[pin]
+    _devices: Registration<HmemAdapter<device::Hmem>>,
+    _queues: Published,
+}
+
+impl InPlaceModule for HmemModule {
+    fn init(module: &'static ThisModule) -> impl PinInit<Self, Error> {
+        // CXL publishes its windows when these are loaded. Where they are not to be had, nobody
+        // but HMEM can own anything, which is what then comes out.
+        #[cfg(CONFIG_DEV_DAX_CXL)]
+        {
+            probing::request_module(c"cxl_acpi");
+            probing::request_module(c"cxl_pci");
+        }
+
+        // The platform driver comes last: registering it starts decisions, after which nothing
+        // may fail any more.
+        try_pin_init!(Self {
+            _queues: Published::new(c"dax_hmem_wq", c"dax_hmem_settle")?,
+            _devices <- Registration::new(c"hmem", module),
+            _platform <- Registration::new(c"hmem_platform", module),
+        })
+    }
+}
+
+/// Waits until no decision is queued any more; dax_cxl calls this before it registers its driver.
+///
+/// C header: [`drivers/dax/bus.h`](srctree/drivers/dax/bus.h)
+#[no_mangle]
+pub extern "C" fn dax_hmem_flush_work() {
+    hmem_queues::flush_decisions();
+}
+
+module! {
+    type: HmemModule,
+    name: "dax_hmem",
+    authors: ["The dax_hmem Rust authors"],
+    description: "HMEM DAX: direct access to 'specific purpose' memory",
+    license: "GPL v2",
+    alias: ["platform:hmem*", "platform:hmem_platform*"],
+    imports_ns: ["CXL"],
+}

@@ -1,0 +1,222 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The decision about all Soft Reserved ranges of one `hmem_platform` device.
+//!
+//! # The protocol
+//!
+//! Binding the device queues two work items. The *decision*, on the ordered queue that dax_cxl
+//! flushes, decides what it can, then waits for news, and ends when no range is undecided. The
+//! *settling*, on a queue of its own, waits until device probing has settled, which may take as
+//! long as the slowest driver of the system, and tells the decision, which then decides the rest.
+//! So a range is CXL's as soon as committed regions cover it, and only a "no" waits.
+//!
+//! An early "yes" is what waiting would have given unless a region goes away again before probing
+//! settles. Until then every change on the CXL bus queues the decision once more, and so does the
+//! end of the settling; the last one decides all over, with the regions that are there at that
+//! moment, exactly as if it had waited. Who flushes in between waits for it.
+//!
+//! # Locks
+//!
+//! - `records` protects the ranges and is held while `hmem` devices come and go, thus outside of
+//!   their device locks, those of the DAX core and of memory hotplug. Taken by the decision, and
+//!   when the device is bound and unbound. Never by the notifier of the CXL bus: that runs inside
+//!   a lock that the coming and going of devices takes as well.
+//! - `gate` is the innermost lock; nothing is called under it.
+
+use crate::{
+    hmem_queues::Queues,
+    probing,
+    record::Record,
+    regions::Regions, //
+};
+use kernel::{
+    device,
+    new_condvar,
+    new_mutex,
+    new_work,
+    prelude::*,
+    sync::{
+        aref::ARef,
+        Arc,
+        CondVar,
+        Mutex, //
+    },
+    workqueue::{
+        impl_has_work,
+        Work,
+        WorkItem, //
+    }, //
+};
+
+/// Identifies the work item of the settling.
+const SETTLING: u64 = 1;
+
+/// The ranges of a bound `hmem_platform` device.
+#[pin_data]
+pub(crate) struct Host {
+    device: ARef<device::Device>,
+    queues: Arc<Queues>,
+    #[pin]
+    records: Mutex<KVec<Record>>,
+    #[pin]
+    gate: Mutex<Gate>,
+    #[pin]
+    news: CondVar,
+    #[pin]
+    decision: Work<Host>,
+    #[pin]
+    settling: Work<Host, SETTLING>,
+}
+
+/// What the decision waits for.
+#[derive(Clone, Copy, Default, PartialEq, Eq)]
+struct Gate {
+    /// The device is being unbound; no work item may be queued any more.
+    stopping: bool,
+    /// Device probing has settled.
+    settled: bool,
+    /// Counts changes on the CXL bus.
+    changes: usize,
+}
+
+impl_has_work! {
+    impl HasWork<Self> for Host { self.decision }
+    impl HasWork<Self, SETTLING> for Host { self.settling }
+}
+
+impl Host {
+    /// A host without ranges.
+    pub(crate) fn new(
+        device: ARef<device::Device>,
+        queues: Arc<Queues>,
+    ) -> impl PinInit<Self, Error> {
+        try_pin_init!(Self {
+            device,
+            queues,
+            records <- new_mutex!(KVec::new(), "dax_hmem::records"),
+            gate <- new_mutex!(Gate::default(), "dax_hmem::gate"),
+            news <- new_condvar!("dax_hmem::news"),
+            decision <- new_work!("dax_hmem::decision"),
+            settling <- new_work!("dax_hmem::settling"),
+        })
+    }
+
+    /// Takes over the ranges: registers at once what no CXL window intersects, and queues the
+    /// decision about the others. Called once. What fails is logged and harms no other range.
+    pub(crate) fn start(this: &Arc<Self>, ranges: KVec<Record>) {
+        let mut waiting = false;
+        {
+            let mut records = this.records.lock();
+            *records = ranges;
+            for record in records.iter_mut() {
+                if record.in_window() {
+                    dev_info!(this.device, "{}: undecided, waiting for CXL\n", record.range());
+                    waiting = true;
+                } else {
+                    record.decide(&this.device, &Regions::none(), true);
+                }
+            }
+        }
+        if waiting {
+            Self::queue_decision(this);
+            // Fails only if it is queued already, and nobody else queues it.
+            let _ = this.queues.settling.enqueue::<_, SETTLING>(this.clone());
+        } else {
+            this.update(|gate| gate.settled = true);
+        }
+    }
+
+    /// Ends the decision for good and lets go of everything. No callback of the CXL bus may come
+    /// any more once this is called.
+    pub(crate) fn stop(&self) {
+        self.update(|gate| gate.stopping = true);
+        // A decision that waits ends at once; one that registers a device does so first. The
+        // settling may take its time: it finds the gate closed.
+        self.queues.decisions.flush();
+
+        // Nobody else wants the lock any more, so it does not matter how long this takes.
+        self.records.lock().clear();
+    }
+
+    /// Changes the gate, and wakes a decision that waits.
+    fn update(&self, change: impl FnOnce(&mut Gate)) -> Gate {
+        let gate = {
+            let mut gate = self.gate.lock();
+            change(&mut gate);
+            *gate
+        };
+        self.news.notify_all();
+        gate
+    }
+
+    fn queue_decision(this: &Arc<Self>) {
+        // Fails only if it is queued already and has not begun, which is as good.
+        let _ = this.queues.decisions.enqueue::<_, 0>(this.clone());
+    }
+
+    /// Decides what can be decided now. Returns whether ranges remain undecided.
+    fn decide(&self, gate: &Gate) -> bool {
+        let regions = match Regions::collect() {
+            Ok(regions) => regions,
+            // There will be news: probing settles at some time.
+            Err(_) if !gate.settled => return true,
+            Err(e) => {
+                for record in self.records.lock().iter_mut() {
+                    record.fail(&self.device, e);
+                }
+                return false;
+            }
+        };
+        let mut waiting = false;
+        let mut records = self.records.lock();
+        for record in records.iter_mut() {
+            record.follow(&self.device, &regions);
+            waiting |= record.decide(&self.device, &regions, gate.settled);
+        }
+        waiting
+    }
+}
+
+/// The decision.
+impl WorkItem for Host {
+    type Pointer = Arc<Self>;
+
+    fn run(this: Arc<Self>) {
+        loop {
+            let gate = *this.gate.lock();
+            if gate.stopping || !this.decide(&gate) {
+                return;
+            }
+            let mut now = this.gate.lock();
+            while *now == gate {
+                this.news.wait(&mut now);
+            }
+        }
+    }
+}
+
+/// The settling.
+impl WorkItem<SETTLING> for Host {
+    type Pointer = Arc<Self>;
+
+    fn run(this: Arc<Self>) {
+        probing::wait_until_settled();
+
+        let gate = this.update(|gate| gate.settled = true);
+        if !gate.stopping {
+            Self::queue_decision(&this);
+        }
+    }
+}
+
+#[cfg(CONFIG_DEV_DAX_CXL)]
+impl crate::cxl_bus::RegionEvents for Host {
+    /// Decides what is undecided, and follows the regions below what is served. A decision that
+    /// waits wakes up; if none does, one more run is queued.
+    fn regions_changed(this: &Arc<Self>) {
+        let gate = this.update(|gate| gate.changes = gate.changes.wrapping_add(1));
+        if !gate.stopping {
+            Self::queue_decision(this);
+        }
+    }
+}

@@ -1,0 +1,159 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The driver of `hmem_platform.N`, the device that stands for all Soft Reserved memory.
+
+use crate::{
+    hmem_device::Memory,
+    hmem_queues,
+    hmem_resources::{
+        for_each_resource,
+        is_platforms_own,
+        target_node, //
+    },
+    host::Host,
+    iomem,
+    ownership::{
+        for_each_piece,
+        range::sort_disjoint,
+        Fate,
+        Obstacle,
+        Range,
+        Taken, //
+    },
+    record::Record, //
+};
+use kernel::{
+    device::Core,
+    platform,
+    prelude::*,
+    sync::Arc, //
+};
+
+#[cfg(CONFIG_DEV_DAX_CXL)]
+use crate::cxl_bus::Listener;
+
+/// The driver.
+pub(crate) struct HmemPlatform;
+
+/// How it is registered. Its devices are no parents of dax regions, so that their driver data is
+/// the driver's own.
+pub(crate) type Adapter = platform::Adapter<HmemPlatform>;
+
+/// The driver bound to a device. Dropping it ends the decision and removes all `hmem` devices.
+///
+/// This may happen at any moment: while the decision is queued, while it waits, while it runs, and
+/// when binding fails half-way.
+pub(crate) struct Binding {
+    host: Arc<Host>,
+    #[cfg(CONFIG_DEV_DAX_CXL)]
+    listener: Option<Pin<KBox<Listener<Host>>>>,
+}
+
+impl Drop for Binding {
+    fn drop(&mut self) {
+        // First no more news, and a callback that runs is waited for; then no more decisions.
+        #[cfg(CONFIG_DEV_DAX_CXL)]
+        drop(self.listener.take());
+        self.host.stop();
+    }
+}
+
+impl platform::Driver for HmemPlatform {
+    type IdInfo = ();
+    type Data<'bound> = Binding;
+
+    fn probe<'bound>(
+        pdev: &'bound platform::Device<Core<'_>>,
+        _id_info: Option<&'bound Self::IdInfo>,
+    ) -> impl PinInit<Self::Data<'bound>, Error> + 'bound {
+        bind(pdev)
+    }
+}
+
+/// Finds the ranges and starts the decision. What fails after that fails for its range only; if
+/// this device cannot be bound all the same, dropping the result ends what was started.
+fn bind(pdev: &platform::Device<Core<'_>>) -> Result<Binding> {
+    let ranges = find_ranges(pdev)?;
+    let queues = hmem_queues::queues().ok_or(ENODEV)?;
+    let host = Arc::pin_init(Host::new(pdev.as_ref().into(), queues), GFP_KERNEL)?;
+
+    let binding = Binding {
+        #[cfg(CONFIG_DEV_DAX_CXL)]
+        listener: Some(Listener::new(host.clone())?),
+        host,
+    };
+    Host::start(&binding.host, ranges);
+    Ok(binding)
+}
+
+/// The Soft Reserved ranges that `pdev` stands for.
+///
+/// They are those the platform has set aside for the device, as far as firmware marked them Soft
+/// Reserved, and what else firmware marked so: where two firmware tables overlap, the platform
+/// keeps only the entry that it saw first, and the rest of the other one would be lost.
+fn find_ranges(pdev: &platform::Device<Core<'_>>) -> Result<KVec<Record>> {
+    let mut listed = KVec::new();
+    let mut parts = KVec::new();
+
+    for_each_resource(pdev, |memory| Ok(listed.push(memory, GFP_KERNEL)?))?;
+
+    for memory in &listed {
+        add_reserved(memory, &mut parts)?;
+    }
+    if is_platforms_own(pdev) {
+        add_unlisted(&listed, &mut parts)?;
+    }
+
+    let mut records = KVec::new();
+    for memory in parts {
+        records.push(Record::new(memory), GFP_KERNEL)?;
+    }
+    Ok(records)
+}
+
+/// Adds what of `memory` is Soft Reserved.
+fn add_reserved(memory: &Memory, parts: &mut KVec<Memory>) -> Result {
+    if !iomem::is_soft_reserved(&memory.range) {
+        return Ok(());
+    }
+    let before = parts.len();
+    iomem::for_each_soft_reserved(&memory.range, |range| {
+        Ok(parts.push(Memory { range, ..*memory }, GFP_KERNEL)?)
+    })?;
+    // A test harness answers the question above for ranges that the list does not know.
+    if parts.len() == before {
+        parts.push(*memory, GFP_KERNEL)?;
+    }
+    Ok(())
+}
+
+/// Adds what is Soft Reserved and in none of the ranges in `listed`.
+fn add_unlisted(listed: &[Memory], parts: &mut KVec<Memory>) -> Result {
+    let mut known = KVec::with_capacity(listed.len(), GFP_KERNEL)?;
+    for memory in listed {
+        known.push(
+            Obstacle {
+                range: memory.range,
+                taken: Taken::Claimed,
+            },
+            GFP_KERNEL,
+        )?;
+    }
+    let known = sort_disjoint(&mut known);
+    let Some(all) = Range::new(0, u64::MAX) else {
+        return Ok(());
+    };
+
+    iomem::for_each_soft_reserved(&all, |range| {
+        for_each_piece(&range, known, &[], 1, |piece| {
+            if piece.fate == Fate::Serve {
+                let memory = Memory {
+                    range: piece.range,
+                    target_node: target_node(piece.range.start()),
+                };
+                parts.push(memory, GFP_KERNEL)?;
+            }
+            Ok(())
+        })
+    })
+}

@@ -1,0 +1,400 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! One Soft Reserved range: its state, and what HMEM has registered for it.
+
+use crate::{
+    dax,
+    hmem_device::{
+        HmemDevice,
+        Memory, //
+    },
+    iomem::{
+        self,
+        SoftReserved, //
+    },
+    memregion::MemregionId,
+    ownership::{
+        decide,
+        for_each_piece,
+        pieces::edges,
+        range::{
+            sort,
+            sort_disjoint, //
+        },
+        Extent,
+        Fate,
+        Mode,
+        Obstacle,
+        Piece,
+        Policy,
+        Range,
+        Taken,
+        World, //
+    },
+    params,
+    regions::{
+        depend,
+        Regions, //
+    }, //
+};
+use kernel::{
+    device,
+    prelude::*, //
+};
+
+/// Who owns a range, as far as it is known.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum State {
+    /// Not decided: CXL may still assemble regions.
+    Deferred,
+    /// CXL owns it. As long as it is not `settled`, the regions may turn out to go away again
+    /// before device probing settles; then it is decided anew.
+    Cxl {
+        /// Whether the decision was made, or confirmed, after device probing had settled.
+        settled: bool,
+    },
+    /// HMEM owns it, less what other owners have.
+    Hmem,
+    /// It could not be decided, for lack of memory. Binding the platform device anew tries again.
+    Failed,
+}
+
+/// A device that serves a piece of a range.
+///
+/// Fields are dropped in order: the device goes before its number is free for others.
+struct Served {
+    range: Range,
+    /// The regions below it, which take the device along when they go.
+    below: KVec<Extent>,
+    device: HmemDevice,
+    _id: MemregionId,
+}
+
+/// A Soft Reserved range.
+///
+/// Fields are dropped in order: the devices go before the entries of the iomem tree that contain
+/// what the devices have reserved.
+pub(crate) struct Record {
+    memory: Memory,
+    /// Whether a CXL window intersects it.
+    in_window: bool,
+    state: State,
+    served: KVec<Served>,
+    entries: KVec<SoftReserved>,
+    /// What regions took along when they were torn down. It stays free for CXL.
+    left: KVec<Range>,
+}
+
+impl Record {
+    /// A range that nobody has decided about.
+    pub(crate) fn new(memory: Memory) -> Self {
+        Self {
+            memory,
+            in_window: cfg!(CONFIG_DEV_DAX_CXL) && iomem::intersects_cxl_window(&memory.range),
+            state: State::Deferred,
+            served: KVec::new(),
+            entries: KVec::new(),
+            left: KVec::new(),
+        }
+    }
+
+    /// The addresses.
+    pub(crate) fn range(&self) -> &Range {
+        &self.memory.range
+    }
+
+    /// Whether a CXL window intersected it when it was found.
+    pub(crate) fn in_window(&self) -> bool {
+        self.in_window
+    }
+
+    /// Decides, unless it has been decided for good. Returns whether it is still to be decided.
+    pub(crate) fn decide(
+        &mut self,
+        host: &device::Device,
+        regions: &Regions,
+        settled: bool,
+    ) -> bool {
+        if matches!(
+            self.state,
+            State::Hmem | State::Failed | State::Cxl { settled: true }
+        ) {
+            return false;
+        }
+        let range = self.memory.range;
+        let verdict = decide(
+            &range,
+            &World {
+                in_window: self.in_window,
+                regions: regions.committed(),
+                settled,
+            },
+        );
+        match verdict.mode {
+            Mode::Defer => {
+                if self.state != State::Deferred {
+                    dev_info!(host, "{}: its CXL region is gone again, undecided\n", range);
+                }
+                self.state = State::Deferred;
+                true
+            }
+            Mode::Drop => {
+                if self.state == State::Deferred {
+                    dev_info!(host, "{}: owner CXL: {}\n", range, verdict.reason);
+                }
+                self.state = State::Cxl { settled };
+                false
+            }
+            Mode::Register => {
+                dev_info!(host, "{}: owner HMEM: {}\n", range, verdict.reason);
+                self.state = State::Hmem;
+                self.register(host, regions);
+                false
+            }
+        }
+    }
+
+    /// Gives up on a range that cannot be decided.
+    pub(crate) fn fail(&mut self, host: &device::Device, error: Error) {
+        if matches!(self.state, State::Deferred | State::Cxl { settled: false }) {
+            self.state = State::Failed;
+            dev_warn!(
+                host,
+                "{}: nobody serves it: {:?} while looking for CXL regions; bind {} anew\n",
+                self.memory.range,
+                error,
+                host.name()
+            );
+        }
+    }
+
+    /// Follows the regions below what HMEM serves: lets go of devices whose region has gone, which
+    /// the driver core has unbound by then, and makes devices depend on regions that are new.
+    pub(crate) fn follow(&mut self, host: &device::Device, regions: &Regions) {
+        if self.release_left(host, regions) {
+            self.register(host, regions);
+        }
+        for served in &mut self.served {
+            let new = regions
+                .below(&served.range)
+                .any(|e| !served.below.contains(e));
+            if new && served.device.is_bound() {
+                depend(served.device.device(), &served.range);
+                served.note_below(regions);
+            }
+        }
+    }
+
+    /// Registers all of the range that HMEM can serve and does not serve yet.
+    ///
+    /// One piece that fails does not keep the others from being served.
+    fn register(&mut self, host: &device::Device, regions: &Regions) {
+        if let Err(e) = self.try_register(host, regions) {
+            dev_warn!(
+                host,
+                "{}: not all of it is served: {:?}; bind {} anew to try again\n",
+                self.memory.range,
+                e,
+                host.name()
+            );
+        }
+    }
+
+    fn try_register(&mut self, host: &device::Device, regions: &Regions) -> Result {
+        let range = self.memory.range;
+        let policy: Policy = params::POLICY.get();
+        let mut obstacles = KVec::new();
+        let mut cuts = KVec::new();
+
+        regions.obstacles(&range, policy == Policy::Split, &mut obstacles)?;
+        // Where CXL has a part, an entry for the whole would claim that part as well.
+        let whole = obstacles.is_empty() && self.left.is_empty();
+        for served in &self.served {
+            push(&mut obstacles, served.range, Taken::Claimed)?;
+        }
+        for &left in &self.left {
+            push(&mut obstacles, left, Taken::Claimed)?;
+        }
+        iomem::for_each_system_ram(&range, |ram| push(&mut obstacles, ram, Taken::SystemRam))?;
+        let obstacles = sort_disjoint(&mut obstacles);
+
+        regions.cuts(&range, &mut cuts)?;
+        iomem::for_each_cxl_window(&range, |window| {
+            for cut in edges(&window) {
+                cuts.push(cut, GFP_KERNEL)?;
+            }
+            Ok(())
+        })?;
+        sort(&mut cuts, |&cut| cut);
+
+        let whole = whole && self.served.is_empty() && self.insert_entry(host, &range, true);
+        for_each_piece(&range, obstacles, &cuts, dax::ALIGN, |piece| {
+            self.settle_piece(host, regions, &piece, whole);
+            Ok(())
+        })
+    }
+
+    /// Registers one piece, or says why it is not served.
+    fn settle_piece(
+        &mut self,
+        host: &device::Device,
+        regions: &Regions,
+        piece: &Piece,
+        whole: bool,
+    ) {
+        let range = &piece.range;
+        let unit = dax::ALIGN >> 20;
+
+        match piece.fate {
+            Fate::Serve => {
+                if !whole {
+                    self.insert_entry(host, range, false);
+                }
+                if let Err(e) = self.serve(host, range, regions) {
+                    dev_warn!(
+                        host,
+                        "{}: nobody serves it: {:?}; bind {} anew to try again\n",
+                        range,
+                        e,
+                        host.name()
+                    );
+                }
+            }
+            Fate::Taken(Taken::SystemRam) => {
+                dev_info!(host, "{}: in use as System RAM already\n", range);
+            }
+            Fate::Taken(Taken::Region(region)) => {
+                dev_info!(host, "{}: owner CXL: region{} keeps it\n", range, region);
+            }
+            Fate::Taken(Taken::Claimed) => {}
+            Fate::UnalignedHead => dev_warn!(
+                host,
+                "{}: {} KiB at the start cannot be served: below a {} MiB boundary\n",
+                range,
+                range.kib(),
+                unit
+            ),
+            Fate::UnalignedTail => dev_warn!(
+                host,
+                "{}: {} KiB at the end cannot be served: above a {} MiB boundary\n",
+                range,
+                range.kib(),
+                unit
+            ),
+            Fate::TooSmall => dev_warn!(
+                host,
+                "{}: {} KiB cannot be served: no aligned {} MiB inside\n",
+                range,
+                range.kib(),
+                unit
+            ),
+        }
+    }
+
+    /// Registers an `hmem` device for a piece. A device that its driver does not take stays, so
+    /// that it can be bound by hand; the driver said why.
+    fn serve(&mut self, host: &device::Device, range: &Range, regions: &Regions) -> Result {
+        // What can fail for lack of memory comes before the device, so that none has to go again.
+        self.served.reserve(1, GFP_KERNEL)?;
+        let id = MemregionId::alloc()?;
+        let device = HmemDevice::register(
+            host,
+            id.get(),
+            &Memory {
+                range: *range,
+                target_node: self.memory.target_node,
+            },
+        )?;
+        dev_info!(host, "{}: {} serves it\n", range, device.device().name());
+
+        let mut served = Served {
+            range: *range,
+            below: KVec::new(),
+            device,
+            _id: id,
+        };
+        served.note_below(regions);
+        Ok(self.served.push(served, GFP_KERNEL)?)
+    }
+
+    /// Shows `range` as "Soft Reserved" in the iomem tree. Returns whether that is done.
+    ///
+    /// That it cannot be shown keeps nobody from using it. A range that crosses the edge of a
+    /// window cannot be shown in one; `again` tells that its pieces will be.
+    fn insert_entry(&mut self, host: &device::Device, range: &Range, again: bool) -> bool {
+        let inserted = SoftReserved::insert(range)
+            .and_then(|entry| Ok(self.entries.push(entry, GFP_KERNEL)?));
+        match inserted {
+            Ok(()) => true,
+            Err(e) => {
+                if !again {
+                    dev_info!(host, "{}: not shown in /proc/iomem: {:?}\n", range, e);
+                }
+                false
+            }
+        }
+    }
+
+    /// Lets go of devices whose region has gone. Returns whether one of them served more than the
+    /// region took along.
+    fn release_left(&mut self, host: &device::Device, regions: &Regions) -> bool {
+        let mut beyond = false;
+        let left = &mut self.left;
+        let served_before = self.served.len();
+
+        self.served.retain(|served| {
+            let Some(gone) = served
+                .below
+                .iter()
+                .find(|e| !regions.below(&served.range).any(|there| there == *e))
+            else {
+                return true;
+            };
+            dev_info!(
+                host,
+                "{}: {} goes, region{} below it was torn down or disabled\n",
+                served.range,
+                served.device.device().name(),
+                gone.region
+            );
+            beyond |= !gone.range.contains(&served.range);
+            // Were there no memory to remember this, the range would be served again by
+            // `register()`, which is wrong only where the region has stopped decoding.
+            if left.push(gone.range, GFP_KERNEL).is_err() {
+                dev_warn!(host, "{}: no memory to remember that it left\n", gone.range);
+                beyond = false;
+            }
+            false
+        });
+        if self.served.len() == served_before {
+            return false;
+        }
+
+        // CXL finds no room for another region where an entry stands, so the entries now cover
+        // what is still served and nothing else.
+        self.entries.clear();
+        for i in 0..self.served.len() {
+            if let Some(range) = self.served.get(i).map(|s| s.range) {
+                self.insert_entry(host, &range, false);
+            }
+        }
+        beyond
+    }
+}
+
+impl Served {
+    /// Remembers which regions are below. Without memory for it a region is looked at again at the
+    /// next change.
+    fn note_below(&mut self, regions: &Regions) {
+        self.below.clear();
+        for extent in regions.below(&self.range) {
+            if self.below.push(*extent, GFP_KERNEL).is_err() {
+                return;
+            }
+        }
+    }
+}
+
+fn push(to: &mut KVec<Obstacle>, range: Range, taken: Taken) -> Result {
+    Ok(to.push(Obstacle { range, taken }, GFP_KERNEL)?)
+}

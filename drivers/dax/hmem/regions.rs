@@ -1,0 +1,176 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The CXL regions of the machine at one moment, as the decision needs them.
+
+use crate::ownership::{
+    pieces::edges,
+    range::{
+        sort,
+        sort_disjoint, //
+    },
+    Extent,
+    Extents,
+    Obstacle,
+    Range,
+    Taken, //
+};
+use kernel::{
+    device,
+    prelude::*, //
+};
+
+#[cfg(CONFIG_DEV_DAX_CXL)]
+use crate::cxl_bus::{
+    for_each_region,
+    Kind,
+    Sighting, //
+};
+
+/// The regions on the CXL bus.
+pub(crate) struct Regions {
+    /// Those that are committed and that a driver can serve, ascending and disjoint.
+    committed: KVec<Extent>,
+    /// Which of them are not to be taken from CXL by any policy: dax_cxl serves them already, or
+    /// their memory is persistent.
+    held: KVec<Extent>,
+    /// All regions whose driver is bound: those that may be torn down or disabled.
+    bound: KVec<Extent>,
+    /// Where a region begins, or ends one byte below; ascending. Of all regions, also of those
+    /// that are not committed: every one of them stands in the iomem tree.
+    cuts: KVec<u64>,
+}
+
+impl Regions {
+    /// Of a machine without CXL.
+    pub(crate) const fn none() -> Self {
+        Self {
+            committed: KVec::new(),
+            held: KVec::new(),
+            bound: KVec::new(),
+            cuts: KVec::new(),
+        }
+    }
+
+    /// Looks at the bus. Fails with `ENOMEM`.
+    #[cfg(CONFIG_DEV_DAX_CXL)]
+    pub(crate) fn collect() -> Result<Self> {
+        let mut this = Self::none();
+
+        for_each_region(|seen| this.add(&seen))?;
+
+        let disjoint = sort_disjoint(&mut this.committed).len();
+        this.committed.truncate(disjoint);
+        sort(&mut this.cuts, |&cut| cut);
+        Ok(this)
+    }
+
+    /// Without CXL there is nothing to look at.
+    #[cfg(not(CONFIG_DEV_DAX_CXL))]
+    pub(crate) fn collect() -> Result<Self> {
+        Ok(Self::none())
+    }
+
+    #[cfg(CONFIG_DEV_DAX_CXL)]
+    fn add(&mut self, seen: &Sighting) -> Result {
+        let Some(range) = seen.range else {
+            return Ok(());
+        };
+        let extent = Extent {
+            range,
+            region: seen.region,
+        };
+        match seen.kind {
+            Kind::Region => {
+                for cut in edges(&range) {
+                    self.cuts.push(cut, GFP_KERNEL)?;
+                }
+                if seen.bound {
+                    self.bound.push(extent, GFP_KERNEL)?;
+                }
+            }
+            Kind::Dax | Kind::Pmem => {
+                self.committed.push(extent, GFP_KERNEL)?;
+                if seen.bound || seen.kind == Kind::Pmem {
+                    self.held.push(extent, GFP_KERNEL)?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// The committed regions.
+    pub(crate) fn committed(&self) -> Extents<'_> {
+        // `collect()` made them disjoint.
+        Extents::from_disjoint(&self.committed).unwrap_or(Extents::NONE)
+    }
+
+    /// The regions below `range` whose driver is bound.
+    pub(crate) fn below<'a>(&'a self, range: &'a Range) -> impl Iterator<Item = &'a Extent> + 'a {
+        self.bound.iter().filter(|e| e.range.intersects(range))
+    }
+
+    /// Adds what of `range` HMEM must leave to CXL: with `all` every committed region, else those
+    /// that CXL holds already.
+    pub(crate) fn obstacles(
+        &self,
+        range: &Range,
+        all: bool,
+        to: &mut KVec<Obstacle>,
+    ) -> Result {
+        let from = if all { &self.committed } else { &self.held };
+
+        for extent in from.iter().filter(|e| e.range.intersects(range)) {
+            to.push(
+                Obstacle {
+                    range: extent.range,
+                    taken: Taken::Region(extent.region),
+                },
+                GFP_KERNEL,
+            )?;
+        }
+        Ok(())
+    }
+
+    /// Adds the edges of regions inside `range`.
+    pub(crate) fn cuts(&self, range: &Range, to: &mut KVec<u64>) -> Result {
+        for &cut in self.cuts.iter().filter(|&&c| range.contains_address(c)) {
+            to.push(cut, GFP_KERNEL)?;
+        }
+        Ok(())
+    }
+}
+
+/// Whether CXL holds a byte of `range` at this moment.
+pub(crate) fn taken_by_cxl(range: &Range) -> bool {
+    #[cfg(CONFIG_DEV_DAX_CXL)]
+    {
+        let mut taken = false;
+        let walked = for_each_region(|seen| {
+            taken |= seen.kind == Kind::Dax
+                && seen.bound
+                && seen.range.is_some_and(|r| r.intersects(range));
+            Ok(())
+        });
+        walked.is_ok() && taken
+    }
+    #[cfg(not(CONFIG_DEV_DAX_CXL))]
+    {
+        let _ = range;
+        false
+    }
+}
+
+/// Sees to it that `device` is unbound before a region below its memory is torn down or disabled.
+pub(crate) fn depend(device: &device::Device, range: &Range) {
+    #[cfg(CONFIG_DEV_DAX_CXL)]
+    if let Err(e) = crate::cxl_bus::depend_on_regions(device, range) {
+        dev_warn!(
+            device,
+            "{}: does not follow the CXL region below it: {:?}; stop using it before you destroy that\n",
+            range,
+            e
+        );
+    }
+    #[cfg(not(CONFIG_DEV_DAX_CXL))]
+    let _ = (device, range);
+}

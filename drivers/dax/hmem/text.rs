@@ -1,0 +1,39 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! How ranges and reasons read in the log.
+
+use crate::ownership::{
+    Range,
+    Reason, //
+};
+use kernel::fmt;
+
+impl fmt::Display for Range {
+    /// As `%pr` prints a memory resource.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "[mem {:#010x}-{:#010x}]", self.start(), self.end())
+    }
+}
+
+impl fmt::Display for Reason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match *self {
+            Self::OutsideWindows => f.write_str("no CXL window intersects it"),
+            Self::AwaitingCxl => f.write_str("CXL may still assemble a region"),
+            Self::Covered {
+                region,
+                others: false,
+            } => write!(f, "region{} covers it", region),
+            Self::Covered {
+                region,
+                others: true,
+            } => write!(f, "region{} and others cover it together", region),
+            Self::NoRegion => f.write_str("no committed CXL region covers any of it"),
+            Self::PartlyCovered { region } => write!(
+                f,
+                "Soft Reserved not fully contained in CXL, region{} covers a part only",
+                region,
+            ),
+        }
+    }
+}

@@ -1,0 +1,20 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * What the Rust abstractions under rust/ need of C and the kernel crate does
+ * not bind. Read by bindgen only; the item list is in the Kbuild file.
+ */
+#include <linux/dax.h>
+#include <linux/ioport.h>
+#include <linux/memregion.h>
+#include <linux/numa.h>
+#include <linux/pgtable.h>
+#include <linux/platform_device.h>
+#include <linux/range.h>
+#include <drivers/dax/bus.h>
+#include <drivers/cxl/cxl.h>
+
+/* Macros with casts or shifts, which bindgen does not evaluate. */
+const u64 RUST_CONST_HELPER_PMD_SIZE = PMD_SIZE;
+const unsigned long RUST_CONST_HELPER_IORESOURCE_DAX_KMEM = IORESOURCE_DAX_KMEM;
+const u32 RUST_CONST_HELPER_DL_FLAG_AUTOREMOVE_CONSUMER =
+	DL_FLAG_AUTOREMOVE_CONSUMER;

@@ -1,0 +1,86 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The memory ranges that the platform has set aside for an `hmem_platform` device.
+//!
+//! C header: [`include/linux/dax.h`](srctree/include/linux/dax.h)
+
+use crate::{
+    bindings as dax,
+    hmem_device::Memory,
+    iomem::range_of, //
+};
+use core::ptr;
+use kernel::{
+    bindings,
+    device::Core,
+    error::{
+        from_result,
+        to_result, //
+    },
+    platform,
+    prelude::*, //
+};
+
+/// Calls `f` for each range of `host`, ascending, until it fails.
+///
+/// These are the ranges that ACPI HMAT and the memory map of firmware gave. They do not overlap.
+/// `f` runs under the lock of the list and must not wait for anything that adds to it.
+pub fn for_each_resource<F>(host: &platform::Device<Core<'_>>, mut f: F) -> Result
+where
+    F: FnMut(Memory) -> Result,
+{
+    unsafe extern "C" fn visit<F>(
+        host: *mut bindings::device,
+        target_node: c_int,
+        res: *const bindings::resource,
+    ) -> c_int
+    where
+        F: FnMut(Memory) -> Result,
+    {
+        // SAFETY: The function below has stored `f` there for the time of the walk. The walker
+        // passes a valid resource.
+        let (f, res) = unsafe {
+            (&mut *bindings::dev_get_drvdata(host).cast::<F>(), &*res)
+        };
+        from_result(|| {
+            if let Some(range) = range_of(res) {
+                f(Memory { range, target_node })?;
+            }
+            Ok(0)
+        })
+    }
+
+    // CAST: `platform::Device` is a transparent wrapper of `struct platform_device`.
+    let pdev = ptr::from_ref(host).cast_mut().cast::<bindings::platform_device>();
+
+    // The walker hands nothing on to its callback but the device, so the closure travels in the
+    // driver data.
+    //
+    // SAFETY: A `Device<Core>` is locked, and nobody looks at its driver data but its driver, that
+    // is us, and not before it is restored. `visit` is called only during the walk.
+    to_result(unsafe {
+        let dev = &raw mut (*pdev).dev;
+        let kept = bindings::dev_get_drvdata(dev);
+
+        bindings::dev_set_drvdata(dev, ptr::from_mut(&mut f).cast());
+        let ret = dax::walk_hmem_resources(dev, Some(visit::<F>));
+        bindings::dev_set_drvdata(dev, kept);
+        ret
+    })
+}
+
+/// Whether `host` is the device of the platform itself, `hmem_platform.0`, rather than one of a
+/// test harness.
+pub fn is_platforms_own(host: &platform::Device<Core<'_>>) -> bool {
+    // CAST: As above.
+    let pdev = ptr::from_ref(host).cast::<bindings::platform_device>();
+
+    // SAFETY: The device is valid, and its number never changes.
+    unsafe { (*pdev).id == 0 }
+}
+
+/// The NUMA node that firmware assigns to the memory at `address`.
+pub fn target_node(address: u64) -> c_int {
+    // SAFETY: `phys_to_target_node()` takes any address.
+    unsafe { bindings::phys_to_target_node(address) }
+}

@@ -1,0 +1,81 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! What dax_cxl needs to know of dax_hmem.
+//!
+//! C header: [`drivers/dax/bus.h`](srctree/drivers/dax/bus.h)
+
+use crate::{
+    bindings as dax,
+    ownership::Range, //
+};
+use core::ptr;
+use kernel::{
+    bindings,
+    container_of,
+    prelude::*, //
+};
+
+/// Waits until dax_hmem has decided which Soft Reserved ranges are its own.
+///
+/// May take as long as the slowest probe of the system.
+pub fn flush_decisions() {
+    // SAFETY: The symbol keeps dax_hmem loaded, and the function does its own locking.
+    unsafe { dax::dax_hmem_flush_work() };
+}
+
+/// The `N` of an `hmem.N` that is bound and has a byte of `range`, if there is one.
+pub fn owner_of(range: &Range) -> Option<c_int> {
+    struct Search<'a> {
+        range: &'a Range,
+        found: Option<c_int>,
+    }
+
+    unsafe extern "C" fn visit(dev: *mut bindings::device, arg: *mut c_void) -> c_int {
+        // SAFETY: `arg` is the search below, which nobody else uses during the walk. The bus holds
+        // a reference to the device, so its name, number and platform data stay; a device named
+        // `hmem.*` has a `memregion_info` there, or nothing.
+        unsafe {
+            let search = &mut *arg.cast::<Search<'_>>();
+            let name = CStr::from_char_ptr(bindings::dev_name(dev));
+            if !name.to_bytes().starts_with(b"hmem.") || !bindings::device_is_bound(dev) {
+                return 0;
+            }
+            let pdev = container_of!(dev, bindings::platform_device, dev);
+            let Some(info) = (*dev).platform_data.cast::<dax::memregion_info>().as_ref() else {
+                return 0;
+            };
+            let overlaps = Range::new(info.range.start, info.range.end)
+                .is_some_and(|r| r.intersects(search.range));
+            if !overlaps {
+                return 0;
+            }
+            search.found = Some((*pdev).id);
+            // Ends the walk.
+            1
+        }
+    }
+
+    let mut search = Search { range, found: None };
+    // SAFETY: The platform bus is static. `visit` gets the search only while this call lasts.
+    unsafe {
+        bindings::bus_for_each_dev(
+            &raw const bindings::platform_bus_type,
+            ptr::null_mut(),
+            ptr::from_mut(&mut search).cast(),
+            Some(visit),
+        );
+    }
+    search.found
+}
+
+/// The NUMA node for memory at `address`: the one that firmware assigns, else the one that memory
+/// hotplug would choose.
+pub fn target_node(address: u64) -> c_int {
+    // SAFETY: Both functions take any address.
+    unsafe {
+        match bindings::phys_to_target_node(address) {
+            bindings::NUMA_NO_NODE => bindings::memory_add_physaddr_to_nid(address),
+            node => node,
+        }
+    }
+}
