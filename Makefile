@@ -1,0 +1,45 @@
+# SPDX-License-Identifier: GPL-2.0
+#
+# Rust dax_hmem and dax_cxl, and the lab that tries them out.
+#
+#   make KDIR=<built CONFIG_RUST kernel tree>      build dax_hmem.ko and dax_cxl.ko
+#   make KDIR=... modules_install [INSTALL_MOD_PATH=<root>]
+#                                                  put them in updates/
+#   make KDIR=... clean | rust-analyzer            as in any kernel module
+#   make rustfmt | rustfmtcheck                    format the kernel side, or check it
+#   make run | check | shell                       the lab, see tools/lab.mk
+#
+# CLIPPY=1, MO=<dir>, V=1 and LLVM= have their usual meaning. Without LLVM= the
+# toolchain is the one that the kernel tree was configured with.
+
+.DEFAULT_GOAL := modules
+
+KDIR ?= /lib/modules/$(shell uname -r)/build
+
+RUSTFMT ?= rustfmt
+# rustfmt follows the modules from the two crate roots.
+rust-roots := $(CURDIR)/drivers/dax/hmem/hmem.rs $(CURDIR)/drivers/dax/cxl/cxl.rs
+
+# Checks the tree and says with which toolchain to build; or says what is missing.
+kbuild = toolchain=$$($(CURDIR)/tools/check-kdir.sh '$(KDIR)' '$(origin LLVM)') && \
+	$(MAKE) -C '$(KDIR)' M='$(CURDIR)' $$toolchain
+
+.PHONY: modules modules_install clean rust-analyzer rustfmt rustfmtcheck help
+
+modules modules_install rust-analyzer:
+	+@$(kbuild) $@
+
+# No check: what was built with another tree is to go as well.
+clean:
+	+@$(MAKE) -C '$(KDIR)' M='$(CURDIR)' $@
+
+rustfmt:
+	@$(RUSTFMT) --edition 2021 $(rust-roots)
+
+rustfmtcheck:
+	@$(RUSTFMT) --edition 2021 --check $(rust-roots)
+
+help:
+	@sed -n '3,14s/^# \{0,1\}//p' $(firstword $(MAKEFILE_LIST))
+
+include tools/lab.mk
