@@ -75,9 +75,7 @@ unsafe impl<T: DaxRegionDriver> driver::RegistrationOps for DaxRegionAdapter<T> 
         }
         // SAFETY: `raw` is filled in and stays pinned until `unregister()`, by the safety
         // requirements of this function.
-        to_result(unsafe {
-            dax::__cxl_driver_register(raw, module.as_ptr(), name.as_char_ptr())
-        })
+        to_result(unsafe { dax::__cxl_driver_register(raw, module.as_ptr(), name.as_char_ptr()) })
     }
 
     unsafe fn unregister(drv: &Opaque<Self::DriverType>) {

@@ -69,12 +69,15 @@ fn for_each_device<F>(mut f: F) -> Result
 where
     F: FnMut(*mut bindings::device, Sighting) -> Result,
 {
+    /// # Safety
+    ///
+    /// `dev` is a valid device on the CXL bus, and `arg` points to an `F` that nobody else uses.
     unsafe extern "C" fn visit<F>(dev: *mut bindings::device, arg: *mut c_void) -> c_int
     where
         F: FnMut(*mut bindings::device, Sighting) -> Result,
     {
-        // SAFETY: `arg` is the closure given to `bus_for_each_dev()` below, and the bus holds a
-        // reference to the device for this call.
+        // SAFETY: By the safety requirements of this function; the bus holds a reference to the
+        // device for this call.
         let (f, seen) = unsafe { (&mut *arg.cast::<F>(), sight(dev)) };
 
         from_result(|| {
@@ -203,7 +206,9 @@ fn trailing_number(name: &[u8]) -> Option<c_int> {
 pub fn depend_on_regions(consumer: &device::Device, range: &Range) -> Result<usize> {
     let mut count = 0usize;
     // CAST: `device::Device` is a transparent wrapper of `struct device`.
-    let consumer = ptr::from_ref(consumer).cast_mut().cast::<bindings::device>();
+    let consumer = ptr::from_ref(consumer)
+        .cast_mut()
+        .cast::<bindings::device>();
 
     for_each_device(|dev, seen| {
         let below = seen.kind == Kind::Region
@@ -214,9 +219,8 @@ pub fn depend_on_regions(consumer: &device::Device, range: &Range) -> Result<usi
         }
         // SAFETY: Both devices are valid: the bus holds a reference to the one, the caller to the
         // other. The link holds references of its own.
-        let link = unsafe {
-            bindings::device_link_add(consumer, dev, dax::DL_FLAG_AUTOREMOVE_CONSUMER)
-        };
+        let link =
+            unsafe { bindings::device_link_add(consumer, dev, dax::DL_FLAG_AUTOREMOVE_CONSUMER) };
         if link.is_null() {
             return Err(ENOMEM);
         }
@@ -286,6 +290,9 @@ impl<T: RegionEvents> Listener<T> {
         Ok(this)
     }
 
+    /// # Safety
+    ///
+    /// `block` is that of a listener on the chain of the CXL bus, and `data` a valid device on it.
     unsafe extern "C" fn notify(
         block: *mut bindings::notifier_block,
         event: usize,
@@ -294,7 +301,11 @@ impl<T: RegionEvents> Listener<T> {
         // SAFETY: `block` is embedded in a listener that stays valid while it is on the chain. The
         // bus passes a device that is valid for this call.
         let (this, kind) = unsafe {
-            let this = container_of!(block.cast::<Opaque<bindings::notifier_block>>(), Self, block);
+            let this = container_of!(
+                block.cast::<Opaque<bindings::notifier_block>>(),
+                Self,
+                block
+            );
             (&*this, kind_of(data.cast()))
         };
         let Some(kind) = kind else {

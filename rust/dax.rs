@@ -102,14 +102,7 @@ impl<'a> Region<'a> {
         // SAFETY: By the invariant of `Parent` the device is in its probe callback, as devres
         // needs, and its driver data is the DAX core's. `range` is only read during the call.
         let region = unsafe {
-            dax::alloc_dax_region(
-                dev,
-                params.id,
-                &mut range,
-                params.target_node,
-                align,
-                flags,
-            )
+            dax::alloc_dax_region(dev, params.id, &mut range, params.target_node, align, flags)
         };
         match NonNull::new(region) {
             Some(region) => Ok(Self(region, PhantomData)),

@@ -88,10 +88,8 @@ impl HmemDevice {
         // SAFETY: As above. `numa_nearest_node()` takes any number, and gives back one that it
         // does not know.
         unsafe {
-            (*pdev.as_ptr()).dev.numa_node = dax::numa_nearest_node(
-                memory.target_node,
-                bindings::node_states_N_ONLINE,
-            );
+            (*pdev.as_ptr()).dev.numa_node =
+                dax::numa_nearest_node(memory.target_node, bindings::node_states_N_ONLINE);
         }
         // SAFETY: `pdev` is valid and not registered.
         to_result(unsafe { bindings::platform_device_add(pdev.as_ptr()) })?;

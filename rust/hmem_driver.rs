@@ -105,8 +105,7 @@ impl<T: HmemDriver> HmemAdapter<T> {
             };
             // SAFETY: The device is valid, and in its probe callback until this returns. This
             // driver never touches its driver data: `register()` saw to that.
-            let parent =
-                unsafe { Parent::new(device::Device::from_raw(&raw mut (*pdev).dev)) };
+            let parent = unsafe { Parent::new(device::Device::from_raw(&raw mut (*pdev).dev)) };
 
             T::probe(&parent, id, &memory)?;
             Ok(0)

@@ -29,6 +29,9 @@ pub fn for_each_resource<F>(host: &platform::Device<Core<'_>>, mut f: F) -> Resu
 where
     F: FnMut(Memory) -> Result,
 {
+    /// # Safety
+    ///
+    /// The driver data of `host` points to an `F` that nobody else uses, and `res` is valid.
     unsafe extern "C" fn visit<F>(
         host: *mut bindings::device,
         target_node: c_int,
@@ -37,11 +40,8 @@ where
     where
         F: FnMut(Memory) -> Result,
     {
-        // SAFETY: The function below has stored `f` there for the time of the walk. The walker
-        // passes a valid resource.
-        let (f, res) = unsafe {
-            (&mut *bindings::dev_get_drvdata(host).cast::<F>(), &*res)
-        };
+        // SAFETY: By the safety requirements of this function.
+        let (f, res) = unsafe { (&mut *bindings::dev_get_drvdata(host).cast::<F>(), &*res) };
         from_result(|| {
             if let Some(range) = range_of(res) {
                 f(Memory { range, target_node })?;
@@ -51,7 +51,9 @@ where
     }
 
     // CAST: `platform::Device` is a transparent wrapper of `struct platform_device`.
-    let pdev = ptr::from_ref(host).cast_mut().cast::<bindings::platform_device>();
+    let pdev = ptr::from_ref(host)
+        .cast_mut()
+        .cast::<bindings::platform_device>();
 
     // The walker hands nothing on to its callback but the device, so the closure travels in the
     // driver data.

@@ -30,10 +30,13 @@ pub fn owner_of(range: &Range) -> Option<c_int> {
         found: Option<c_int>,
     }
 
+    /// # Safety
+    ///
+    /// `dev` is a valid platform device, and `arg` points to a search that nobody else uses.
     unsafe extern "C" fn visit(dev: *mut bindings::device, arg: *mut c_void) -> c_int {
-        // SAFETY: `arg` is the search below, which nobody else uses during the walk. The bus holds
-        // a reference to the device, so its name, number and platform data stay; a device named
-        // `hmem.*` has a `memregion_info` there, or nothing.
+        // SAFETY: By the safety requirements of this function. The bus holds a reference to the
+        // device, so its name, number and platform data stay; a device named `hmem.*` has a
+        // `memregion_info` there, or nothing.
         unsafe {
             let search = &mut *arg.cast::<Search<'_>>();
             let name = CStr::from_char_ptr(bindings::dev_name(dev));

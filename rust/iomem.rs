@@ -41,14 +41,8 @@ pub fn intersects_cxl_window(range: &Range) -> bool {
     // notices.
     let size = range.size().unwrap_or(u64::MAX);
     // SAFETY: `region_intersects()` takes any addresses and does its own locking.
-    let answer = unsafe {
-        bindings::region_intersects(
-            range.start(),
-            size as usize,
-            MEM,
-            DESC_CXL,
-        )
-    };
+    let answer =
+        unsafe { bindings::region_intersects(range.start(), size as usize, MEM, DESC_CXL) };
     answer != bindings::REGION_DISJOINT as c_int
 }
 

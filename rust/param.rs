@@ -76,7 +76,7 @@ impl<T: Value> Param<T> {
     /// The C operations for parameters of this type.
     pub const OPS: bindings::kernel_param_ops = bindings::kernel_param_ops {
         flags: if T::BARE.is_some() {
-            bindings::KERNEL_PARAM_OPS_FL_NOARG as u32
+            bindings::KERNEL_PARAM_OPS_FL_NOARG
         } else {
             0
         },
@@ -85,28 +85,35 @@ impl<T: Value> Param<T> {
         free: None,
     };
 
+    /// # Safety
+    ///
+    /// `kp` is that of a `kernel_param!` of this type, and `val` is NUL-terminated or null.
     unsafe extern "C" fn set(val: *const c_char, kp: *const bindings::kernel_param) -> c_int {
-        // SAFETY: The parameter code passes `kp` of `kernel_param!`, whose argument points to a
-        // static `Param<T>`.
+        // SAFETY: The argument of such a `kp` points to a static `Param<T>`.
         let this = unsafe { Self::of(kp) };
 
         from_result(|| {
             let value = if val.is_null() {
                 T::BARE.ok_or(EINVAL)?
             } else {
-                // SAFETY: The parameter code passes a NUL-terminated string.
-                T::parse(unsafe { CStr::from_char_ptr(val) }.to_bytes().trim_ascii_end())?
+                // SAFETY: By the safety requirements of this function.
+                let text = unsafe { CStr::from_char_ptr(val) };
+                T::parse(text.to_bytes().trim_ascii_end())?
             };
             this.0.store(value.to_raw(), Ordering::Relaxed);
             Ok(0)
         })
     }
 
+    /// # Safety
+    ///
+    /// `kp` is that of a `kernel_param!` of this type, and `buffer` has room for a page.
     unsafe extern "C" fn show(buffer: *mut c_char, kp: *const bindings::kernel_param) -> c_int {
-        // SAFETY: As in `set()`.
+        // SAFETY: The argument of such a `kp` points to a static `Param<T>`.
         let text = unsafe { Self::of(kp) }.get().show().to_bytes_with_nul();
 
-        // SAFETY: `buffer` has room for a page, and no value comes near that size.
+        // SAFETY: By the safety requirements of this function; no value comes near the size of a
+        // page.
         unsafe { core::ptr::copy_nonoverlapping(text.as_ptr(), buffer.cast(), text.len()) };
         // The length without the NUL; it is far below the limit.
         c_int::try_from(text.len().saturating_sub(1)).unwrap_or(0)

@@ -24,9 +24,7 @@ pub fn wait_until_settled() {
 /// That it cannot be had is no failure: then whatever it drives is absent.
 pub fn request_module(name: &'static CStr) {
     // SAFETY: Both strings are NUL-terminated, and the format takes just the one string.
-    let ret = unsafe {
-        bindings::__request_module(true, c"%s".as_char_ptr(), name.as_char_ptr())
-    };
+    let ret = unsafe { bindings::__request_module(true, c"%s".as_char_ptr(), name.as_char_ptr()) };
     if ret != 0 {
         pr_debug!("module {} is not to be had: {}\n", name, ret);
     }

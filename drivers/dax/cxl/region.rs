@@ -43,7 +43,12 @@ impl DaxRegionDriver for DaxRegion {
                 return Err(ENOMEM);
             }
             (Err(EINVAL), _) => {
-                dev_warn!(dev, "region{} is not aligned to {} KiB\n", region, dax::ALIGN >> 10);
+                dev_warn!(
+                    dev,
+                    "region{} is not aligned to {} KiB\n",
+                    region,
+                    dax::ALIGN >> 10
+                );
                 return Err(EINVAL);
             }
             (Err(e), _) => {

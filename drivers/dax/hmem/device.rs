@@ -44,10 +44,18 @@ impl HmemDriver for Hmem {
                 dax::ALIGN >> 10
             ),
             EBUSY => dev_warn!(dev, "{}: a CXL region has it already\n", range),
-            _ => dev_warn!(dev, "{}: no memory for a dax region, or it is taken\n", range),
+            _ => dev_warn!(
+                dev,
+                "{}: no memory for a dax region, or it is taken\n",
+                range
+            ),
         })?;
 
-        let size = if idle { 0 } else { range.size().ok_or(EOVERFLOW)? };
+        let size = if idle {
+            0
+        } else {
+            range.size().ok_or(EOVERFLOW)?
+        };
         region
             .create_device(size, false)
             .inspect_err(|e| dev_warn!(dev, "{}: no dax device: {:?}\n", range, e))

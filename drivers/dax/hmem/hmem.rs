@@ -49,6 +49,7 @@ pub mod workqueue;
 
 mod device;
 mod host;
+#[cfg(CONFIG_KUNIT = "y")]
 mod kunit;
 mod params;
 mod platform;

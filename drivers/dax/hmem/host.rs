@@ -110,7 +110,11 @@ impl Host {
             *records = ranges;
             for record in records.iter_mut() {
                 if record.in_window() {
-                    dev_info!(this.device, "{}: undecided, waiting for CXL\n", record.range());
+                    dev_info!(
+                        this.device,
+                        "{}: undecided, waiting for CXL\n",
+                        record.range()
+                    );
                     waiting = true;
                 } else {
                     record.decide(&this.device, &Regions::none(), true);

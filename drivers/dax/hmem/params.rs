@@ -48,7 +48,10 @@ impl Value for Policy {
             b"split" => Ok(Self::Split),
             other => {
                 let other = core::str::from_utf8(other).unwrap_or("(not text)");
-                pr_err!("policy={}: unknown, use policy=whole or policy=split\n", other);
+                pr_err!(
+                    "policy={}: unknown, use policy=whole or policy=split\n",
+                    other
+                );
                 Err(EINVAL)
             }
         }

@@ -111,12 +111,7 @@ impl Regions {
 
     /// Adds what of `range` HMEM must leave to CXL: with `all` every committed region, else those
     /// that CXL holds already.
-    pub(crate) fn obstacles(
-        &self,
-        range: &Range,
-        all: bool,
-        to: &mut KVec<Obstacle>,
-    ) -> Result {
+    pub(crate) fn obstacles(&self, range: &Range, all: bool, to: &mut KVec<Obstacle>) -> Result {
         let from = if all { &self.committed } else { &self.held };
 
         for extent in from.iter().filter(|e| e.range.intersects(range)) {
