@@ -22,6 +22,16 @@ pub struct Message {
     pub event: Event,
 }
 
+impl Message {
+    /// The text behind its time, as `dmesg` prints it.
+    pub fn stamped(&self) -> String {
+        match self.time_us {
+            Some(us) => format!("[{:5}.{:06}] {}", us / 1_000_000, us % 1_000_000, self.text),
+            None => self.text.clone(),
+        }
+    }
+}
+
 /// What a message says.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case", tag = "what")]
@@ -78,6 +88,13 @@ pub enum Event {
         device: String,
         /// By how much, as printed.
         by: String,
+    },
+    /// kmem could not take its memory away again: it stays until reboot.
+    Stuck {
+        /// The dax device.
+        device: String,
+        /// The memory.
+        range: Range,
     },
     /// kmem refused the device for another cause.
     Rejected {
@@ -154,7 +171,7 @@ pub fn has_memory_map(messages: &[Message]) -> bool {
 }
 
 fn is_soft_reserved(kind: &str) -> bool {
-    kind.eq_ignore_ascii_case("soft reserved")
+    kind.trim().eq_ignore_ascii_case("soft reserved")
 }
 
 /// Whether a line may go into a capture: of interest here, and therefore not private.

@@ -12,7 +12,7 @@ use crate::ledger::{self, Record, LEDGER_PATH};
 use crate::log::{self, Message};
 use crate::memory::{self, Memory};
 use crate::modules::{self, Drivers, Module};
-use crate::own;
+use crate::own::{self, Owner, Piece, State};
 use crate::range::{covered_bytes, Range};
 use crate::reserved::{self, Reserved};
 use crate::scan::{Gap, Scan};
@@ -146,6 +146,42 @@ impl Map {
         let mut ranges: Vec<Range> = self.reserved.iter().map(|r| r.range).collect();
         ranges.extend(self.windows.iter().filter_map(|w| w.range));
         iomem::render(&iomem::excerpt(&self.iomem, &ranges))
+    }
+
+    /// What a region's addresses are used for; `None` before it has any.
+    pub fn region_piece(&self, region: &Region) -> Option<Piece> {
+        Some(own::piece_of_region(self, region, region.range?))
+    }
+
+    /// Who has a region's addresses in its place: it is committed and lost them.
+    pub fn holder_of(&self, region: &Region) -> Option<Owner> {
+        let range = region.range.filter(|_| region.is_committed())?;
+        if region.dax_driver.is_some() {
+            return None;
+        }
+        let pieces = self.reserved.iter().flat_map(|r| &r.pieces);
+        pieces
+            .filter(|p| p.range.overlaps(&range))
+            .map(|p| p.owner.clone())
+            .find(|o| matches!(o, Owner::Hmem { .. } | Owner::SystemRam))
+    }
+
+    /// Whether ownership is settled; `None` if nothing says it.
+    ///
+    /// The Rust modules say it. With others it is settled when each range has an owner or a driver
+    /// that failed; a range that nobody has may still be waited for, and nothing shows that.
+    pub fn settled(&self) -> Option<bool> {
+        if let Some(word) = &self.platform.ownership {
+            return Some(word == "settled");
+        }
+        let mut pieces = self.reserved.iter().flat_map(|r| &r.pieces);
+        if pieces.clone().any(|p| p.state == State::Deferred) {
+            return Some(false);
+        }
+        let decided = pieces.all(|p| {
+            !matches!(p.owner, Owner::Nobody | Owner::Unknown) || p.state == State::Failed
+        });
+        decided.then_some(true)
     }
 
     /// A module by name.

@@ -118,6 +118,19 @@ pub(crate) fn pieces(map: &Map, range: Range) -> Vec<Piece> {
         .collect()
 }
 
+/// A part of a committed region that lies in no Soft Reserved range, seen as a piece.
+pub(crate) fn piece_of_region(map: &Map, region: &crate::cxl::Region, part: Range) -> Piece {
+    let claims = claim::claims(map, &part);
+    let owner = Owner::Cxl {
+        region: region.name.clone(),
+    };
+    let own = claims
+        .into_iter()
+        .find(|c| c.owner == owner)
+        .unwrap_or_else(|| claim::of_region(map, region, part));
+    piece(map, part, Some(&own))
+}
+
 fn same(a: Option<&Claim>, b: Option<&Claim>) -> bool {
     match (a, b) {
         (Some(a), Some(b)) => a == b,

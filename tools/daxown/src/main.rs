@@ -1,26 +1,61 @@
 // SPDX-License-Identifier: GPL-2.0
 
 //! `daxown`: who owns which Soft Reserved and CXL memory, and why.
+//!
+//! Each verb reads one [`daxmap::Map`] and prints it in its own way. Exit status: 0 done, 1 and 2 as
+//! a verb documents, 3 the verb could not do its work.
 
 mod capture;
 mod cli;
+mod json;
+mod list;
+mod show;
+mod subject;
 
+use std::io::{self, Write};
 use std::process::ExitCode;
 
+use anyhow::Result;
 use clap::Parser;
+use daxmap::{Map, Tree};
 
-use cli::{Cli, Verb};
+use cli::{Cli, Global, Verb};
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
-    let result = match &cli.verb {
-        Verb::Capture(args) => capture::run(&cli.global, args),
-    };
-    match result {
+    match run(&cli) {
         Ok(code) => code,
+        // `daxown list | head` is no error of ours.
+        Err(error) if is_broken_pipe(&error) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("daxown: {error:#}");
             ExitCode::from(3)
         }
     }
+}
+
+fn run(cli: &Cli) -> Result<ExitCode> {
+    let global = &cli.global;
+    match &cli.verb {
+        Verb::List(args) => list::run(global, args),
+        Verb::Capture(args) => capture::run(global, args),
+    }
+}
+
+/// The machine the user asked for.
+fn read(global: &Global) -> Result<Map> {
+    Ok(Map::read(&Tree::open(&global.sysroot)?))
+}
+
+/// Writes to standard output; a closed pipe comes back as an error, not as a panic.
+fn print(text: &str) -> Result<()> {
+    let mut out = io::stdout().lock();
+    out.write_all(text.as_bytes())?;
+    Ok(out.flush()?)
+}
+
+fn is_broken_pipe(error: &anyhow::Error) -> bool {
+    error
+        .downcast_ref::<io::Error>()
+        .is_some_and(|e| e.kind() == io::ErrorKind::BrokenPipe)
 }

@@ -52,7 +52,7 @@ pattern!(REJECTED, r"(dax\d+\.\d+): rejecting DAX region (.{1,80})$");
 pattern!(RESOURCE, r"\[mem 0x([0-9a-f]{1,16})-0x([0-9a-f]{1,16})");
 pattern!(
     DEVICE,
-    r"^(?:\S+: )?(?:hmem_platform|hmem|kmem|device_dax|dax|dax_hmem|dax_cxl|cxl_dax_region|cxl_region|cxl_root|cxl_mem|cxl_port|cxl_endpoint|cxl_pci|cxl_acpi|cxl_core|acpi) ([A-Za-z0-9_.:-]{1,40}): "
+    r"^(?:\S+: )?(?:hmem_platform|hmem|kmem|device_dax|dax|dax_hmem|dax_cxl|cxl_dax_region|cxl_region|cxl_root|cxl_mem|cxl_port|cxl_endpoint|cxl_pci|cxl_acpi|cxl_core) ([A-Za-z0-9_.:-]{1,40}): "
 );
 
 /// Drivers and devices whose messages of no known form are worth keeping.
@@ -152,6 +152,7 @@ fn kmem(text: &str) -> Option<Event> {
             "could not reserve region" | "could not reserve range" => {
                 Event::ReserveFailed { device, range }
             }
+            "stuck online until reboot" => Event::Stuck { device, range },
             "memory add failed" => Event::AddFailed { device, range },
             "too small after alignment" => Event::Rejected { device, why: what },
             _ => Event::Said { device },

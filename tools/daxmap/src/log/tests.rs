@@ -68,10 +68,10 @@ fn debug_messages_of_the_c_driver() {
 #[test]
 fn the_last_memory_map_counts() {
     let log = "\
-[    0.000000] BIOS-e820: [mem 0x0000000000000000-0x000000000009fbff] usable
-[    0.000000] BIOS-e820: [mem 0x0000000490000000-0x00000004cfffffff] soft reserved
+[    0.000000] BIOS-e820: [mem 0x0000000000000000-0x000000000009fbff]  System RAM
+[    0.000000] BIOS-e820: [mem 0x0000000490000000-0x00000004cfffffff]  soft reserved
 [    0.000000] user: [mem 0x0000000000000000-0x000000000009fbff]  System RAM
-[    0.000000] user: [mem 0x0000000490000000-0x00000004afffffff] soft reserved
+[    0.000000] user: [mem 0x0000000490000000-0x00000004afffffff]  soft reserved
 ";
     let messages = parse(log);
     assert_eq!(soft_reserved(&messages), [r(0x490000000, 0x4afffffff)]);

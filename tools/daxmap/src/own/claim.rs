@@ -2,6 +2,7 @@
 
 //! What lays claim to the bytes of a range, the strongest first.
 
+use crate::cxl::Region;
 use crate::dax::Parent;
 use crate::iomem::is_system_ram;
 use crate::ledger::{self, Record};
@@ -161,7 +162,8 @@ fn from_hmem<'a>(map: &'a Map, range: &'a Range) -> impl Iterator<Item = Claim> 
             },
             device: dax.or_else(|| Some(h.name.clone())),
             reason,
-            node: h.node,
+            // Its numa_node is the nearest node with memory, not the target node.
+            node: None,
             state: (!served).then_some(State::Failed),
         })
     })
@@ -178,28 +180,33 @@ fn from_regions<'a>(map: &'a Map, range: &'a Range) -> impl Iterator<Item = Clai
         if (!bound && hmem_here) || r.mode.as_deref() == Some("pmem") {
             return None;
         }
-        Some(Claim {
-            range: r.range?,
-            owner: Owner::Cxl {
-                region: r.name.clone(),
-            },
-            device: dax_of(map, &Parent::Region(r.name.clone()), range),
-            reason: if bound {
-                cxl_reason(map, range)
-            } else {
-                Reason {
-                    code: ReasonCode::RegionIdle,
-                    text: format!(
-                        "{} is committed, but no driver is bound to its dax region",
-                        r.name
-                    ),
-                    evidence: Evidence::Sysfs,
-                }
-            },
-            node: None,
-            state: None,
-        })
+        Some(of_region(map, r, r.range?))
     })
+}
+
+/// What a committed region claims.
+pub(super) fn of_region(map: &Map, region: &Region, range: Range) -> Claim {
+    Claim {
+        range,
+        owner: Owner::Cxl {
+            region: region.name.clone(),
+        },
+        device: dax_of(map, &Parent::Region(region.name.clone()), &range),
+        reason: if region.dax_driver.is_some() {
+            cxl_reason(map, &range)
+        } else {
+            Reason {
+                code: ReasonCode::RegionIdle,
+                text: format!(
+                    "{} is committed, but no driver is bound to its dax region",
+                    region.name
+                ),
+                evidence: Evidence::Sysfs,
+            }
+        },
+        node: None,
+        state: None,
+    }
 }
 
 fn from_system_ram(map: &Map) -> impl Iterator<Item = Claim> + '_ {

@@ -22,6 +22,18 @@ pub enum Evidence {
     Derived,
 }
 
+impl Evidence {
+    /// The word used in JSON.
+    pub fn word(self) -> &'static str {
+        match self {
+            Evidence::Ledger => "ledger",
+            Evidence::Sysfs => "sysfs",
+            Evidence::Log => "log",
+            Evidence::Derived => "derived",
+        }
+    }
+}
+
 /// The kinds of reason.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
@@ -30,6 +42,8 @@ pub enum ReasonCode {
     Covered,
     /// A committed region covers a part of the range only.
     RegionSmaller,
+    /// Committed regions cover the range together, and no single one does.
+    SeveralRegions,
     /// In a CXL window, without a committed region.
     NoRegion,
     /// Outside every CXL window.
@@ -108,15 +122,32 @@ pub(super) fn hmem_reason(map: &Map, range: &Range) -> Reason {
     let bounds: Vec<Range> = map.committed_in(range).filter_map(|r| r.range).collect();
     let covered = covered_bytes(range, &bounds) == range.len();
     let windows_known = map.windows.iter().all(|w| w.range.is_some());
-    let (code, text) = if covered && !regions.is_empty() {
+    let single = bounds.iter().any(|r| r.contains(range));
+    let (code, text) = if single {
         (
             ReasonCode::HmemFirst,
-            format!("HMEM has it although {} covers it", regions.join(" and ")),
+            format!("HMEM had it before {} was there", regions.join(" and ")),
+        )
+    } else if covered && !regions.is_empty() {
+        (
+            ReasonCode::SeveralRegions,
+            format!(
+                "no single region covers it ({} do together)",
+                regions.join(" and ")
+            ),
         )
     } else if !regions.is_empty() {
         (
             ReasonCode::RegionSmaller,
-            format!("{} covers only a part of the range", regions.join(" and ")),
+            format!(
+                "{} {} only a part of the range",
+                regions.join(" and "),
+                if regions.len() == 1 {
+                    "covers"
+                } else {
+                    "cover"
+                }
+            ),
         )
     } else if !windows_known {
         (ReasonCode::HmemDevice, "an hmem device has it".to_string())

@@ -1,0 +1,169 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! What keeps memory from being usable, with its cause and what to do.
+//!
+//! Each byte of Soft Reserved memory and of committed volatile CXL regions that is not usable is in
+//! exactly one problem that counts bytes; problems that count none explain or warn.
+
+mod dax;
+mod machine;
+mod piece;
+mod region;
+pub mod remedy;
+
+use serde::Serialize;
+
+use crate::map::Map;
+use crate::range::Range;
+
+/// How bad a problem is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Severity {
+    /// Worth knowing; nothing is wrong.
+    Note,
+    /// A little is lost, something is off by choice, or something cannot be known.
+    Warning,
+    /// Memory is lost.
+    Loss,
+}
+
+/// The kinds of problem; stable words for programs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Kind {
+    /// kmem could not place the dax range in the resource tree.
+    KmemCannotReserve,
+    /// kmem refused or failed for another cause.
+    KmemFailed,
+    /// The hmem device's probe failed: the range is not aligned to 2 MiB.
+    Misaligned,
+    /// The hmem device's probe failed: another dax region has the range.
+    Conflict,
+    /// The hmem device's probe failed for another cause.
+    HmemProbeFailed,
+    /// dax_hmem left the range to CXL, and CXL has no region there.
+    LeftToCxl,
+    /// A module that is needed is not loaded.
+    ModuleNotLoaded,
+    /// dax_hmem is not bound to its platform device.
+    PlatformUnbound,
+    /// The kernel did not register the range for dax_hmem.
+    NotRegistered,
+    /// The decision waits for CXL.
+    Deferred,
+    /// The owner let it go; free for CXL.
+    Free,
+    /// The ledger says that nobody could serve it.
+    Unserved,
+    /// A dax device has no driver.
+    NoDriver,
+    /// A part of a dax region has no dax device.
+    Unallocated,
+    /// A committed region lost its range to HMEM and stays idle.
+    RegionLost,
+    /// A committed region has no DAX driver.
+    RegionIdle,
+    /// A region is not committed.
+    RegionDisabled,
+    /// A region lacks a member.
+    RegionIncomplete,
+    /// Memory blocks are offline.
+    Offline,
+    /// Cut to whole memory blocks or to 2 MiB.
+    Trimmed,
+    /// Capacity of a CXL device that no region maps.
+    Unmapped,
+    /// Served as a /dev file rather than as System RAM.
+    DaxFile,
+    /// The stock module runs although another is installed.
+    OldModule,
+    /// Something could not be read.
+    Unreadable,
+    /// Not usable, and nothing that could be read says why.
+    Unexplained,
+}
+
+impl Kind {
+    /// The word used in tables, JSON and metrics.
+    pub fn word(&self) -> String {
+        serde_json::to_value(self)
+            .ok()
+            .and_then(|v| v.as_str().map(str::to_string))
+            .unwrap_or_default()
+    }
+}
+
+/// One problem.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Problem {
+    /// What kind.
+    pub kind: Kind,
+    /// How bad.
+    pub severity: Severity,
+    /// What it is about: a device, region, module or file.
+    pub subject: String,
+    /// Where, if at an address.
+    pub range: Option<Range>,
+    /// Bytes that are not usable because of it, counted nowhere else.
+    pub bytes: u64,
+    /// The cause, in a sentence.
+    pub cause: String,
+    /// Commands to run now, in order; a line with `#` in front is a remark.
+    pub remedy: Vec<String>,
+    /// Where it is known from: log lines and paths.
+    pub evidence: Vec<String>,
+}
+
+impl Problem {
+    fn new(kind: Kind, severity: Severity, subject: impl Into<String>) -> Problem {
+        Problem {
+            kind,
+            severity,
+            subject: subject.into(),
+            range: None,
+            bytes: 0,
+            cause: String::new(),
+            remedy: Vec::new(),
+            evidence: Vec::new(),
+        }
+    }
+
+    fn at(mut self, range: Range, bytes: u64) -> Problem {
+        self.range = Some(range);
+        self.bytes = bytes;
+        self
+    }
+
+    fn because(mut self, cause: impl Into<String>) -> Problem {
+        self.cause = cause.into();
+        self
+    }
+
+    fn fix<S: Into<String>>(mut self, lines: impl IntoIterator<Item = S>) -> Problem {
+        self.remedy.extend(lines.into_iter().map(Into::into));
+        self
+    }
+
+    fn seen<S: Into<String>>(mut self, lines: impl IntoIterator<Item = S>) -> Problem {
+        self.evidence.extend(lines.into_iter().map(Into::into));
+        self
+    }
+}
+
+/// All problems of a machine, the worst first, then by address.
+pub fn find(map: &Map) -> Vec<Problem> {
+    let mut out: Vec<Problem> = Vec::new();
+    for reserved in &map.reserved {
+        for p in &reserved.pieces {
+            out.extend(piece::diagnose(map, reserved, p));
+        }
+    }
+    out.extend(region::diagnose(map));
+    out.extend(machine::diagnose(map));
+    out.sort_by_key(|p| {
+        let first = p.range.map_or(u64::MAX, |r| r.start);
+        (std::cmp::Reverse(p.severity), first, p.kind)
+    });
+    out
+}

@@ -1,0 +1,211 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Why memory with an owner is not used: what became of its dax device.
+
+use super::piece::ALIGN;
+use super::{remedy, Kind, Problem, Severity};
+use crate::dax::{DaxDevice, Parent};
+use crate::log::Event;
+use crate::map::Map;
+use crate::own::{Owner, Piece};
+use crate::range::{subtract, Range};
+
+/// Log messages of which `is` says that they matter.
+pub(super) fn lines(map: &Map, is: impl Fn(&Event) -> bool) -> Vec<String> {
+    map.log
+        .iter()
+        .filter(|m| is(&m.event))
+        .map(|m| m.stamped())
+        .collect()
+}
+
+pub(super) fn offline(range: Range, bytes: u64, device: Option<&str>) -> Problem {
+    let device = device.unwrap_or("dax");
+    Problem::new(Kind::Offline, Severity::Warning, device)
+        .at(range, bytes)
+        .because("its memory blocks are there but offline")
+        .fix(remedy::online(device))
+}
+
+/// The `lost` bytes of an owned piece that are neither online nor offline.
+pub(super) fn unused(map: &Map, piece: &Piece, lost: u64) -> Vec<Problem> {
+    let device = piece
+        .device
+        .as_ref()
+        .and_then(|name| map.dax.iter().find(|d| d.name == *name));
+    let Some(dax) = device else {
+        return vec![without_device(map, piece).at(piece.range, lost)];
+    };
+    if dax.driver.is_none() {
+        return vec![unbound(map, dax).at(piece.range, lost)];
+    }
+    vec![remainder(map, piece, dax, lost).at(piece.range, lost)]
+}
+
+/// A dax device that no driver has, with the cause that the log gives.
+fn unbound(map: &Map, dax: &DaxDevice) -> Problem {
+    let name = dax.name.as_str();
+    let mine = lines(map, |e| about(e, name));
+    let reserve = map.log.iter().rev().find_map(|m| match &m.event {
+        Event::ReserveFailed { device, range } if device == name => Some(*range),
+        _ => None,
+    });
+    let loss = |kind| Problem::new(kind, Severity::Loss, name);
+    if let Some(range) = reserve {
+        return cannot_reserve(map, dax, range).seen(mine);
+    }
+    let failure = map.log.iter().rev().find_map(|m| match &m.event {
+        Event::Rejected { device, why } if device == name => Some(why.clone()),
+        Event::AddFailed { device, .. } if device == name => Some("memory add failed".into()),
+        Event::ProbeFailed { device, errno, .. } if device == name => {
+            Some(format!("error -{errno}"))
+        }
+        _ => None,
+    });
+    if let Some(why) = failure {
+        return loss(Kind::KmemFailed)
+            .because(format!("kmem did not take {name}: {why}"))
+            .seen(mine)
+            .fix(remedy::bind_kmem(name));
+    }
+    if dax.target_node.is_none() {
+        return loss(Kind::KmemFailed)
+            .because(format!("{name} has no target node (kmem refuses such a device): neither SRAT nor the CXL window gives one"))
+            .fix([format!("daxctl reconfigure-device --mode=devdax {name}")]);
+    }
+    if map.module("kmem").is_some_and(|m| !m.is_active()) {
+        return Problem::new(Kind::ModuleNotLoaded, Severity::Loss, "kmem")
+            .because(format!(
+                "kmem is not loaded, so nothing makes {name} System RAM"
+            ))
+            .fix(remedy::load("kmem"));
+    }
+    loss(Kind::NoDriver)
+        .because(format!(
+            "{name} has no driver, and the log does not say why"
+        ))
+        .fix(remedy::bind_kmem(name))
+}
+
+fn about(event: &Event, name: &str) -> bool {
+    match event {
+        Event::ProbeFailed { device, .. }
+        | Event::ReserveFailed { device, .. }
+        | Event::AddFailed { device, .. }
+        | Event::Truncated { device, .. }
+        | Event::Rejected { device, .. }
+        | Event::Stuck { device, .. } => device == name,
+        _ => false,
+    }
+}
+
+/// kmem reserves the range in the resource tree, where nothing may cross another's edge.
+fn cannot_reserve(map: &Map, dax: &DaxDevice, range: Range) -> Problem {
+    let problem = Problem::new(Kind::KmemCannotReserve, Severity::Loss, dax.name.as_str());
+    let crossed = crossed(map, &range);
+    if crossed.is_empty() {
+        return problem
+            .because(format!(
+                "kmem could not reserve {range} for {} (error -16): something else holds a part of it",
+                dax.name
+            ))
+            .fix(["cat /proc/iomem"]);
+    }
+    let names: Vec<String> = crossed.iter().map(|(n, r)| format!("{n} ({r})")).collect();
+    let edges: Vec<Range> = crossed.iter().map(|(_, r)| *r).collect();
+    let problem = problem.because(format!(
+        "kmem could not reserve {range} for {} (error -16): the range crosses the edge of {}",
+        dax.name,
+        names.join(" and ")
+    ));
+    match &dax.parent {
+        Parent::Hmem(hmem) => problem
+            .fix(remedy::cut(&dax.name, hmem, &range.split_at(&edges)))
+            .fix(remedy::use_rust_modules()),
+        _ => problem,
+    }
+}
+
+/// Resources whose edge lies inside `range`: regions, windows, and what else the tree shows.
+fn crossed(map: &Map, range: &Range) -> Vec<(String, Range)> {
+    let cuts = |r: &Range| r.overlaps(range) && !r.contains(range);
+    let mut out: Vec<(String, Range)> = Vec::new();
+    let regions = map.regions.iter().map(|r| (r.name.clone(), r.range));
+    let windows = map
+        .windows
+        .iter()
+        .map(|w| (w.name.clone().unwrap_or_else(|| w.decoder.clone()), w.range));
+    for (name, r) in regions.chain(windows) {
+        out.extend(r.filter(cuts).map(|r| (name, r)));
+    }
+    for r in map.iomem.iter().filter(|r| cuts(&r.range)) {
+        let known = out.iter().any(|(_, k)| k.contains(&r.range));
+        if !known && r.name != "Soft Reserved" && !r.name.starts_with("dax") {
+            out.push((r.name.clone(), r.range));
+        }
+    }
+    out.sort_by_key(|(_, r)| *r);
+    out
+}
+
+/// An owner without a dax device: an idle region, or a dax region that nobody divided.
+fn without_device(map: &Map, piece: &Piece) -> Problem {
+    match &piece.owner {
+        Owner::Cxl { region } => super::region::idle(map, region),
+        Owner::Hmem { device } => {
+            Problem::new(Kind::Unallocated, Severity::Warning, device.as_str())
+                .because(format!(
+                    "the dax region of {device} has room that no dax device has"
+                ))
+                .fix([
+                    "# dax_hmem.region_idle=1 leaves it so; to use it:".to_string(),
+                    format!(
+                        "daxctl create-device -r {}",
+                        device.trim_start_matches("hmem.")
+                    ),
+                ])
+        }
+        _ => Problem::new(Kind::Unexplained, Severity::Loss, "dax")
+            .because("it has an owner, but no dax device, and nothing that could be read says why"),
+    }
+}
+
+/// A device with a driver of which a part is not in use: cut to whole memory blocks.
+fn remainder(map: &Map, piece: &Piece, dax: &DaxDevice, lost: u64) -> Problem {
+    let name = dax.name.as_str();
+    let block = map.memory.block_size.unwrap_or(128 << 20);
+    let cut: u64 = dax
+        .ranges
+        .iter()
+        .flat_map(|r| match r.aligned_inside(block) {
+            Some(inside) => r.minus(&inside),
+            None => vec![*r],
+        })
+        .filter_map(|r| r.overlap(&piece.range))
+        .fold(0, |sum, r| sum.saturating_add(r.len()));
+    let outside: u64 = subtract(piece.range, &dax.ranges)
+        .iter()
+        .fold(0, |sum, r| sum.saturating_add(r.len()));
+    let said = lines(map, |e| about(e, name));
+    if lost <= cut.saturating_add(outside) {
+        let unit = if outside >= ALIGN || cut > 0 {
+            block
+        } else {
+            ALIGN
+        };
+        return Problem::new(Kind::Trimmed, Severity::Warning, name)
+            .because(format!(
+                "kmem works in whole memory blocks of {} MiB; the rest of {name} is cut off",
+                block >> 20
+            ))
+            .seen(said)
+            .fix(remedy::declare_aligned(&piece.range, unit));
+    }
+    Problem::new(Kind::Unexplained, Severity::Loss, name)
+        .because(format!(
+            "{name} is bound to {}, but not all of it is in memory blocks",
+            dax.driver.as_deref().unwrap_or("a driver")
+        ))
+        .seen(said)
+        .fix([format!("daxctl list --devices {name}")])
+}

@@ -1,0 +1,261 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Why a piece of a Soft Reserved range is not usable.
+
+use super::{dax, remedy, Kind, Problem, Severity};
+use crate::firmware::Source;
+use crate::log::Event;
+use crate::map::Map;
+use crate::modules::{Drivers, Presence};
+use crate::own::{Owner, Piece, ReasonCode, State};
+use crate::range::Range;
+use crate::reserved::Reserved;
+
+/// What the drivers align to: a huge page.
+pub(super) const ALIGN: u64 = 2 << 20;
+
+pub(super) fn diagnose(map: &Map, reserved: &Reserved, piece: &Piece) -> Vec<Problem> {
+    let len = piece.range.len();
+    let Some(online) = piece.online_bytes else {
+        return vec![unknown(piece)];
+    };
+    let mut out = Vec::new();
+    if piece.file_bytes > 0 {
+        out.push(file(piece));
+    }
+    let offline = piece.offline_bytes.unwrap_or(0);
+    if offline > 0 {
+        out.push(dax::offline(piece.range, offline, piece.device.as_deref()));
+    }
+    let used = online
+        .saturating_add(offline)
+        .saturating_add(piece.file_bytes);
+    let lost = len.saturating_sub(used);
+    if lost == 0 || piece.owner == Owner::SystemRam {
+        return out;
+    }
+    let problem = match (&piece.owner, piece.state) {
+        (Owner::Unknown, _) => unknown(piece),
+        (_, State::Deferred) => deferred(map, piece),
+        (_, State::Free) => free(map, piece),
+        (Owner::Nobody, State::Failed) if piece.reason.code == ReasonCode::HmemProbeFailed => {
+            hmem_failed(map, piece)
+        }
+        (Owner::Nobody, State::Failed) => unserved(piece),
+        (Owner::Nobody, _) => unowned(map, reserved, piece),
+        (Owner::Hmem { .. } | Owner::Cxl { .. }, _) => {
+            return join(out, dax::unused(map, piece, lost))
+        }
+        (Owner::SystemRam, _) => return out,
+    };
+    join(out, vec![problem.at(piece.range, lost)])
+}
+
+fn join(mut a: Vec<Problem>, b: Vec<Problem>) -> Vec<Problem> {
+    a.extend(b);
+    a
+}
+
+fn unknown(piece: &Piece) -> Problem {
+    Problem::new(Kind::Unreadable, Severity::Warning, "Soft Reserved")
+        .at(piece.range, 0)
+        .because(
+            "what could be read does not tell who owns this range, or how much of it is online",
+        )
+        .fix(["# run daxown as root"])
+}
+
+fn file(piece: &Piece) -> Problem {
+    let device = piece.device.clone().unwrap_or_else(|| "dax".into());
+    Problem::new(Kind::DaxFile, Severity::Note, device.clone())
+        .at(piece.range, 0)
+        .because(format!("served as /dev/{device}, not as System RAM"))
+        .fix([
+            "# to make it System RAM:".to_string(),
+            format!("daxctl reconfigure-device --mode=system-ram {device}"),
+        ])
+}
+
+fn deferred(map: &Map, piece: &Piece) -> Problem {
+    let waits = match &map.platform.ownership {
+        Some(state) => format!(" (hmem_platform.0/ownership says {state})"),
+        None => String::new(),
+    };
+    Problem::new(Kind::Deferred, Severity::Warning, "dax_hmem")
+        .because(format!(
+            "the decision waits for CXL{waits}: {}",
+            piece.reason.text
+        ))
+        .fix(["daxown wait --timeout 60"])
+}
+
+fn free(map: &Map, piece: &Piece) -> Problem {
+    Problem::new(Kind::Free, Severity::Warning, "CXL")
+        .because("its owner let it go, and it is free for a CXL region")
+        .fix(remedy::create_region(map, &piece.range))
+        .fix([
+            "# or let dax_hmem decide anew:",
+            "echo hmem_platform.0 > /sys/bus/platform/drivers/hmem_platform/unbind",
+            "echo hmem_platform.0 > /sys/bus/platform/drivers/hmem_platform/bind",
+        ])
+}
+
+/// The ledger's own word on a piece that nobody could serve.
+fn unserved(piece: &Piece) -> Problem {
+    let misaligned = piece.range.aligned_inside(ALIGN) != Some(piece.range);
+    // A remainder of an alignment is small by nature; a whole range is not.
+    let severity = if piece.range.len() < ALIGN {
+        Severity::Warning
+    } else {
+        Severity::Loss
+    };
+    let kind = if misaligned {
+        Kind::Misaligned
+    } else {
+        Kind::Unserved
+    };
+    let problem = Problem::new(
+        kind,
+        severity,
+        piece.device.clone().unwrap_or_else(|| "dax_hmem".into()),
+    )
+    .because(format!("nobody serves it: {}", piece.reason.text))
+    .seen(["/sys/kernel/debug/dax_hmem/ledger"]);
+    if misaligned {
+        return problem
+            .fix(["# have firmware declare ranges that begin and end at 2 MiB boundaries"]);
+    }
+    problem.fix([
+        "# once the cause is gone, let dax_hmem try again:",
+        "echo hmem_platform.0 > /sys/bus/platform/drivers/hmem_platform/unbind",
+        "echo hmem_platform.0 > /sys/bus/platform/drivers/hmem_platform/bind",
+    ])
+}
+
+/// The stock driver gives every failed probe the error -12; the range tells the causes apart.
+fn hmem_failed(map: &Map, piece: &Piece) -> Problem {
+    let device = piece.device.clone().unwrap_or_else(|| "hmem".into());
+    let failed = dax::lines(
+        map,
+        |e| matches!(e, Event::ProbeFailed { device: d, .. } if *d == device),
+    );
+    let conflict = dax::lines(
+        map,
+        |e| matches!(e, Event::Conflict { device: d, .. } if *d == device),
+    );
+    let make = |kind| Problem::new(kind, Severity::Loss, device.clone());
+    if !conflict.is_empty() {
+        return make(Kind::Conflict)
+            .because(format!(
+                "{device} found the range taken by another dax region"
+            ))
+            .seen(conflict)
+            .fix(["daxctl list --regions --devices"]);
+    }
+    if piece.range.aligned_inside(ALIGN) != Some(piece.range) {
+        let (head, tail) = remainders(&piece.range);
+        return make(Kind::Misaligned)
+            .because(format!(
+                "the range is not aligned to 2 MiB ({head} KiB too many at its start, {tail} KiB at its end), \
+                 and the driver of {device} refuses it whole"
+            ))
+            .seen(failed)
+            .fix(remedy::declare_aligned(&piece.range, ALIGN))
+            .fix(remedy::use_rust_modules());
+    }
+    make(Kind::HmemProbeFailed)
+        .because(format!(
+            "{}; the range is aligned and free, so memory was short",
+            piece.reason.text
+        ))
+        .seen(failed)
+        .fix([format!(
+            "echo {device} > /sys/bus/platform/drivers/hmem/bind"
+        )])
+}
+
+/// KiB outside the aligned inside, at the start and at the end.
+fn remainders(range: &Range) -> (u64, u64) {
+    match range.aligned_inside(ALIGN) {
+        Some(inside) => (
+            (inside.start - range.start) >> 10,
+            (range.end - inside.end) >> 10,
+        ),
+        None => (0, range.len() >> 10),
+    }
+}
+
+fn unowned(map: &Map, reserved: &Reserved, piece: &Piece) -> Problem {
+    let loss = |kind, subject: &str| Problem::new(kind, Severity::Loss, subject);
+    match piece.reason.code {
+        ReasonCode::NoDriver => no_module(map),
+        ReasonCode::PlatformUnbound => loss(Kind::PlatformUnbound, "hmem_platform.0")
+            .because("dax_hmem is loaded but not bound to hmem_platform.0, so it decides nothing")
+            .fix(["echo hmem_platform.0 > /sys/bus/platform/drivers/hmem_platform/bind"]),
+        ReasonCode::NotRegistered => loss(Kind::NotRegistered, "kernel")
+            .because(
+                "the kernel registered no Soft Reserved range: hmem.disable=1, or a kernel without \
+                 CONFIG_DEV_DAX_HMEM",
+            )
+            .fix(["cat /proc/cmdline"]),
+        ReasonCode::LeftToCxl => left_to_cxl(map, piece),
+        _ => {
+            let shown = reserved.sources.first() == Some(&Source::Iomem);
+            loss(Kind::Unexplained, "dax_hmem")
+                .because(format!("{}; nothing that could be read says why", piece.reason.text))
+                .seen(shown.then_some("/proc/iomem"))
+                .fix([
+                    "echo 'module dax_hmem +p' > /sys/kernel/debug/dynamic_debug/control",
+                    "# then reload dax_hmem and look at dmesg",
+                ])
+        }
+    }
+}
+
+fn left_to_cxl(map: &Map, piece: &Piece) -> Problem {
+    let said = dax::lines(
+        map,
+        |e| matches!(e, Event::Decision { range, .. } if range.overlaps(&piece.range)),
+    );
+    let stuck = dax::lines(
+        map,
+        |e| matches!(e, Event::Stuck { range, .. } if range.overlaps(&piece.range)),
+    );
+    let mut cause = String::from(
+        "dax_hmem is bound and left the range to CXL, which has no committed region there",
+    );
+    if map.drivers == Drivers::Stock {
+        cause.push_str(
+            "; the stock driver does so for every range in a CXL window once it was unbound or reloaded",
+        );
+    }
+    let problem = Problem::new(Kind::LeftToCxl, Severity::Loss, "dax_hmem")
+        .because(cause)
+        .seen(said)
+        .seen(stuck);
+    let region = remedy::create_region(map, &piece.range);
+    if region.is_empty() {
+        problem.fix(["reboot"])
+    } else {
+        problem
+            .fix(["# make a CXL region of it, or reboot:"])
+            .fix(region)
+    }
+}
+
+fn no_module(map: &Map) -> Problem {
+    let presence = map.module("dax_hmem").map(|m| m.presence);
+    let problem = Problem::new(Kind::ModuleNotLoaded, Severity::Loss, "dax_hmem");
+    if presence == Some(Presence::Absent) {
+        return problem
+            .because("this kernel has no dax_hmem module, and no CXL region covers the range")
+            .fix(["# use a kernel with CONFIG_DEV_DAX_HMEM"]);
+    }
+    problem
+        .because("dax_hmem is not loaded, and no CXL region covers the range")
+        .fix(remedy::load("dax_hmem"))
+        .fix([
+            "# if it is never loaded by itself, look for a blacklist:",
+            "grep -r dax_hmem /etc/modprobe.d",
+        ])
+}

@@ -1,0 +1,221 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The documents that `-J` prints. Their fields are an interface: fields may be added, none changes
+//! its meaning or goes.
+//!
+//! Addresses are hexadecimal strings (JSON numbers lose precision above 2^53), sizes are numbers of
+//! bytes, `null` is "cannot be known from what could be read".
+
+use daxmap::modules::Drivers;
+use daxmap::{Map, Owner, Piece, Range, Reason};
+use schemars::JsonSchema;
+use serde::Serialize;
+
+use crate::show;
+
+/// What every document begins with.
+#[derive(Debug, Serialize, JsonSchema)]
+pub struct Machine {
+    /// Kernel release.
+    pub kernel: Option<String>,
+    /// Whose dax_hmem runs: `rust`, `stock`, `none` or `unknown`.
+    pub drivers: String,
+    /// Whether it is settled who owns what; `null` if that cannot be known.
+    pub settled: Option<bool>,
+}
+
+impl Machine {
+    pub fn of(map: &Map) -> Machine {
+        Machine {
+            kernel: map.release.clone(),
+            drivers: drivers(map.drivers).into(),
+            settled: map.settled(),
+        }
+    }
+}
+
+pub fn drivers(drivers: Drivers) -> &'static str {
+    match drivers {
+        Drivers::Rust => "rust",
+        Drivers::Stock => "stock",
+        Drivers::None => "none",
+        Drivers::Unknown => "unknown",
+    }
+}
+
+/// An owner.
+#[derive(Debug, Serialize, JsonSchema)]
+pub struct OwnerDoc {
+    /// `cxl`, `hmem`, `system-ram`, `nobody` or `unknown`.
+    pub kind: String,
+    /// The region or hmem device.
+    pub name: Option<String>,
+}
+
+impl OwnerDoc {
+    pub fn of(owner: &Owner) -> OwnerDoc {
+        let (kind, name) = match owner {
+            Owner::Cxl { region } => ("cxl", Some(region.clone())),
+            Owner::Hmem { device } => ("hmem", Some(device.clone())),
+            Owner::SystemRam => ("system-ram", None),
+            Owner::Nobody => ("nobody", None),
+            Owner::Unknown => ("unknown", None),
+        };
+        OwnerDoc {
+            kind: kind.into(),
+            name,
+        }
+    }
+}
+
+/// Why something is so.
+#[derive(Debug, Serialize, JsonSchema)]
+pub struct ReasonDoc {
+    /// For programs.
+    pub code: String,
+    /// For people.
+    pub text: String,
+    /// `ledger`, `sysfs`, `log` or `derived`.
+    pub evidence: String,
+}
+
+impl ReasonDoc {
+    pub fn of(reason: &Reason) -> ReasonDoc {
+        ReasonDoc {
+            code: reason.code.word(),
+            text: reason.text.clone(),
+            evidence: reason.evidence.word().into(),
+        }
+    }
+}
+
+/// Addresses.
+#[derive(Clone, Debug, Serialize, JsonSchema)]
+pub struct RangeDoc {
+    /// First address.
+    pub start: String,
+    /// Last address.
+    pub end: String,
+    /// Bytes.
+    pub size: u64,
+}
+
+impl RangeDoc {
+    pub fn of(range: &Range) -> RangeDoc {
+        RangeDoc {
+            start: format!("{:#x}", range.start),
+            end: format!("{:#x}", range.end),
+            size: range.len(),
+        }
+    }
+}
+
+/// A member of a region.
+#[derive(Debug, Serialize, JsonSchema)]
+pub struct MemberDoc {
+    /// Position in the interleave.
+    pub position: u64,
+    /// Memory device.
+    pub memdev: Option<String>,
+    /// Serial number.
+    pub serial: Option<String>,
+}
+
+/// How much of something is in use.
+#[derive(Debug, Serialize, JsonSchema)]
+pub struct UseDoc {
+    /// Online System RAM.
+    pub online: Option<u64>,
+    /// Memory blocks that are offline.
+    pub offline: Option<u64>,
+    /// Served as a /dev/daxN.M file.
+    pub file: u64,
+    /// What can be used now: online and file.
+    pub usable: Option<u64>,
+}
+
+impl UseDoc {
+    pub fn of(piece: &Piece) -> UseDoc {
+        UseDoc {
+            online: piece.online_bytes,
+            offline: piece.offline_bytes,
+            file: piece.file_bytes,
+            usable: piece.usable_bytes(),
+        }
+    }
+}
+
+/// Something that could not be read.
+#[derive(Debug, Serialize, JsonSchema)]
+pub struct GapDoc {
+    /// The file.
+    pub path: String,
+    /// Why.
+    pub why: String,
+    /// Whether root could read it.
+    pub needs_root: bool,
+}
+
+pub fn gaps(map: &Map) -> Vec<GapDoc> {
+    map.gaps
+        .iter()
+        .map(|g| GapDoc {
+            path: g.path.clone(),
+            why: g.why.clone(),
+            needs_root: g.needs_root,
+        })
+        .collect()
+}
+
+/// One row of `daxown list`.
+#[derive(Debug, Serialize, JsonSchema)]
+pub struct RowDoc {
+    /// `reserved`, a piece of a Soft Reserved range, or `region`, a CXL region.
+    pub kind: String,
+    /// The region's name.
+    pub name: Option<String>,
+    /// Addresses; `null` for a region without.
+    pub range: Option<RangeDoc>,
+    /// Who has it.
+    pub owner: OwnerDoc,
+    /// Its dax device, or the hmem device that failed to make one.
+    pub device: Option<String>,
+    /// Target NUMA node.
+    pub node: Option<u32>,
+    /// Bytes in use.
+    #[serde(rename = "use")]
+    pub used: UseDoc,
+    /// `online`, `partial`, `offline`, `dax-file`, `idle`, `deferred`, `free`, `failed`, `unowned` or
+    /// `unknown`; for a region also `lost`, `disabled` or `unbound`.
+    pub state: String,
+    /// Why.
+    pub reason: ReasonDoc,
+    /// CXL windows it lies in.
+    pub windows: Vec<String>,
+    /// What a Soft Reserved range is known from.
+    pub sources: Vec<String>,
+    /// A region's members.
+    pub members: Vec<MemberDoc>,
+}
+
+/// `daxown list -J`.
+#[derive(Debug, Serialize, JsonSchema)]
+pub struct ListDoc {
+    /// `daxown-list-1`.
+    pub schema: String,
+    /// The machine.
+    pub machine: Machine,
+    /// The rows, after filters.
+    pub rows: Vec<RowDoc>,
+    /// What could not be read.
+    pub gaps: Vec<GapDoc>,
+}
+
+/// The document as text.
+pub fn text(document: &impl Serialize) -> anyhow::Result<String> {
+    Ok(serde_json::to_string_pretty(document)? + "\n")
+}
+
+pub fn state_word(piece: &Piece) -> String {
+    show::state(piece.state).into()
+}

@@ -1,0 +1,206 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! `daxown list`.
+
+mod rows;
+
+use std::process::ExitCode;
+
+use anyhow::Result;
+use clap::ValueEnum;
+use comfy_table::{presets, Cell, CellAlignment, ContentArrangement, Table};
+use daxmap::Map;
+
+use crate::cli::{Global, ListArgs};
+use crate::json::{self, ListDoc, Machine, RowDoc};
+use crate::show::{self, Look};
+use rows::Row;
+
+/// Columns of the table.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Column {
+    Kind,
+    Name,
+    Range,
+    Start,
+    End,
+    Size,
+    Owner,
+    Device,
+    Node,
+    Online,
+    Offline,
+    Usable,
+    State,
+    Reason,
+    Window,
+    Source,
+    Members,
+}
+
+const DEFAULT: [Column; 10] = [
+    Column::Name,
+    Column::Range,
+    Column::Size,
+    Column::Owner,
+    Column::Device,
+    Column::Node,
+    Column::Online,
+    Column::Offline,
+    Column::State,
+    Column::Reason,
+];
+
+pub fn run(global: &Global, args: &ListArgs) -> Result<ExitCode> {
+    let map = crate::read(global)?;
+    let rows = rows::select(&map, args)?;
+    let look = Look::new(global);
+    let text = if global.json {
+        json::text(&ListDoc {
+            schema: "daxown-list-1".into(),
+            machine: Machine::of(&map),
+            rows: rows.into_iter().map(|r| r.doc).collect(),
+            gaps: json::gaps(&map),
+        })?
+    } else {
+        render(&map, &rows, args, &look)
+    };
+    crate::print(&text)?;
+    show::warn_of_gaps(&map);
+    Ok(ExitCode::SUCCESS)
+}
+
+fn render(map: &Map, rows: &[Row], args: &ListArgs, look: &Look) -> String {
+    if rows.is_empty() && !args.noheadings {
+        return match map.reserved.is_empty() && map.regions.is_empty() {
+            true => "No Soft Reserved memory and no CXL regions on this machine.\n".into(),
+            false => "Nothing matches.\n".into(),
+        };
+    }
+    let columns = match args.columns.is_empty() {
+        true => &DEFAULT[..],
+        false => &args.columns[..],
+    };
+    let mut table = Table::new();
+    table.load_preset(presets::NOTHING);
+    match look.width {
+        Some(width) => table
+            .set_content_arrangement(ContentArrangement::Dynamic)
+            .set_width(u16::try_from(width).unwrap_or(u16::MAX)),
+        None => table.set_content_arrangement(ContentArrangement::Disabled),
+    };
+    if !args.noheadings {
+        table.set_header(columns.iter().map(|c| look.bold(&heading(*c))));
+    }
+    for row in rows {
+        table.add_row(columns.iter().map(|c| cell(row, *c, look)));
+    }
+    let last = columns.len().saturating_sub(1);
+    for (i, column) in table.column_iter_mut().enumerate() {
+        column.set_padding((0, if i == last { 0 } else { 2 }));
+    }
+    let mut out = table.trim_fmt();
+    out.push('\n');
+    if !args.noheadings && args.columns.is_empty() {
+        out.push_str(&totals(rows, look));
+    }
+    out
+}
+
+fn heading(column: Column) -> String {
+    let name = column
+        .to_possible_value()
+        .map(|v| v.get_name().to_uppercase());
+    name.unwrap_or_default()
+}
+
+fn cell(row: &Row, column: Column, look: &Look) -> Cell {
+    let doc = &row.doc;
+    let range = |f: fn(&json::RangeDoc) -> String| doc.range.as_ref().map_or("-".into(), f);
+    let optional = |v: Option<String>| v.unwrap_or_else(|| "-".into());
+    let text = match column {
+        Column::Kind => doc.kind.clone(),
+        Column::Name => doc.name.clone().unwrap_or_else(|| "Soft Reserved".into()),
+        Column::Range => range(|r| format!("{}-{}", r.start, r.end)),
+        Column::Start => range(|r| r.start.clone()),
+        Column::End => range(|r| r.end.clone()),
+        Column::Size => optional(doc.range.as_ref().map(|r| look.size(r.size))),
+        Column::Owner => look.paint(show::owner_style(&row.owner), &show::owner(&row.owner)),
+        Column::Device => optional(doc.device.clone()),
+        Column::Node => optional(doc.node.map(|n| n.to_string())),
+        Column::Online => look.maybe_size(doc.used.online),
+        Column::Offline => look.maybe_size(doc.used.offline),
+        Column::Usable => look.maybe_size(doc.used.usable),
+        Column::State => look.paint(show::state_style(&doc.state), &doc.state),
+        Column::Reason => doc.reason.text.clone(),
+        Column::Window => list(&doc.windows),
+        Column::Source => list(&doc.sources),
+        Column::Members => members(doc),
+    };
+    let right = matches!(
+        column,
+        Column::Size | Column::Online | Column::Offline | Column::Usable | Column::Node
+    );
+    Cell::new(text).set_alignment(match right {
+        true => CellAlignment::Right,
+        false => CellAlignment::Left,
+    })
+}
+
+fn list(items: &[String]) -> String {
+    match items.is_empty() {
+        true => "-".into(),
+        false => items.join(", "),
+    }
+}
+
+fn members(doc: &RowDoc) -> String {
+    let names: Vec<String> = doc
+        .members
+        .iter()
+        .map(|m| match (&m.memdev, &m.serial) {
+            (Some(memdev), Some(serial)) => format!("{memdev} (serial {serial})"),
+            (Some(memdev), None) => memdev.clone(),
+            _ => "missing".into(),
+        })
+        .collect();
+    list(&names)
+}
+
+/// What counts for most people, in one line.
+fn totals(rows: &[Row], look: &Look) -> String {
+    let reserved: Vec<&RowDoc> = rows
+        .iter()
+        .map(|r| &r.doc)
+        .filter(|d| d.kind == "reserved")
+        .collect();
+    if reserved.is_empty() {
+        return String::new();
+    }
+    let total = sum(reserved
+        .iter()
+        .filter_map(|d| d.range.as_ref())
+        .map(|r| r.size));
+    let usable = sum(reserved.iter().filter_map(|d| d.used.usable));
+    let unknown = reserved.iter().any(|d| d.used.usable.is_none());
+    let mut line = format!(
+        "\nSoft Reserved: {}, usable {}{}",
+        look.size(total),
+        if unknown { "at least " } else { "" },
+        look.size(usable)
+    );
+    if usable < total && !unknown {
+        line.push_str(&format!(
+            ", {}; `daxown doctor` says why",
+            look.paint(
+                show::state_style("lost"),
+                &format!("not usable {}", look.size(total - usable))
+            )
+        ));
+    }
+    line + "\n"
+}
+
+fn sum(sizes: impl Iterator<Item = u64>) -> u64 {
+    sizes.fold(0, u64::saturating_add)
+}

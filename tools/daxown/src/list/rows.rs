@@ -1,0 +1,186 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The rows of `daxown list`, and the filters on them.
+
+use anyhow::Result;
+use daxmap::cxl::{Region, RegionState};
+use daxmap::firmware::Source;
+use daxmap::{Map, Owner, Piece, Reserved};
+
+use crate::cli::{ListArgs, OwnerKind, RowKind};
+use crate::json::{self, MemberDoc, OwnerDoc, RangeDoc, ReasonDoc, RowDoc, UseDoc};
+use crate::subject::Subject;
+
+/// A row with what the document does not hold.
+pub struct Row {
+    pub doc: RowDoc,
+    pub owner: Owner,
+}
+
+pub fn select(map: &Map, args: &ListArgs) -> Result<Vec<Row>> {
+    let wanted = args
+        .what
+        .iter()
+        .map(|what| Subject::find(map, what))
+        .collect::<Result<Vec<Subject>>>()?;
+    let mut rows: Vec<(Row, Option<daxmap::Range>)> = Vec::new();
+    if args.kind != Some(RowKind::Region) {
+        for reserved in &map.reserved {
+            let pieces = reserved.pieces.iter();
+            rows.extend(pieces.map(|p| (piece(map, reserved, p), Some(p.range))));
+        }
+    }
+    if args.kind != Some(RowKind::Reserved) {
+        rows.extend(map.regions.iter().map(|r| (region(map, r), r.range)));
+    }
+    rows.retain(|(row, range)| {
+        let of_owner = args.owner.is_empty() || args.owner.iter().any(|o| is_owner(*o, &row.owner));
+        let is_lost = !args.lost || lost(&row.doc);
+        let of_subject = wanted.is_empty()
+            || wanted.iter().any(|s| {
+                row.doc.name.as_deref() == Some(s.name.as_str())
+                    || range.is_some_and(|r| s.ranges.iter().any(|x| x.overlaps(&r)))
+            });
+        of_owner && is_lost && of_subject
+    });
+    Ok(rows.into_iter().map(|(row, _)| row).collect())
+}
+
+fn lost(doc: &RowDoc) -> bool {
+    match (&doc.range, doc.used.usable) {
+        (Some(range), Some(usable)) => usable < range.size,
+        // Unknown is no good news either.
+        _ => true,
+    }
+}
+
+fn is_owner(kind: OwnerKind, owner: &Owner) -> bool {
+    match kind {
+        OwnerKind::Cxl => matches!(owner, Owner::Cxl { .. }),
+        OwnerKind::Hmem => matches!(owner, Owner::Hmem { .. }),
+        OwnerKind::SystemRam => *owner == Owner::SystemRam,
+        OwnerKind::Nobody => *owner == Owner::Nobody,
+        OwnerKind::Unknown => *owner == Owner::Unknown,
+    }
+}
+
+fn piece(map: &Map, reserved: &Reserved, piece: &Piece) -> Row {
+    Row {
+        owner: piece.owner.clone(),
+        doc: RowDoc {
+            kind: "reserved".into(),
+            name: None,
+            range: Some(RangeDoc::of(&piece.range)),
+            owner: OwnerDoc::of(&piece.owner),
+            device: piece.device.clone(),
+            node: piece.node,
+            used: UseDoc::of(piece),
+            state: json::state_word(piece),
+            reason: ReasonDoc::of(&piece.reason),
+            windows: map.windows_of(&piece.range),
+            sources: reserved.sources.iter().map(|s| source(*s).into()).collect(),
+            members: Vec::new(),
+        },
+    }
+}
+
+fn source(source: Source) -> &'static str {
+    match source {
+        Source::KernelLog => "kernel-log",
+        Source::FirmwareMap => "firmware-map",
+        Source::CommandLine => "command-line",
+        Source::Iomem => "iomem",
+        Source::Ledger => "ledger",
+        Source::HmemDevice => "hmem-device",
+    }
+}
+
+fn region(map: &Map, region: &Region) -> Row {
+    let piece = map.region_piece(region);
+    let holder = map.holder_of(region);
+    let owner = match (&holder, region.is_committed()) {
+        (Some(owner), _) => owner.clone(),
+        (None, true) => Owner::Cxl {
+            region: region.name.clone(),
+        },
+        (None, false) => Owner::Nobody,
+    };
+    let state = match region.state {
+        RegionState::Disabled => "disabled".into(),
+        RegionState::CommittedUnbound => "unbound".into(),
+        RegionState::Unknown => "unknown".into(),
+        RegionState::Committed if holder.is_some() => "lost".into(),
+        RegionState::Committed => piece.as_ref().map_or("unknown".into(), json::state_word),
+    };
+    let (device, node, used, reason) = match piece {
+        Some(p) => (
+            p.device.clone(),
+            p.node,
+            UseDoc::of(&p),
+            ReasonDoc {
+                text: describe(region, &holder),
+                ..ReasonDoc::of(&p.reason)
+            },
+        ),
+        None => (
+            None,
+            None,
+            UseDoc {
+                online: None,
+                offline: None,
+                file: 0,
+                usable: None,
+            },
+            ReasonDoc {
+                code: "region".into(),
+                text: describe(region, &holder),
+                evidence: "sysfs".into(),
+            },
+        ),
+    };
+    Row {
+        owner: owner.clone(),
+        doc: RowDoc {
+            kind: "region".into(),
+            name: Some(region.name.clone()),
+            range: region.range.as_ref().map(RangeDoc::of),
+            owner: OwnerDoc::of(&owner),
+            device,
+            node,
+            used,
+            state,
+            reason,
+            windows: region.range.map(|r| map.windows_of(&r)).unwrap_or_default(),
+            sources: Vec::new(),
+            members: region
+                .targets
+                .iter()
+                .map(|t| MemberDoc {
+                    position: t.position,
+                    memdev: t.memdev.clone(),
+                    serial: t.serial.clone(),
+                })
+                .collect(),
+        },
+    }
+}
+
+/// A region's own line: mode, ways, members, who took its place.
+fn describe(region: &Region, holder: &Option<Owner>) -> String {
+    let mut words = vec![region.mode.clone().unwrap_or_else(|| "no mode".into())];
+    if let Some(ways) = region.ways.filter(|&w| w > 1) {
+        words.push(format!("{ways}-way"));
+    }
+    let serials: Vec<&str> = region
+        .targets
+        .iter()
+        .map(|t| t.serial.as_deref().unwrap_or("missing"))
+        .collect();
+    if !serials.is_empty() {
+        words.push(format!("serial {}", serials.join(" ")));
+    }
+    if let Some(holder) = holder {
+        words.push(format!("its range is with {}", crate::show::owner(holder)));
+    }
+    words.join(", ")
+}

@@ -1,0 +1,189 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! How things look: sizes, owners, colours, the terminal's width.
+
+use std::io::{stdout, IsTerminal};
+
+use anstyle::{AnsiColor, Style};
+use daxmap::problem::Severity;
+use daxmap::{Map, Owner, State};
+
+use crate::cli::{Global, When};
+
+/// What the output can do.
+pub struct Look {
+    /// Colours are on.
+    pub color: bool,
+    /// Columns of the terminal; `None` where the output is none.
+    pub width: Option<usize>,
+    /// Sizes in bytes.
+    pub bytes: bool,
+}
+
+impl Look {
+    pub fn new(global: &Global) -> Look {
+        let terminal = stdout().is_terminal();
+        let no_color = std::env::var_os("NO_COLOR").is_some_and(|v| !v.is_empty());
+        let dumb = std::env::var_os("TERM").is_some_and(|v| v == "dumb");
+        Look {
+            color: match global.color {
+                When::Always => true,
+                When::Never => false,
+                When::Auto => terminal && !no_color && !dumb,
+            },
+            width: width(terminal),
+            bytes: global.bytes,
+        }
+    }
+
+    pub fn paint(&self, style: Style, text: &str) -> String {
+        if !self.color || text.is_empty() || style == Style::new() {
+            return text.to_string();
+        }
+        format!("{style}{text}{style:#}")
+    }
+
+    pub fn size(&self, bytes: u64) -> String {
+        if self.bytes {
+            return bytes.to_string();
+        }
+        human(bytes)
+    }
+
+    pub fn maybe_size(&self, bytes: Option<u64>) -> String {
+        bytes.map_or_else(|| "?".into(), |b| self.size(b))
+    }
+
+    pub fn bold(&self, text: &str) -> String {
+        self.paint(Style::new().bold(), text)
+    }
+
+    pub fn dim(&self, text: &str) -> String {
+        self.paint(Style::new().dimmed(), text)
+    }
+}
+
+/// Says on standard error what is unknown for want of permission, and how to know it.
+pub fn warn_of_gaps(map: &Map) {
+    let closed = map.gaps.iter().filter(|g| g.needs_root).count();
+    if closed > 0 {
+        eprintln!(
+            "daxown: {closed} file{} may be read by root only; what depends on {} is shown as unknown (run it as root)",
+            if closed == 1 { "" } else { "s" },
+            if closed == 1 { "it" } else { "them" },
+        );
+    }
+}
+
+/// `COLUMNS` first, so that scripts and tests can set it; then the terminal itself.
+fn width(terminal: bool) -> Option<usize> {
+    let set = std::env::var("COLUMNS").ok().and_then(|c| c.parse().ok());
+    let real = || {
+        let size = rustix::termios::tcgetwinsize(stdout()).ok()?;
+        Some(usize::from(size.ws_col)).filter(|&w| w > 0)
+    };
+    set.or_else(|| terminal.then(real).flatten())
+        .map(|w: usize| w.clamp(40, 500))
+}
+
+/// `512 MiB`, `1.5 GiB`, `4 KiB`: exact where two digits behind the point can be.
+pub fn human(bytes: u64) -> String {
+    const UNITS: [&str; 7] = ["B", "KiB", "MiB", "GiB", "TiB", "PiB", "EiB"];
+    let unit = (63 - bytes.max(1).leading_zeros() as usize) / 10;
+    let whole = 1u128 << (10 * unit);
+    let hundredths = (u128::from(bytes) * 100 + whole / 2) / whole;
+    let (int, frac) = (hundredths / 100, hundredths % 100);
+    let number = match frac {
+        0 => int.to_string(),
+        f if f % 10 == 0 => format!("{int}.{}", f / 10),
+        f => format!("{int}.{f:02}"),
+    };
+    // An odd number of the unit below says more than a rounded fraction: 1026 MiB, not 1 GiB.
+    let below = whole >> 10;
+    if unit > 0 && u128::from(bytes) % whole != 0 && below > 0 && u128::from(bytes) % below == 0 {
+        let n = u128::from(bytes) / below;
+        if n < 10_000 && hundredths * whole != u128::from(bytes) * 100 {
+            return format!("{n} {}", UNITS[unit - 1]);
+        }
+    }
+    format!("{number} {}", UNITS[unit])
+}
+
+pub fn owner(owner: &Owner) -> String {
+    match owner {
+        Owner::Cxl { region } => format!("CXL {region}"),
+        Owner::Hmem { device } => format!("HMEM {device}"),
+        Owner::SystemRam => "System RAM".into(),
+        Owner::Nobody => "nobody".into(),
+        Owner::Unknown => "unknown".into(),
+    }
+}
+
+pub fn owner_style(owner: &Owner) -> Style {
+    let color = match owner {
+        Owner::Cxl { .. } => AnsiColor::Blue,
+        Owner::Hmem { .. } => AnsiColor::Cyan,
+        Owner::SystemRam => AnsiColor::Green,
+        Owner::Nobody => AnsiColor::Red,
+        Owner::Unknown => AnsiColor::Yellow,
+    };
+    Style::new().fg_color(Some(color.into()))
+}
+
+/// The word for a state.
+pub fn state(state: State) -> &'static str {
+    match state {
+        State::Online => "online",
+        State::Partial => "partial",
+        State::Offline => "offline",
+        State::DaxFile => "dax-file",
+        State::Idle => "idle",
+        State::Deferred => "deferred",
+        State::Free => "free",
+        State::Failed => "failed",
+        State::Unowned => "unowned",
+        State::Unknown => "unknown",
+    }
+}
+
+pub fn state_style(word: &str) -> Style {
+    let color = match word {
+        "online" | "dax-file" | "committed" => AnsiColor::Green,
+        "partial" | "offline" | "deferred" | "free" | "unknown" | "disabled" | "unbound" => {
+            AnsiColor::Yellow
+        }
+        _ => AnsiColor::Red,
+    };
+    Style::new().fg_color(Some(color.into()))
+}
+
+pub fn severity_style(severity: Severity) -> Style {
+    match severity {
+        Severity::Note => Style::new().fg_color(Some(AnsiColor::Cyan.into())),
+        Severity::Warning => Style::new().fg_color(Some(AnsiColor::Yellow.into())).bold(),
+        Severity::Loss => Style::new().fg_color(Some(AnsiColor::Red.into())).bold(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::human;
+
+    #[test]
+    fn sizes_are_exact_where_they_can_be() {
+        for (bytes, text) in [
+            (0, "0 B"),
+            (1, "1 B"),
+            (4096, "4 KiB"),
+            (512 << 20, "512 MiB"),
+            (513 << 20, "513 MiB"),
+            (1 << 30, "1 GiB"),
+            (3 << 29, "1.5 GiB"),
+            (1026 << 20, "1026 MiB"),
+            ((4 << 30) + 1, "4 GiB"),
+            (u64::MAX, "16 EiB"),
+        ] {
+            assert_eq!(human(bytes), text);
+        }
+    }
+}
