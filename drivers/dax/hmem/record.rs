@@ -305,7 +305,16 @@ impl Record {
                 target_node: self.memory.target_node,
             },
         )?;
-        dev_info!(host, "{}: {} serves it\n", range, device.device().name());
+        if device.is_bound() {
+            dev_info!(host, "{}: {} serves it\n", range, device.device().name());
+        } else {
+            dev_warn!(
+                host,
+                "{}: nobody serves it: {} was not bound, see above for the cause\n",
+                range,
+                device.device().name()
+            );
+        }
 
         let mut served = Served {
             range: *range,
@@ -343,11 +352,7 @@ impl Record {
         let served_before = self.served.len();
 
         self.served.retain(|served| {
-            let Some(gone) = served
-                .below
-                .iter()
-                .find(|e| !regions.below(&served.range).any(|there| there == *e))
-            else {
+            let Some(gone) = served.gone(regions) else {
                 return true;
             };
             dev_info!(
@@ -383,6 +388,20 @@ impl Record {
 }
 
 impl Served {
+    /// The region that has taken the device along: one that is not there any more, or one that has
+    /// come back meanwhile and is CXL's now.
+    fn gone(&self, regions: &Regions) -> Option<Extent> {
+        let bound = self.device.is_bound();
+
+        self.below
+            .iter()
+            .find(|&region| {
+                let there = regions.below(&self.range).any(|r| r == region);
+                !there || (!bound && regions.is_held(region))
+            })
+            .copied()
+    }
+
     /// Remembers which regions are below. Without memory for it a region is looked at again at the
     /// next change.
     fn note_below(&mut self, regions: &Regions) {

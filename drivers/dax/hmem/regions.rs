@@ -109,6 +109,11 @@ impl Regions {
         self.bound.iter().filter(|e| e.range.intersects(range))
     }
 
+    /// Whether CXL holds a region already.
+    pub(crate) fn is_held(&self, region: &Extent) -> bool {
+        self.held.contains(region)
+    }
+
     /// Adds what of `range` HMEM must leave to CXL: with `all` every committed region, else those
     /// that CXL holds already.
     pub(crate) fn obstacles(&self, range: &Range, all: bool, to: &mut KVec<Obstacle>) -> Result {
