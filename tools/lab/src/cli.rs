@@ -7,6 +7,7 @@ use std::process::ExitCode;
 use clap::Parser;
 use clap::Subcommand;
 
+use crate::commands;
 use crate::provision;
 use crate::provision::Ctx;
 
@@ -25,6 +26,8 @@ struct Cli {
 enum Command {
     #[command(flatten)]
     Provision(provision::cli::Command),
+    #[command(flatten)]
+    Guest(commands::Command),
 }
 
 /// Runs the subcommand; an error is printed with its causes, exit status 1.
@@ -43,5 +46,6 @@ fn run(cli: Cli) -> anyhow::Result<ExitCode> {
     let ctx = Ctx::new(cli.verbose)?;
     match cli.command {
         Command::Provision(command) => command.run(&ctx),
+        Command::Guest(command) => command.run(&ctx),
     }
 }

@@ -6,4 +6,9 @@
 //! modules describe, boot and judge guests.
 
 pub mod cli;
+pub mod commands;
+pub mod guest;
+pub mod machine;
 pub mod provision;
+pub mod report;
+pub mod scenario;

@@ -1,0 +1,51 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The subcommands that boot guests.
+
+use std::process::ExitCode;
+
+use anyhow::Result;
+use clap::builder::NonEmptyStringValueParser;
+use clap::Args;
+use clap::Subcommand;
+
+use crate::provision::Ctx;
+use crate::scenario::Drivers;
+
+mod run;
+mod scenario;
+
+/// Subcommands about guests.
+#[derive(Subcommand)]
+pub enum Command {
+    /// Boot a scenario and print who owns each Soft Reserved range
+    Run(run::Run),
+    /// Check a scenario file without booting it
+    Scenario(scenario::Check),
+}
+
+impl Command {
+    /// Runs one subcommand.
+    pub fn run(self, ctx: &Ctx) -> Result<ExitCode> {
+        match self {
+            Self::Run(run) => run.run(ctx),
+            Self::Scenario(check) => check.run(ctx),
+        }
+    }
+}
+
+/// What every guest can be told. An empty variable counts as unset, as in `make`.
+#[derive(Args, Clone, Debug)]
+pub struct GuestOptions {
+    /// Whose modules decide
+    #[arg(long, env = "DRIVERS", default_value = "rust")]
+    pub drivers: Drivers,
+
+    /// A kernel tree of your own, built with CONFIG_RUST, in place of the scenario's flavour
+    #[arg(long, env = "KDIR", value_parser = NonEmptyStringValueParser::new())]
+    pub kdir: Option<String>,
+
+    /// Seconds until a guest is ended
+    #[arg(long, env = "TIMEOUT")]
+    pub timeout: Option<u64>,
+}

@@ -1,0 +1,20 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! What a guest is given and what it leaves behind: its shares on the host.
+
+mod boot;
+mod modules;
+mod results;
+mod rundir;
+
+pub use boot::Assets;
+pub use boot::Boot;
+pub use boot::Outcome;
+pub use modules::module_tree;
+pub use results::Block;
+pub use results::Capture;
+pub use results::DaxDevice;
+pub use results::LoadedModule;
+pub use results::RegionState;
+pub use results::Results;
+pub use rundir::RunDir;

@@ -1,0 +1,130 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The guest's /lib/modules: the kernel's own modules, with ours in `updates/` or without.
+
+use std::ffi::OsStr;
+use std::fs;
+use std::os::unix::fs::MetadataExt;
+use std::path::Path;
+use std::path::PathBuf;
+use std::process::Command;
+
+use anyhow::bail;
+use anyhow::Context;
+use anyhow::Result;
+use sha2::Digest;
+use sha2::Sha256;
+
+use crate::provision::Kernel;
+
+/// A directory to be mounted at /lib/modules: the kernel's modules, and those in `updates`
+/// beside them in such a way that modprobe prefers them.
+pub fn module_tree(cache: &Path, kernel: &Kernel, updates: Option<&Path>) -> Result<PathBuf> {
+    let own = kernel.modroot.join("lib/modules");
+    let Some(updates) = updates else {
+        return Ok(own);
+    };
+    let modules = module_files(updates)?;
+    if modules.is_empty() {
+        bail!("{} holds no kernel module", updates.display());
+    }
+    let key = key(&own.join(&kernel.release), &modules)?;
+    let trees = cache.join("trees");
+    let tree = trees.join(&key);
+    if tree.is_dir() {
+        return Ok(tree.join("lib/modules"));
+    }
+    fs::create_dir_all(&trees).with_context(|| format!("cannot create {}", trees.display()))?;
+    let new = tempfile::tempdir_in(&trees).context("cannot make a module tree")?;
+    let release = new.path().join("lib/modules").join(&kernel.release);
+    copy_tree(&own.join(&kernel.release), &release)?;
+    let target = release.join("updates");
+    fs::create_dir_all(&target).with_context(|| format!("cannot create {}", target.display()))?;
+    for module in &modules {
+        let name = module.file_name().unwrap_or_default();
+        fs::copy(module, target.join(name))
+            .with_context(|| format!("cannot copy {}", module.display()))?;
+    }
+    depmod(new.path(), &kernel.release)?;
+    // Someone else may have made the same tree meanwhile: theirs is as good.
+    if fs::rename(new.path(), &tree).is_ok() {
+        let _ = new.keep();
+    }
+    Ok(tree.join("lib/modules"))
+}
+
+fn module_files(dir: &Path) -> Result<Vec<PathBuf>> {
+    let mut files = Vec::new();
+    for entry in fs::read_dir(dir).with_context(|| format!("cannot list {}", dir.display()))? {
+        let path = entry?.path();
+        if path.extension() == Some(OsStr::new("ko")) {
+            files.push(path);
+        }
+    }
+    files.sort();
+    Ok(files)
+}
+
+fn key(own: &Path, modules: &[PathBuf]) -> Result<String> {
+    let mut hash = Sha256::new();
+    let order = own.join("modules.dep");
+    let meta =
+        fs::metadata(&order).with_context(|| format!("cannot look at {}", order.display()))?;
+    hash.update(format!(
+        "{} {} {}",
+        own.display(),
+        meta.mtime(),
+        meta.mtime_nsec()
+    ));
+    for module in modules {
+        let content =
+            fs::read(module).with_context(|| format!("cannot read {}", module.display()))?;
+        hash.update(module.file_name().unwrap_or_default().as_encoded_bytes());
+        hash.update(content);
+    }
+    Ok(format!("{:x}", hash.finalize()))
+}
+
+/// Links where the file system allows it; the links `build` and `source` lead nowhere in a
+/// guest and are left out.
+fn copy_tree(from: &Path, to: &Path) -> Result<()> {
+    fs::create_dir_all(to).with_context(|| format!("cannot create {}", to.display()))?;
+    for entry in fs::read_dir(from).with_context(|| format!("cannot list {}", from.display()))? {
+        let entry = entry?;
+        let (path, target) = (entry.path(), to.join(entry.file_name()));
+        let kind = entry.file_type()?;
+        if kind.is_dir() {
+            copy_tree(&path, &target)?;
+        } else if kind.is_file() {
+            let generated = entry
+                .file_name()
+                .as_encoded_bytes()
+                .starts_with(b"modules.");
+            if generated || fs::hard_link(&path, &target).is_err() {
+                fs::copy(&path, &target)
+                    .with_context(|| format!("cannot copy {}", path.display()))?;
+            }
+        }
+    }
+    Ok(())
+}
+
+fn depmod(root: &Path, release: &str) -> Result<()> {
+    let program = ["/usr/sbin/depmod", "/sbin/depmod"]
+        .into_iter()
+        .find(|path| Path::new(path).exists())
+        .unwrap_or("depmod");
+    let output = Command::new(program)
+        .arg("-b")
+        .arg(root)
+        .arg(release)
+        .output()
+        .context("cannot start depmod; it is in the package kmod")?;
+    if !output.status.success() {
+        bail!(
+            "depmod failed: {}",
+            String::from_utf8_lossy(&output.stderr).trim()
+        );
+    }
+    Ok(())
+}

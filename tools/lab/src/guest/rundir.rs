@@ -1,0 +1,197 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The directory of one run: what the guest reads (`in`), what it writes (`out`), the logs.
+
+use std::fmt::Write;
+use std::fs;
+use std::path::Path;
+use std::path::PathBuf;
+use std::time::SystemTime;
+use std::time::UNIX_EPOCH;
+
+use anyhow::Context;
+use anyhow::Result;
+
+use crate::machine::Layout;
+use crate::scenario::Action;
+use crate::scenario::Drivers;
+use crate::scenario::Kind;
+use crate::scenario::Scenario;
+use crate::scenario::Step;
+
+/// The guest's scripts, carried by the lab itself.
+const SCRIPTS: &[(&str, &str, bool)] = &[
+    ("init", include_str!("../../guest/init"), false),
+    ("main", include_str!("../../guest/main"), false),
+    ("lib.sh", include_str!("../../guest/lib.sh"), false),
+    ("capture.sh", include_str!("../../guest/capture.sh"), false),
+    ("firmware", include_str!("../../guest/firmware"), false),
+    ("steps", include_str!("../../guest/steps"), false),
+    ("shell", include_str!("../../guest/shell"), false),
+    ("bashrc", include_str!("../../guest/bashrc"), false),
+    ("bin/settle", include_str!("../../guest/bin/settle"), true),
+    ("bin/release", include_str!("../../guest/bin/release"), true),
+];
+
+/// Runs that are kept before the oldest go.
+const KEPT_RUNS: usize = 300;
+
+/// One run's directory.
+#[derive(Clone, Debug)]
+pub struct RunDir {
+    path: PathBuf,
+}
+
+impl RunDir {
+    /// Makes a new one under the cache; its name says what ran.
+    pub fn new(cache: &Path, name: &str) -> Result<Self> {
+        let runs = cache.join("runs");
+        fs::create_dir_all(&runs).with_context(|| format!("cannot create {}", runs.display()))?;
+        prune(&runs);
+        let now = SystemTime::now()
+            .duration_since(UNIX_EPOCH)
+            .unwrap_or_default()
+            .as_secs();
+        let path = tempfile::Builder::new()
+            .prefix(&format!("{now}-{name}-"))
+            .tempdir_in(&runs)
+            .context("cannot make a directory for the run")?
+            .keep();
+        for dir in ["in/guest/bin", "in/steps", "in/modprobe.d", "out"] {
+            let dir = path.join(dir);
+            fs::create_dir_all(&dir).with_context(|| format!("cannot create {}", dir.display()))?;
+        }
+        Ok(Self { path })
+    }
+
+    /// The directory itself, for people to look into.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// The guest's read-only share.
+    pub fn input(&self) -> PathBuf {
+        self.path.join("in")
+    }
+
+    /// The share for results.
+    pub fn output(&self) -> PathBuf {
+        self.path.join("out")
+    }
+
+    /// The serial console.
+    pub fn console(&self) -> PathBuf {
+        self.path.join("console.log")
+    }
+
+    /// Writes a file that the guest will read.
+    pub fn write_input(&self, name: &str, content: impl AsRef<[u8]>) -> Result<()> {
+        let path = self.input().join(name);
+        fs::write(&path, content).with_context(|| format!("cannot write {}", path.display()))
+    }
+
+    /// Puts in what every guest of this scenario needs.
+    pub fn fill(&self, scenario: &Scenario, drivers: Drivers, layout: &Layout) -> Result<()> {
+        for (name, text, executable) in SCRIPTS {
+            let path = self.input().join("guest").join(name);
+            self.write_input(&format!("guest/{name}"), text)?;
+            if *executable {
+                use std::os::unix::fs::PermissionsExt;
+                fs::set_permissions(&path, fs::Permissions::from_mode(0o755))
+                    .with_context(|| format!("cannot make {} executable", path.display()))?;
+            }
+        }
+        let mut list = String::new();
+        for (index, step) in scenario.steps(drivers).enumerate() {
+            self.write_step(index, step, &mut list)?;
+        }
+        self.write_input("steps/list", list)?;
+        self.write_modprobe(scenario, drivers)?;
+        if scenario.needs_firmware() {
+            self.write_input("regions", regions(scenario, layout))?;
+        }
+        Ok(())
+    }
+
+    fn write_step(&self, index: usize, step: &Step, list: &mut String) -> Result<()> {
+        let within = step.within;
+        let (verb, status, text) = match &step.action {
+            Action::Run(text, status) => ("run", *status, Some(text.clone())),
+            Action::Wait(text) => ("wait", 0, Some(text.clone())),
+            Action::Qmp(value) => ("qmp", 0, Some(value.to_string())),
+            Action::Capture(_) => ("capture", 0, None),
+        };
+        let name = match &step.action {
+            Action::Capture(name) => name,
+            _ => &step.name,
+        };
+        let name = name.replace(['\n', '\t'], " ");
+        // Writing to a String cannot fail.
+        let _ = writeln!(list, "{index} {verb} {within} {status} {name}");
+        match text {
+            Some(text) => self.write_input(&format!("steps/{index}.sh"), text),
+            None => Ok(()),
+        }
+    }
+
+    fn write_modprobe(&self, scenario: &Scenario, drivers: Drivers) -> Result<()> {
+        let ours = ["dax_hmem", "dax_cxl"].map(str::to_owned);
+        let none: &[String] = if drivers == Drivers::None { &ours } else { &[] };
+        for name in scenario.hold.iter().chain(none) {
+            self.write_input(
+                &format!("modprobe.d/hold-{name}.conf"),
+                format!("blacklist {name}\ninstall {name} /bin/false\n"),
+            )?;
+        }
+        let mut options = String::new();
+        for (name, value) in &scenario.options {
+            let _ = writeln!(options, "options {name} {value}");
+        }
+        if options.is_empty() {
+            return Ok(());
+        }
+        self.write_input("modprobe.d/options.conf", options)
+    }
+}
+
+/// The list that the guest's `firmware` script reads.
+fn regions(scenario: &Scenario, layout: &Layout) -> String {
+    let mut text = String::new();
+    for region in &scenario.regions {
+        let window = &scenario.machine.windows[region.window];
+        let base = layout.windows[region.window].0;
+        let kind = match region.kind {
+            Kind::Ram => "ram",
+            Kind::Pmem => "pmem",
+        };
+        let _ = write!(
+            text,
+            "{base:#x} {} {} {:#x} {:#x} {} {kind}",
+            window.targets.len(),
+            window.granularity,
+            base + region.offset,
+            region.size,
+            region.granularity,
+        );
+        for &device in &region.devices {
+            let _ = write!(text, " {:#x}", scenario.machine.devices[device].serial);
+        }
+        text.push('\n');
+    }
+    text
+}
+
+/// Old runs go, the newest stay; a failure to remove one is nobody's trouble.
+fn prune(runs: &Path) {
+    let Ok(entries) = fs::read_dir(runs) else {
+        return;
+    };
+    let mut names: Vec<PathBuf> = entries.flatten().map(|entry| entry.path()).collect();
+    if names.len() <= KEPT_RUNS {
+        return;
+    }
+    names.sort();
+    for old in &names[..names.len() - KEPT_RUNS] {
+        let _ = fs::remove_dir_all(old);
+    }
+}

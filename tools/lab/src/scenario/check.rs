@@ -1,0 +1,145 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Turns a scenario file into a `Scenario`, or says in which line it cannot be.
+
+use std::path::Path;
+
+use super::expect;
+use super::fault::Faults;
+use super::hardware::machine;
+use super::names::Names;
+use super::ranges::regions;
+use super::ranges::soft_reserved;
+use super::raw::Raw;
+use super::Action;
+use super::Drivers;
+use super::Scenario;
+use super::Step;
+
+/// Seconds for a step that does not say.
+const STEP_SECONDS: u64 = 60;
+
+/// Parses and checks `text`.
+pub fn scenario(path: &Path, text: &str) -> Result<Scenario, Faults> {
+    let raw: Raw = toml::from_str(text).map_err(|error| Faults::syntax(path, text, &error))?;
+    let mut faults = Faults::new(path, text);
+    let machine = machine(&raw, &mut faults);
+    let regions = regions(&raw, &machine, &mut faults);
+    let soft_reserved = soft_reserved(&raw, &machine, &mut faults);
+    let steps = steps(&raw, &mut faults);
+    let allow = expect::allowed(&raw.allow, &mut faults);
+    let captures: Vec<&str> = steps
+        .iter()
+        .filter_map(|step| match &step.action {
+            Action::Capture(name) => Some(name.as_str()),
+            _ => None,
+        })
+        .collect();
+    let scope = expect::Scope {
+        ranges: &soft_reserved,
+        windows: machine.windows.len(),
+        captures: &captures,
+    };
+    let (expect, expect_c) = expect::expectations(&raw.expect, &scope, &mut faults);
+    if raw.description.get_ref().trim().is_empty() {
+        faults.at(&raw.description, "the description is empty");
+    }
+    if raw.flavor.get_ref().contains(['/', '.']) || raw.flavor.get_ref().is_empty() {
+        faults.at(
+            &raw.flavor,
+            "a flavour is the name of a file in tests/flavors, without .config",
+        );
+    }
+    for arg in &raw.kernel.args {
+        if arg.get_ref().contains('\n') {
+            faults.at(arg, "a kernel parameter cannot contain a line break");
+        }
+    }
+    let drivers = drivers(&raw, &mut faults);
+    let name = path
+        .file_stem()
+        .map(|stem| stem.to_string_lossy().into_owned())
+        .unwrap_or_default();
+    faults.into_result(Some(Scenario {
+        name,
+        path: path.to_path_buf(),
+        description: raw.description.get_ref().trim().to_owned(),
+        flavor: raw.flavor.get_ref().clone(),
+        timeout: raw.timeout.as_ref().map(|timeout| *timeout.get_ref()),
+        drivers,
+        machine,
+        regions,
+        soft_reserved,
+        kernel_args: raw
+            .kernel
+            .args
+            .iter()
+            .map(|arg| arg.get_ref().clone())
+            .collect(),
+        hold: raw
+            .modules
+            .hold
+            .iter()
+            .map(|name| name.get_ref().clone())
+            .collect(),
+        options: raw.modules.options.clone().into_iter().collect(),
+        steps,
+        allow,
+        expect,
+        expect_c,
+    }))
+}
+
+fn drivers(raw: &Raw, faults: &mut Faults) -> Vec<Drivers> {
+    let Some(drivers) = &raw.drivers else {
+        return vec![Drivers::Rust, Drivers::C];
+    };
+    if drivers.get_ref().is_empty() {
+        faults.at(drivers, "no drivers: leave the key out, or name rust or c");
+    }
+    drivers.get_ref().clone()
+}
+
+fn steps(raw: &Raw, faults: &mut Faults) -> Vec<Step> {
+    let mut steps = Vec::new();
+    let mut captures = Names::default();
+    for step in &raw.step {
+        let mut actions = Vec::new();
+        if let Some(text) = &step.run {
+            actions.push(Action::Run(text.clone(), step.exit));
+        }
+        if let Some(text) = &step.wait {
+            actions.push(Action::Wait(text.clone()));
+        }
+        if let Some(json) = &step.qmp {
+            match serde_json::from_str(json.get_ref()) {
+                Ok(value) => actions.push(Action::Qmp(value)),
+                Err(error) => {
+                    faults.at(json, format!("not JSON: {error}"));
+                    continue;
+                }
+            }
+        }
+        if let Some(name) = &step.capture {
+            captures.add(name, faults);
+            actions.push(Action::Capture(name.get_ref().clone()));
+        }
+        let (Some(action), None) = (actions.pop(), actions.pop()) else {
+            faults.at(
+                &step.name,
+                "a step has exactly one of run, wait, qmp, capture",
+            );
+            continue;
+        };
+        if step.exit != 0 && !matches!(action, Action::Run(..)) {
+            faults.at(&step.name, "only `run` has an exit status");
+        }
+        steps.push(Step {
+            name: step.name.get_ref().clone(),
+            action,
+            within: step.within.unwrap_or(STEP_SECONDS),
+            only: step.only,
+        });
+    }
+    steps
+}

@@ -1,0 +1,315 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! What a scenario says must come out, checked and ready to be compared.
+
+use std::collections::BTreeMap;
+
+use regex::Regex;
+use toml::Spanned;
+
+use super::fault::Faults;
+use super::raw;
+use super::raw::Owner;
+use super::Address;
+use super::Drivers;
+use super::Size;
+use super::SoftReserved;
+use super::MIB;
+
+/// A kernel report that is expected.
+#[derive(Clone, Debug)]
+pub struct Allowed {
+    pub pattern: Regex,
+    pub reason: String,
+    pub only: Option<Drivers>,
+}
+
+/// What must come out with one set of drivers.
+#[derive(Clone, Debug, Default)]
+pub struct Expect {
+    /// The state when all steps are done.
+    pub end: StateExpect,
+    /// The states of captures, by name.
+    pub at: BTreeMap<String, StateExpect>,
+    /// Each must match a line of the kernel log.
+    pub log: Vec<Regex>,
+    /// None may match a line of the kernel log.
+    pub no_log: Vec<Regex>,
+}
+
+/// One state of the guest.
+#[derive(Clone, Debug, Default)]
+pub struct StateExpect {
+    /// By name of the range.
+    pub ranges: BTreeMap<String, RangeExpect>,
+    pub iomem: Option<Excerpt>,
+    /// All DAX devices, if given.
+    pub dax: Option<Vec<DaxExpect>>,
+}
+
+/// Who owns a range, and how much of it is in use.
+#[derive(Clone, Debug)]
+pub struct RangeExpect {
+    pub owner: Option<Owner>,
+    /// MiB.
+    pub online: Option<u64>,
+    /// Bytes; a range with an owner has none unless the scenario says so.
+    pub unowned: u64,
+    pub pieces: Vec<PieceExpect>,
+}
+
+/// A part of a range.
+#[derive(Clone, Debug)]
+pub struct PieceExpect {
+    pub offset: u64,
+    pub size: u64,
+    pub owner: Owner,
+    pub online: Option<u64>,
+}
+
+/// A DAX device.
+#[derive(Clone, Debug)]
+pub struct DaxExpect {
+    pub path: String,
+    pub at: Option<Address>,
+    pub size: Option<u64>,
+    pub driver: Option<String>,
+    pub target_node: Option<i64>,
+}
+
+/// Lines of /proc/iomem, with addresses relative to the windows.
+#[derive(Clone, Debug)]
+pub struct Excerpt(pub Vec<ExcerptLine>);
+
+/// One line; `name` may contain `*`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ExcerptLine {
+    pub depth: usize,
+    pub start: ExcerptPlace,
+    pub end: ExcerptPlace,
+    pub name: String,
+}
+
+/// `W0+0x1fffffff` or `0x3fffffff`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ExcerptPlace {
+    Window(usize, u64),
+    Absolute(u64),
+}
+
+/// What expectations may refer to.
+pub struct Scope<'a> {
+    pub ranges: &'a [SoftReserved],
+    pub windows: usize,
+    pub captures: &'a [&'a str],
+}
+
+/// The expectations with our drivers, and with the C drivers if the file has any.
+pub fn expectations(
+    raw: &raw::Expect,
+    scope: &Scope<'_>,
+    faults: &mut Faults,
+) -> (Expect, Option<Expect>) {
+    let expect = merge(Expect::default(), raw, scope, faults);
+    let expect_c = raw
+        .c
+        .as_ref()
+        .map(|raw_c| merge(expect.clone(), raw_c, scope, faults));
+    if let Some(nested) = raw.c.as_ref().and_then(|c| c.c.as_ref()) {
+        let span = nested.iomem.as_ref().map_or(0..0, Spanned::span);
+        faults.add(span, "[expect.c.c] means nothing");
+    }
+    (expect, expect_c)
+}
+
+/// Compiles the allowlist.
+pub fn allowed(raw: &[raw::Allow], faults: &mut Faults) -> Vec<Allowed> {
+    raw.iter()
+        .filter_map(|allow| {
+            if allow.reason.trim().is_empty() {
+                faults.at(&allow.pattern, "a report is only allowed with a reason");
+            }
+            Some(Allowed {
+                pattern: regex(&allow.pattern, faults)?,
+                reason: allow.reason.clone(),
+                only: allow.only,
+            })
+        })
+        .collect()
+}
+
+/// Puts what `raw` states over `base`.
+fn merge(mut base: Expect, raw: &raw::Expect, scope: &Scope<'_>, faults: &mut Faults) -> Expect {
+    let end = (&raw.range, raw.iomem.as_ref(), raw.dax.as_ref());
+    state(&mut base.end, end, scope, faults);
+    for (name, value) in &raw.at {
+        if !scope.captures.contains(&name.as_str()) {
+            faults.at(value, format!("no step captures `{name}`"));
+        }
+        let at = value.get_ref();
+        let at = (&at.range, at.iomem.as_ref(), at.dax.as_ref());
+        state(base.at.entry(name.clone()).or_default(), at, scope, faults);
+    }
+    if let Some(log) = &raw.log {
+        base.log = log.iter().filter_map(|line| regex(line, faults)).collect();
+    }
+    if let Some(log) = &raw.no_log {
+        base.no_log = log.iter().filter_map(|line| regex(line, faults)).collect();
+    }
+    base
+}
+
+type RawState<'a> = (
+    &'a BTreeMap<String, Spanned<raw::Range>>,
+    Option<&'a Spanned<String>>,
+    Option<&'a Vec<Spanned<raw::Dax>>>,
+);
+
+fn state(base: &mut StateExpect, raw: RawState<'_>, scope: &Scope<'_>, faults: &mut Faults) {
+    let (ranges, iomem, dax) = raw;
+    for (name, value) in ranges {
+        let Some(reserved) = scope.ranges.iter().find(|range| range.name == *name) else {
+            faults.at(value, format!("there is no Soft Reserved range `{name}`"));
+            continue;
+        };
+        base.ranges
+            .insert(name.clone(), range(reserved, value, faults));
+    }
+    if let Some(text) = iomem {
+        base.iomem = Some(excerpt(text, scope, faults));
+    }
+    if let Some(dax) = dax {
+        base.dax = Some(
+            dax.iter()
+                .map(|value| self::dax(value, scope, faults))
+                .collect(),
+        );
+    }
+}
+
+fn range(reserved: &SoftReserved, value: &Spanned<raw::Range>, faults: &mut Faults) -> RangeExpect {
+    let raw = value.get_ref();
+    let owner = raw.owner.as_ref().map(|owner| *owner.get_ref());
+    if raw.pieces.is_none() && owner.is_none() {
+        faults.at(value, "say the owner, or the pieces");
+    }
+    if let Some(online) = raw.online {
+        if online.saturating_mul(MIB) > reserved.size {
+            faults.at(value, format!("the range has {} only", Size(reserved.size)));
+        }
+    }
+    let default_unowned = if owner == Some(Owner::Nobody) {
+        reserved.size
+    } else {
+        0
+    };
+    let mut pieces = Vec::new();
+    for piece in raw.pieces.iter().flatten() {
+        let end = piece.at.0.checked_add(piece.size.0);
+        if piece.size.0 == 0 || end.is_none_or(|end| end > reserved.size) {
+            faults.at(
+                value,
+                format!("the piece at {} is not inside the range", piece.at),
+            );
+        }
+        pieces.push(PieceExpect {
+            offset: piece.at.0,
+            size: piece.size.0,
+            owner: piece.owner,
+            online: piece.online,
+        });
+    }
+    let in_pieces: u64 = pieces
+        .iter()
+        .filter(|piece| piece.owner == Owner::Nobody)
+        .map(|piece| piece.size)
+        .sum();
+    RangeExpect {
+        owner,
+        online: raw.online,
+        unowned: raw
+            .unowned
+            .map_or(default_unowned.max(in_pieces), |size| size.0),
+        pieces,
+    }
+}
+
+fn dax(value: &Spanned<raw::Dax>, scope: &Scope<'_>, faults: &mut Faults) -> DaxExpect {
+    let raw = value.get_ref();
+    if let Some(at) = &raw.at {
+        if matches!(*at.get_ref(), Address::Window { index, .. } if index >= scope.windows) {
+            faults.at(at, "there is no such window");
+        }
+    }
+    DaxExpect {
+        path: raw.path.clone(),
+        at: raw.at.as_ref().map(|at| *at.get_ref()),
+        size: raw.size.map(|size| size.0),
+        driver: raw.driver.clone(),
+        target_node: raw.target_node,
+    }
+}
+
+fn regex(value: &Spanned<String>, faults: &mut Faults) -> Option<Regex> {
+    match Regex::new(value.get_ref()) {
+        Ok(regex) => Some(regex),
+        Err(error) => {
+            faults.at(value, format!("not a regular expression: {error}"));
+            None
+        }
+    }
+}
+
+fn excerpt(text: &Spanned<String>, scope: &Scope<'_>, faults: &mut Faults) -> Excerpt {
+    let mut lines: Vec<ExcerptLine> = Vec::new();
+    for line in text
+        .get_ref()
+        .lines()
+        .filter(|line| !line.trim().is_empty())
+    {
+        match excerpt_line(line) {
+            Err(reason) => faults.at(text, format!("`{}`: {reason}", line.trim())),
+            Ok(parsed) => {
+                let deepest = lines.last().map_or(0, |last| last.depth + 1);
+                if parsed.depth > deepest {
+                    faults.at(text, format!("`{}` is indented too far", line.trim()));
+                }
+                let unknown = |place| matches!(place, ExcerptPlace::Window(index, _) if index >= scope.windows);
+                if unknown(parsed.start) || unknown(parsed.end) {
+                    faults.at(text, format!("`{}`: there is no such window", line.trim()));
+                }
+                lines.push(parsed);
+            }
+        }
+    }
+    Excerpt(lines)
+}
+
+/// `  W0+0x0-W0+0x1fffffff : region0`, two spaces a level.
+fn excerpt_line(line: &str) -> Result<ExcerptLine, String> {
+    let body = line.trim_start_matches(' ');
+    let indent = line.len() - body.len();
+    if indent % 2 != 0 {
+        return Err("a level is two spaces".to_owned());
+    }
+    let form = || "write `W0+0x0-W0+0x1fffffff : name`".to_owned();
+    let (range, name) = body.split_once(" : ").ok_or_else(form)?;
+    let (start, end) = range.split_once('-').ok_or_else(form)?;
+    Ok(ExcerptLine {
+        depth: indent / 2,
+        start: place(start).ok_or_else(form)?,
+        end: place(end).ok_or_else(form)?,
+        name: name.trim_end().to_owned(),
+    })
+}
+
+fn place(text: &str) -> Option<ExcerptPlace> {
+    let hex = |text: &str| u64::from_str_radix(text.strip_prefix("0x")?, 16).ok();
+    match text.strip_prefix('W') {
+        Some(rest) => {
+            let (index, offset) = rest.split_once('+')?;
+            Some(ExcerptPlace::Window(index.parse().ok()?, hex(offset)?))
+        }
+        None => hex(text).map(ExcerptPlace::Absolute),
+    }
+}

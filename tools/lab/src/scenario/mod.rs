@@ -1,0 +1,286 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! A scenario: one machine, what its firmware left behind, what is done, what must come out.
+//!
+//! A `Scenario` has passed every check that needs no machine. Addresses stay relative to the
+//! windows, whose place only QEMU knows.
+
+use std::fmt;
+use std::fs;
+use std::path::Path;
+use std::path::PathBuf;
+
+use anyhow::bail;
+use anyhow::Context;
+use anyhow::Result;
+use regex::Regex;
+use serde::Deserialize;
+use serde::Serialize;
+
+mod check;
+mod expect;
+mod fault;
+mod hardware;
+mod names;
+mod ranges;
+mod raw;
+mod size;
+#[cfg(test)]
+mod tests;
+
+pub use expect::Allowed;
+pub use expect::DaxExpect;
+pub use expect::Excerpt;
+pub use expect::ExcerptLine;
+pub use expect::ExcerptPlace;
+pub use expect::Expect;
+pub use expect::PieceExpect;
+pub use expect::RangeExpect;
+pub use expect::StateExpect;
+pub use fault::Faults;
+pub use raw::Kind;
+pub use raw::Owner;
+pub use size::Address;
+pub use size::Size;
+pub use size::MIB;
+
+/// Which modules decide.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize, clap::ValueEnum)]
+#[serde(rename_all = "lowercase")]
+pub enum Drivers {
+    /// Ours, in `updates/`.
+    Rust,
+    /// The kernel's own.
+    C,
+    /// Neither; the modules cannot be loaded.
+    None,
+}
+
+impl fmt::Display for Drivers {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Rust => "rust",
+            Self::C => "c",
+            Self::None => "none",
+        })
+    }
+}
+
+/// A checked scenario.
+#[derive(Clone, Debug)]
+pub struct Scenario {
+    /// Name of the file without `.toml`.
+    pub name: String,
+    /// Where it was read from.
+    pub path: PathBuf,
+    /// What it shows, for people.
+    pub description: String,
+    /// Kernel flavour.
+    pub flavor: String,
+    /// Seconds for the whole guest, if the file says so.
+    pub timeout: Option<u64>,
+    /// Drivers the scenario makes sense with.
+    pub drivers: Vec<Drivers>,
+    /// The hardware.
+    pub machine: Machine,
+    /// What firmware committed, by window and address.
+    pub regions: Vec<Region>,
+    /// What the memory map marks Soft Reserved.
+    pub soft_reserved: Vec<SoftReserved>,
+    /// Further kernel parameters.
+    pub kernel_args: Vec<String>,
+    /// Modules that only a step can release.
+    pub hold: Vec<String>,
+    /// Module options.
+    pub options: Vec<(String, String)>,
+    /// What is done in the guest.
+    pub steps: Vec<Step>,
+    /// Reports of the kernel that are no failure.
+    pub allow: Vec<Allowed>,
+    expect: Expect,
+    expect_c: Option<Expect>,
+}
+
+/// The hardware of the guest.
+#[derive(Clone, Debug)]
+pub struct Machine {
+    pub ram: u64,
+    pub cpus: u32,
+    /// RAM of each NUMA node, in bytes.
+    pub nodes: Vec<u64>,
+    pub hmat: bool,
+    /// Names of the host bridges.
+    pub bridges: Vec<String>,
+    pub switches: Vec<Switch>,
+    pub devices: Vec<Device>,
+    pub windows: Vec<Window>,
+    /// Arguments passed through to QEMU.
+    pub qemu: Vec<String>,
+}
+
+/// A CXL switch below a host bridge.
+#[derive(Clone, Debug)]
+pub struct Switch {
+    pub name: String,
+    /// Index of the bridge.
+    pub bridge: usize,
+}
+
+/// Where a device is plugged in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Slot {
+    Bridge(usize),
+    Switch(usize),
+}
+
+/// A CXL memory device.
+#[derive(Clone, Debug)]
+pub struct Device {
+    pub name: String,
+    pub serial: u64,
+    pub size: u64,
+    pub kind: Kind,
+    pub slot: Slot,
+}
+
+/// A CXL window.
+#[derive(Clone, Debug)]
+pub struct Window {
+    pub size: u64,
+    /// Indices of bridges.
+    pub targets: Vec<usize>,
+    pub granularity: u64,
+}
+
+/// A region that firmware committed.
+#[derive(Clone, Debug)]
+pub struct Region {
+    /// Index of the window.
+    pub window: usize,
+    pub offset: u64,
+    pub size: u64,
+    /// Indices of devices in interleave order.
+    pub devices: Vec<usize>,
+    pub granularity: u64,
+    pub kind: Kind,
+}
+
+/// A Soft Reserved range.
+#[derive(Clone, Debug)]
+pub struct SoftReserved {
+    pub name: String,
+    pub base: Address,
+    pub size: u64,
+}
+
+/// One step in the guest.
+#[derive(Clone, Debug)]
+pub struct Step {
+    pub name: String,
+    pub action: Action,
+    /// Seconds until the step has failed.
+    pub within: u64,
+    pub only: Option<Drivers>,
+}
+
+/// What a step does.
+#[derive(Clone, Debug)]
+pub enum Action {
+    /// Bash text, and the exit status it must end with.
+    Run(String, i32),
+    /// Bash condition to become true.
+    Wait(String),
+    /// JSON for QEMU's machine protocol.
+    Qmp(serde_json::Value),
+    /// Keep the state under this name.
+    Capture(String),
+}
+
+impl Scenario {
+    /// Reads a scenario by name (from `tests/scenarios`) or by path.
+    pub fn load(repo: &Path, name: &str) -> Result<Self> {
+        let path = Self::find(repo, name)?;
+        let text = fs::read_to_string(&path)
+            .with_context(|| format!("cannot read the scenario {}", path.display()))?;
+        Self::parse(&path, &text)
+    }
+
+    /// Parses and checks the text of a file.
+    pub fn parse(path: &Path, text: &str) -> Result<Self> {
+        check::scenario(path, text).map_err(anyhow::Error::new)
+    }
+
+    /// Every scenario of the project, by name.
+    pub fn all(repo: &Path) -> Result<Vec<PathBuf>> {
+        let dir = repo.join("tests/scenarios");
+        let mut paths = Vec::new();
+        for entry in fs::read_dir(&dir).with_context(|| format!("cannot list {}", dir.display()))? {
+            let path = entry?.path();
+            if path.extension().is_some_and(|ext| ext == "toml") {
+                paths.push(path);
+            }
+        }
+        paths.sort();
+        Ok(paths)
+    }
+
+    fn find(repo: &Path, name: &str) -> Result<PathBuf> {
+        let known = repo.join("tests/scenarios").join(format!("{name}.toml"));
+        if !name.contains('/') && known.is_file() {
+            return Ok(known);
+        }
+        let path = PathBuf::from(name);
+        if path.is_file() {
+            return Ok(path);
+        }
+        let mut names: Vec<String> = Self::all(repo)?
+            .iter()
+            .filter_map(|path| path.file_stem())
+            .map(|stem| stem.to_string_lossy().into_owned())
+            .collect();
+        names.sort();
+        bail!(
+            "there is no scenario `{name}`: neither a file nor one of {}",
+            names.join(", ")
+        )
+    }
+
+    /// What must come out with `drivers`.
+    pub fn expect(&self, drivers: Drivers) -> Option<&Expect> {
+        match drivers {
+            Drivers::Rust => Some(&self.expect),
+            Drivers::C => self.expect_c.as_ref(),
+            Drivers::None => None,
+        }
+    }
+
+    /// True if a first boot has to act as firmware.
+    pub fn needs_firmware(&self) -> bool {
+        !self.regions.is_empty()
+    }
+
+    /// Start of a window, counted from the start of the first: QEMU puts them side by side.
+    pub fn window_offset(&self, index: usize) -> u64 {
+        window_offset(&self.machine.windows, index)
+    }
+
+    /// The steps that are done with `drivers`.
+    pub fn steps(&self, drivers: Drivers) -> impl Iterator<Item = &Step> {
+        self.steps
+            .iter()
+            .filter(move |step| step.only.is_none_or(|only| only == drivers))
+    }
+
+    /// The kernel reports that are no failure with `drivers`.
+    pub fn allowed(&self, drivers: Drivers) -> Vec<&Regex> {
+        self.allow
+            .iter()
+            .filter(|allow| allow.only.is_none_or(|only| only == drivers))
+            .map(|allow| &allow.pattern)
+            .collect()
+    }
+}
+
+fn window_offset(windows: &[Window], index: usize) -> u64 {
+    windows.iter().take(index).map(|window| window.size).sum()
+}

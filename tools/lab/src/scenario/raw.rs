@@ -1,0 +1,305 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The scenario file as it is written; `check` turns it into a `Scenario`.
+//!
+//! Every table refuses keys it does not know, so that a misspelt expectation cannot pass.
+
+use std::collections::BTreeMap;
+
+use serde::Deserialize;
+use toml::Spanned;
+
+use super::size::Address;
+use super::size::Size;
+use super::Drivers;
+
+/// A whole file.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Raw {
+    pub description: Spanned<String>,
+    #[serde(default = "base")]
+    pub flavor: Spanned<String>,
+    pub timeout: Option<Spanned<u64>>,
+    pub drivers: Option<Spanned<Vec<Drivers>>>,
+    #[serde(default)]
+    pub machine: Machine,
+    #[serde(default)]
+    pub bridge: Vec<Bridge>,
+    #[serde(default)]
+    pub switch: Vec<Switch>,
+    #[serde(default)]
+    pub device: Vec<Device>,
+    #[serde(default)]
+    pub window: Vec<Window>,
+    #[serde(default)]
+    pub region: Vec<Region>,
+    #[serde(default)]
+    pub soft_reserved: Vec<SoftReserved>,
+    #[serde(default)]
+    pub kernel: Kernel,
+    #[serde(default)]
+    pub modules: Modules,
+    #[serde(default)]
+    pub step: Vec<Step>,
+    #[serde(default)]
+    pub allow: Vec<Allow>,
+    #[serde(default)]
+    pub expect: Expect,
+}
+
+fn base() -> Spanned<String> {
+    Spanned::new(0..0, "base".to_owned())
+}
+
+/// `[machine]`: everything that is not CXL.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Machine {
+    #[serde(default = "default_ram")]
+    pub ram: Spanned<Size>,
+    #[serde(default = "default_cpus")]
+    pub cpus: Spanned<u32>,
+    /// NUMA nodes; without any, one node has all RAM and processors.
+    #[serde(default)]
+    pub node: Vec<Node>,
+    /// Describe the nodes in an ACPI HMAT.
+    #[serde(default)]
+    pub hmat: bool,
+    /// Further arguments of QEMU, as they are.
+    #[serde(default)]
+    pub qemu: Vec<String>,
+}
+
+fn default_ram() -> Spanned<Size> {
+    Spanned::new(0..0, Size(1 << 30))
+}
+
+fn default_cpus() -> Spanned<u32> {
+    Spanned::new(0..0, 2)
+}
+
+impl Default for Machine {
+    fn default() -> Self {
+        Self {
+            ram: default_ram(),
+            cpus: default_cpus(),
+            node: Vec::new(),
+            hmat: false,
+            qemu: Vec::new(),
+        }
+    }
+}
+
+/// `[[machine.node]]`: RAM of one NUMA node; processors belong to the first.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Node {
+    pub ram: Spanned<Size>,
+}
+
+/// `[[bridge]]`: a CXL host bridge.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Bridge {
+    pub name: Spanned<String>,
+}
+
+/// `[[switch]]`: a CXL switch below a root port.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Switch {
+    pub name: Spanned<String>,
+    pub on: Option<Spanned<String>>,
+}
+
+/// What a CXL device or a region holds.
+#[derive(Clone, Copy, Debug, Default, Deserialize, PartialEq, Eq)]
+#[serde(rename_all = "lowercase")]
+pub enum Kind {
+    #[default]
+    Ram,
+    Pmem,
+}
+
+/// `[[device]]`: a CXL memory device.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Device {
+    pub name: Spanned<String>,
+    pub serial: Spanned<u64>,
+    #[serde(default = "default_device")]
+    pub size: Spanned<Size>,
+    #[serde(default)]
+    pub kind: Kind,
+    /// Bridge or switch; the first bridge if absent.
+    pub on: Option<Spanned<String>>,
+}
+
+fn default_device() -> Spanned<Size> {
+    Spanned::new(0..0, Size(512 << 20))
+}
+
+/// `[[window]]`: a CXL fixed memory window.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Window {
+    #[serde(default = "default_window")]
+    pub size: Spanned<Size>,
+    /// Bridges; the first bridge if absent.
+    pub targets: Option<Vec<Spanned<String>>>,
+    #[serde(default = "default_granularity")]
+    pub granularity: Spanned<Size>,
+}
+
+fn default_window() -> Spanned<Size> {
+    Spanned::new(0..0, Size(4 << 30))
+}
+
+fn default_granularity() -> Spanned<Size> {
+    Spanned::new(0..0, Size(256))
+}
+
+/// `[[region]]`: a region that "firmware" commits before the kernel under test starts.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Region {
+    pub at: Spanned<Address>,
+    pub size: Spanned<Size>,
+    pub devices: Spanned<Vec<String>>,
+    pub granularity: Option<Spanned<Size>>,
+}
+
+/// `[[soft_reserved]]`: a range that the firmware's memory map marks Soft Reserved.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SoftReserved {
+    pub name: Spanned<String>,
+    pub base: Spanned<Address>,
+    pub size: Spanned<Size>,
+    /// Nothing is behind this range on purpose; RAM and windows are not demanded.
+    #[serde(default)]
+    pub unbacked: bool,
+}
+
+/// `[kernel]`
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Kernel {
+    #[serde(default)]
+    pub args: Vec<Spanned<String>>,
+}
+
+/// `[modules]`
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Modules {
+    /// Neither udev nor the kernel can load these until a step says `release`.
+    #[serde(default)]
+    pub hold: Vec<Spanned<String>>,
+    /// Options by module.
+    #[serde(default)]
+    pub options: BTreeMap<String, String>,
+}
+
+/// `[[step]]`: one thing done after the guest has settled; exactly one verb.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Step {
+    pub name: Spanned<String>,
+    /// Bash, stopped at the first failing command.
+    pub run: Option<String>,
+    /// A condition in bash, tried until it is true.
+    pub wait: Option<String>,
+    /// A QMP command with its arguments, as JSON, given to QEMU.
+    pub qmp: Option<Spanned<String>>,
+    /// Keep the state of the guest under this name, for `[expect.at.NAME]`.
+    pub capture: Option<Spanned<String>>,
+    /// Seconds for this step.
+    pub within: Option<u64>,
+    /// The exit status that counts as success.
+    #[serde(default)]
+    pub exit: i32,
+    /// Run with these drivers only.
+    pub only: Option<Drivers>,
+}
+
+/// `[[allow]]`: a kernel report that is expected, with the reason why.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Allow {
+    pub pattern: Spanned<String>,
+    pub reason: String,
+    /// With these drivers only.
+    pub only: Option<Drivers>,
+}
+
+/// `[expect]`
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Expect {
+    #[serde(default)]
+    pub range: BTreeMap<String, Spanned<Range>>,
+    pub iomem: Option<Spanned<String>>,
+    pub dax: Option<Vec<Spanned<Dax>>>,
+    pub log: Option<Vec<Spanned<String>>>,
+    pub no_log: Option<Vec<Spanned<String>>>,
+    #[serde(default)]
+    pub at: BTreeMap<String, Spanned<State>>,
+    /// What differs with the C drivers; each key replaces the one above it.
+    pub c: Option<Box<Expect>>,
+}
+
+/// `[expect.at.NAME]`: what a capture must show.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct State {
+    #[serde(default)]
+    pub range: BTreeMap<String, Spanned<Range>>,
+    pub iomem: Option<Spanned<String>>,
+    pub dax: Option<Vec<Spanned<Dax>>>,
+}
+
+/// Who must own a Soft Reserved range.
+#[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq, PartialOrd, Ord)]
+#[serde(rename_all = "lowercase")]
+pub enum Owner {
+    Cxl,
+    Hmem,
+    Nobody,
+}
+
+/// `[expect.range.NAME]`
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Range {
+    pub owner: Option<Spanned<Owner>>,
+    /// MiB online as System RAM.
+    pub online: Option<u64>,
+    /// Bytes of the range that no owner can serve.
+    pub unowned: Option<Size>,
+    pub pieces: Option<Vec<Piece>>,
+}
+
+/// A part of a range with its own owner.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Piece {
+    /// Bytes from the start of the range.
+    pub at: Size,
+    pub size: Size,
+    pub owner: Owner,
+    pub online: Option<u64>,
+}
+
+/// A DAX device that must exist; the list is complete.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Dax {
+    /// Path below /sys/devices, `*` stands for any name.
+    pub path: String,
+    pub at: Option<Spanned<Address>>,
+    pub size: Option<Size>,
+    pub driver: Option<String>,
+    pub target_node: Option<i64>,
+}
