@@ -31,6 +31,14 @@ const FRESH: Duration = Duration::from_secs(3600);
 /// Names that a machine's sources may use in place of the release's codename.
 const ALIASES: [&str; 3] = ["stable", "oldstable", "oldoldstable"];
 
+/// Debian 12 has a new enough QEMU in its backports only, and with it goes its firmware. All
+/// else comes from the release proper.
+const PREFERENCES: &str = "\
+Package: src:qemu src:seabios src:ipxe
+Pin: release n=bookworm-backports
+Pin-Priority: 990
+";
+
 /// Which packages an apt state is about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Scope {
@@ -155,6 +163,7 @@ impl Apt {
                 status
             }
         };
+        fs::write(self.dir.join("preferences"), PREFERENCES).with_context(cannot)?;
         fs::write(self.conf(), conf(&self.dir, &status, scope)).with_context(cannot)
     }
 
@@ -272,7 +281,7 @@ fn conf(dir: &Path, status: &Path, scope: Scope) -> String {
         "Acquire::Retries \"3\";".to_owned(),
         "Dir::Etc::sourcelist \"/dev/null\";".to_owned(),
         format!("Dir::Etc::sourceparts \"{}\";", path("sources.list.d")),
-        "Dir::Etc::preferences \"/dev/null\";".to_owned(),
+        format!("Dir::Etc::preferences \"{}\";", path("preferences")),
         "Dir::Etc::preferencesparts \"/dev/null\";".to_owned(),
         format!("Dir::State::lists \"{}\";", path("lists")),
         format!("Dir::State::status \"{}\";", status.display()),

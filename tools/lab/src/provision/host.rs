@@ -116,10 +116,7 @@ fn missing(ctx: &Ctx, release: Release) -> Result<Vec<String>> {
     let (_, known, _) = cmd::capture(ctx, command.args(PACKAGES))?;
     let mut missing = not_installed(&known);
     if !cmd::find_program(QEMU).is_some_and(|path| is_new(ctx, &path, MIN_QEMU)) {
-        missing.push(match release {
-            Release::Bookworm => "qemu-system-x86/bookworm-backports".to_owned(),
-            Release::Trixie => "qemu-system-x86".to_owned(),
-        });
+        missing.push("qemu-system-x86".to_owned());
     }
     let bindgen = cmd::find_program("bindgen");
     if release == Release::Trixie && !bindgen.is_some_and(|path| is_new(ctx, &path, MIN_BINDGEN)) {

@@ -4,6 +4,7 @@
 
 use std::fs;
 use std::fs::File;
+use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
 use anyhow::Context;
@@ -58,6 +59,8 @@ pub fn write_atomic(path: &Path, text: &str) -> Result<()> {
     let cannot = || format!("cannot write {}", path.display());
     let mut file = tempfile::NamedTempFile::new_in(dir).with_context(cannot)?;
     std::io::Write::write_all(&mut file, text.as_bytes()).with_context(cannot)?;
+    // Temporary files are private; these may be read by whoever may enter the directory.
+    fs::set_permissions(file.path(), fs::Permissions::from_mode(0o644)).with_context(cannot)?;
     file.persist(path).with_context(cannot)?;
     Ok(())
 }
