@@ -62,7 +62,8 @@ pub fn kernel(ctx: &Ctx, flavor: &str) -> Result<Kernel> {
     };
     if !build.is_complete() {
         let lock = ctx.cache.join(format!("locks/kernel-{flavor}-{key}"));
-        let _lock = Lock::exclusive(&lock, &format!("the kernel {flavor}"))?;
+        let lock = Lock::exclusive(&lock, &format!("the kernel {flavor}"))?;
+        let _lock = lock.share_with_children()?;
         if !build.is_complete() {
             build.make()?;
         }

@@ -11,14 +11,16 @@ use anyhow::Context;
 use anyhow::Result;
 use rustix::fs::flock;
 use rustix::fs::FlockOperation;
+use rustix::io::fcntl_setfd;
 use rustix::io::Errno;
+use rustix::io::FdFlags;
 
 use super::cmd::announce;
 
 /// An exclusive lock that ends with the value, or with the process however it ends.
 #[derive(Debug)]
 pub struct Lock {
-    _file: File,
+    file: File,
 }
 
 impl Lock {
@@ -37,19 +39,26 @@ impl Lock {
             .with_context(cannot)?;
         loop {
             match flock(&file, FlockOperation::NonBlockingLockExclusive) {
-                Ok(()) => return Ok(Self { _file: file }),
+                Ok(()) => return Ok(Self { file }),
                 Err(Errno::WOULDBLOCK) => {
                     announce(&format!("Waiting for another run that makes {what}"));
                     match flock(&file, FlockOperation::LockExclusive) {
                         Err(Errno::INTR) => continue,
                         result => result.with_context(cannot)?,
                     }
-                    return Ok(Self { _file: file });
+                    return Ok(Self { file });
                 }
                 Err(Errno::INTR) => continue,
                 Err(error) => return Err(error).with_context(cannot),
             }
         }
+    }
+
+    /// Lets programs started from now on hold the lock too, until the last of them ends: when
+    /// only the lab is killed, its make goes on, and must go on alone.
+    pub fn share_with_children(self) -> Result<Self> {
+        fcntl_setfd(&self.file, FdFlags::empty()).context("cannot share a lock")?;
+        Ok(self)
     }
 }
 
@@ -87,6 +96,25 @@ mod tests {
             drop(first);
             assert!(second.join().unwrap());
         });
+    }
+
+    #[test]
+    fn a_shared_lock_outlives_its_taker() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("lock");
+        let lock = Lock::exclusive(&path, "x").unwrap();
+        let lock = lock.share_with_children().unwrap();
+        let mut child = std::process::Command::new("cat")
+            .stdin(std::process::Stdio::piped())
+            .spawn()
+            .unwrap();
+        drop(lock);
+        let again = File::options().write(true).open(&path).unwrap();
+        let attempt = || flock(&again, FlockOperation::NonBlockingLockExclusive);
+        assert_eq!(attempt(), Err(Errno::WOULDBLOCK));
+        drop(child.stdin.take());
+        child.wait().unwrap();
+        assert_eq!(attempt(), Ok(()));
     }
 
     #[test]
