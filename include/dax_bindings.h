@@ -12,6 +12,7 @@
 #include <linux/range.h>
 #include <drivers/dax/bus.h>
 #include <drivers/cxl/cxl.h>
+#include "dax_hmem_trace.h"
 
 /* Macros with casts or shifts, which bindgen does not evaluate. */
 const u64 RUST_CONST_HELPER_PMD_SIZE = PMD_SIZE;

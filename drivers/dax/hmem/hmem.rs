@@ -19,8 +19,12 @@
 //!   block. What is left over at unaligned ends is named in the log.
 //! - A range decided for HMEM before any CXL window is published stays with HMEM when CXL arrives.
 
+#[path = "../../../rust/attribute.rs"]
+pub mod attribute;
 #[path = "../../../rust/bindings.rs"]
 pub mod bindings;
+#[path = "../../../rust/clock.rs"]
+pub mod clock;
 #[cfg(CONFIG_DEV_DAX_CXL)]
 #[path = "../../../rust/cxl_bus.rs"]
 pub mod cxl_bus;
@@ -44,6 +48,8 @@ pub mod ownership;
 pub mod param;
 #[path = "../../../rust/probing.rs"]
 pub mod probing;
+#[path = "../../../rust/trace.rs"]
+pub mod trace;
 #[path = "../../../rust/workqueue.rs"]
 pub mod workqueue;
 
@@ -51,6 +57,7 @@ mod device;
 mod host;
 #[cfg(CONFIG_KUNIT = "y")]
 mod kunit;
+mod ledger;
 mod params;
 mod platform;
 mod record;

@@ -24,13 +24,23 @@
 //! - `gate` is the innermost lock; nothing is called under it.
 
 use crate::{
+    attribute::{
+        announce,
+        Show, //
+    },
     hmem_queues::Queues,
     probing,
     record::Record,
     regions::Regions, //
 };
+use core::sync::atomic::{
+    AtomicBool,
+    Ordering, //
+};
 use kernel::{
+    debugfs,
     device,
+    fmt,
     new_condvar,
     new_mutex,
     new_work,
@@ -56,6 +66,8 @@ const SETTLING: u64 = 1;
 pub(crate) struct Host {
     device: ARef<device::Device>,
     queues: Arc<Queues>,
+    /// Whether a range is undecided, for the attribute.
+    undecided: AtomicBool,
     #[pin]
     records: Mutex<KVec<Record>>,
     #[pin]
@@ -93,6 +105,7 @@ impl Host {
         try_pin_init!(Self {
             device,
             queues,
+            undecided: AtomicBool::new(true),
             records <- new_mutex!(KVec::new(), "dax_hmem::records"),
             gate <- new_mutex!(Gate::default(), "dax_hmem::gate"),
             news <- new_condvar!("dax_hmem::news"),
@@ -109,12 +122,7 @@ impl Host {
             let mut records = this.records.lock();
             *records = ranges;
             for record in records.iter_mut() {
-                if record.in_window() {
-                    dev_info!(
-                        this.device,
-                        "{}: undecided, waiting for CXL\n",
-                        record.range()
-                    );
+                if record.defer(&this.device) {
                     waiting = true;
                 } else {
                     record.decide(&this.device, &Regions::none(), true);
@@ -127,6 +135,7 @@ impl Host {
             let _ = this.queues.settling.enqueue::<_, SETTLING>(this.clone());
         } else {
             this.update(|gate| gate.settled = true);
+            this.decided();
         }
     }
 
@@ -139,7 +148,19 @@ impl Host {
         self.queues.decisions.flush();
 
         // Nobody else wants the lock any more, so it does not matter how long this takes.
-        self.records.lock().clear();
+        let mut records = self.records.lock();
+        for record in records.iter_mut() {
+            record.close();
+        }
+        records.clear();
+    }
+
+    /// Tells the world that no range is undecided.
+    fn decided(&self) {
+        if !self.undecided.swap(false, Ordering::Relaxed) {
+            return;
+        }
+        announce(&self.device, Self::NAME, c"OWNERSHIP=settled");
     }
 
     /// Changes the gate, and wakes a decision that waits.
@@ -188,9 +209,14 @@ impl WorkItem for Host {
     fn run(this: Arc<Self>) {
         loop {
             let gate = *this.gate.lock();
-            if gate.stopping || !this.decide(&gate) {
+            if gate.stopping {
                 return;
             }
+            if !this.decide(&gate) {
+                this.decided();
+                return;
+            }
+            this.undecided.store(true, Ordering::Relaxed);
             let mut now = this.gate.lock();
             while *now == gate {
                 this.news.wait(&mut now);
@@ -210,6 +236,32 @@ impl WorkItem<SETTLING> for Host {
         if !gate.stopping {
             Self::queue_decision(&this);
         }
+    }
+}
+
+impl Show for Host {
+    const NAME: &'static CStr = c"ownership";
+
+    /// `settled` when no range is undecided, else `pending`.
+    fn show(&self) -> &'static CStr {
+        if self.undecided.load(Ordering::Relaxed) {
+            c"pending\n"
+        } else {
+            c"settled\n"
+        }
+    }
+}
+
+/// The file in debugfs that shows the ledger of a host.
+pub(crate) struct LedgerFile(pub(crate) Arc<Host>);
+
+impl debugfs::Writer for LedgerFile {
+    fn write(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(f, "# dax_hmem ledger 1")?;
+        for record in self.0.records.lock().iter() {
+            record.ledger().write(f)?;
+        }
+        Ok(())
     }
 }
 

@@ -3,6 +3,7 @@
 //! The driver of `hmem_platform.N`, the device that stands for all Soft Reserved memory.
 
 use crate::{
+    attribute::Attribute,
     hmem_device::Memory,
     hmem_queues,
     hmem_resources::{
@@ -10,7 +11,10 @@ use crate::{
         is_platforms_own,
         target_node, //
     },
-    host::Host,
+    host::{
+        Host,
+        LedgerFile, //
+    },
     iomem,
     ownership::{
         for_each_piece,
@@ -23,6 +27,7 @@ use crate::{
     record::Record, //
 };
 use kernel::{
+    debugfs,
     device::Core,
     platform,
     prelude::*,
@@ -45,13 +50,20 @@ pub(crate) type Adapter = platform::Adapter<HmemPlatform>;
 /// when binding fails half-way.
 pub(crate) struct Binding {
     host: Arc<Host>,
+    /// Where user space can wait until ownership is settled.
+    attribute: Option<Pin<KBox<Attribute<Host>>>>,
+    /// Where the ledger is read. It is a help only, so that it may be missing.
+    ledger: Option<Pin<KBox<debugfs::File<LedgerFile>>>>,
     #[cfg(CONFIG_DEV_DAX_CXL)]
     listener: Option<Pin<KBox<Listener<Host>>>>,
 }
 
 impl Drop for Binding {
     fn drop(&mut self) {
-        // First no more news, and a callback that runs is waited for; then no more decisions.
+        // First no more readers and no more news, and a callback that runs is waited for; then no
+        // more decisions.
+        drop(self.ledger.take());
+        drop(self.attribute.take());
         #[cfg(CONFIG_DEV_DAX_CXL)]
         drop(self.listener.take());
         self.host.stop();
@@ -78,12 +90,30 @@ fn bind(pdev: &platform::Device<Core<'_>>) -> Result<Binding> {
     let host = Arc::pin_init(Host::new(pdev.as_ref().into(), queues), GFP_KERNEL)?;
 
     let binding = Binding {
+        attribute: Some(Attribute::new(pdev.as_ref().into(), host.clone())?),
+        ledger: show_ledger(pdev, &host),
         #[cfg(CONFIG_DEV_DAX_CXL)]
         listener: Some(Listener::new(host.clone())?),
         host,
     };
     Host::start(&binding.host, ranges);
     Ok(binding)
+}
+
+/// Shows the ledger in debugfs. Only that of the platform's own device: a test harness has none.
+fn show_ledger(
+    pdev: &platform::Device<Core<'_>>,
+    host: &Arc<Host>,
+) -> Option<Pin<KBox<debugfs::File<LedgerFile>>>> {
+    if !is_platforms_own(pdev) {
+        return None;
+    }
+    let dir = debugfs::Dir::new(c"dax_hmem");
+    KBox::pin_init(
+        dir.read_only_file(c"ledger", LedgerFile(host.clone())),
+        GFP_KERNEL,
+    )
+    .ok()
 }
 
 /// The Soft Reserved ranges that `pdev` stands for.

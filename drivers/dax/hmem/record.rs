@@ -12,6 +12,10 @@ use crate::{
         self,
         SoftReserved, //
     },
+    ledger::{
+        Entry,
+        Ledger, //
+    },
     memregion::MemregionId,
     ownership::{
         decide,
@@ -21,6 +25,7 @@ use crate::{
             sort,
             sort_disjoint, //
         },
+        Coverage,
         Extent,
         Fate,
         Mode,
@@ -28,6 +33,7 @@ use crate::{
         Piece,
         Policy,
         Range,
+        Reason,
         Taken,
         World, //
     },
@@ -35,7 +41,8 @@ use crate::{
     regions::{
         depend,
         Regions, //
-    }, //
+    },
+    trace::Step, //
 };
 use kernel::{
     device,
@@ -83,6 +90,9 @@ pub(crate) struct Record {
     entries: KVec<SoftReserved>,
     /// What regions took along when they were torn down. It stays free for CXL.
     left: KVec<Range>,
+    /// Why HMEM owns it.
+    why: Option<Reason>,
+    ledger: Ledger,
 }
 
 impl Record {
@@ -95,17 +105,28 @@ impl Record {
             served: KVec::new(),
             entries: KVec::new(),
             left: KVec::new(),
+            why: None,
+            ledger: Ledger::new(memory),
         }
     }
 
-    /// The addresses.
-    pub(crate) fn range(&self) -> &Range {
-        &self.memory.range
+    /// The ledger of the range.
+    pub(crate) fn ledger(&self) -> &Ledger {
+        &self.ledger
     }
 
-    /// Whether a CXL window intersected it when it was found.
-    pub(crate) fn in_window(&self) -> bool {
+    /// Defers the decision if it depends on CXL. Returns whether it does.
+    pub(crate) fn defer(&mut self, host: &device::Device) -> bool {
+        if self.in_window {
+            dev_info!(host, "{}: undecided, waiting for CXL\n", self.memory.range);
+            self.note_deferred();
+        }
         self.in_window
+    }
+
+    fn note_deferred(&mut self) {
+        let entry = Entry::decided(self.memory.range, c"deferred", &Reason::AwaitingCxl);
+        self.ledger.replace(Step::Deferred, entry);
     }
 
     /// Decides, unless it has been decided for good. Returns whether it is still to be decided.
@@ -134,6 +155,7 @@ impl Record {
             Mode::Defer => {
                 if self.state != State::Deferred {
                     dev_info!(host, "{}: its CXL region is gone again, undecided\n", range);
+                    self.note_deferred();
                 }
                 self.state = State::Deferred;
                 true
@@ -141,6 +163,8 @@ impl Record {
             Mode::Drop => {
                 if self.state == State::Deferred {
                     dev_info!(host, "{}: owner CXL: {}\n", range, verdict.reason);
+                    let entry = Entry::decided(range, c"cxl", &verdict.reason);
+                    self.ledger.replace(Step::Decided, entry);
                 }
                 self.state = State::Cxl { settled };
                 false
@@ -148,6 +172,9 @@ impl Record {
             Mode::Register => {
                 dev_info!(host, "{}: owner HMEM: {}\n", range, verdict.reason);
                 self.state = State::Hmem;
+                self.why = Some(verdict.reason);
+                let entry = Entry::decided(range, c"hmem", &verdict.reason);
+                self.ledger.decide(entry);
                 self.register(host, regions);
                 false
             }
@@ -165,12 +192,17 @@ impl Record {
                 error,
                 host.name()
             );
+            let entry = Entry::new(self.memory.range, c"failed", c"undecidable").error(error);
+            self.ledger.replace(Step::Failed, entry);
         }
     }
 
     /// Follows the regions below what HMEM serves: lets go of devices whose region has gone, which
     /// the driver core has unbound by then, and makes devices depend on regions that are new.
     pub(crate) fn follow(&mut self, host: &device::Device, regions: &Regions) {
+        if self.state == (State::Cxl { settled: true }) {
+            self.note_coverage(regions);
+        }
         if self.release_left(host, regions) {
             self.register(host, regions);
         }
@@ -182,6 +214,31 @@ impl Record {
                 depend(served.device.device(), &served.range);
                 served.note_below(regions);
             }
+        }
+    }
+
+    /// Notes that the administrator has let go of what CXL owns, or has assembled it again.
+    fn note_coverage(&mut self, regions: &Regions) {
+        let range = self.memory.range;
+
+        match regions.committed().cover(&range) {
+            Coverage::Full { region, others } if self.ledger.is(c"free") => {
+                let entry = Entry::decided(range, c"cxl", &Reason::Covered { region, others });
+                self.ledger.replace(Step::Decided, entry);
+            }
+            Coverage::Part { .. } | Coverage::None if self.ledger.is(c"cxl") => {
+                let entry = Entry::new(range, c"free", c"region-torn-down");
+                self.ledger.replace(Step::Released, entry);
+            }
+            _ => {}
+        }
+    }
+
+    /// Announces that all devices go, because the platform device is unbound.
+    pub(crate) fn close(&mut self) {
+        for served in &self.served {
+            let entry = Entry::new(served.range, c"free", c"unbound");
+            self.ledger.release(&served.range, entry);
         }
     }
 
@@ -197,6 +254,8 @@ impl Record {
                 e,
                 host.name()
             );
+            let entry = Entry::new(self.memory.range, c"failed", c"incomplete").error(e);
+            self.ledger.add(Step::Failed, entry);
         }
     }
 
@@ -245,6 +304,12 @@ impl Record {
         let range = &piece.range;
         let unit = dax::ALIGN >> 20;
 
+        if let Some(entry) = Entry::not_served(*range, &piece.fate) {
+            let failed = !matches!(piece.fate, Fate::Taken(_));
+            let step = if failed { Step::Failed } else { Step::Decided };
+            self.ledger.add(step, entry);
+        }
+
         match piece.fate {
             Fate::Serve => {
                 if !whole {
@@ -258,6 +323,8 @@ impl Record {
                         e,
                         host.name()
                     );
+                    let entry = Entry::new(*range, c"failed", c"not-registered").error(e);
+                    self.ledger.add(Step::Failed, entry);
                 }
             }
             Fate::Taken(Taken::SystemRam) => {
@@ -307,7 +374,13 @@ impl Record {
         )?;
         if device.is_bound() {
             dev_info!(host, "{}: {} serves it\n", range, device.device().name());
+            if let Some(why) = &self.why {
+                let entry = Entry::decided(*range, c"hmem", why).served_by(id.get());
+                self.ledger.add(Step::Served, entry);
+            }
         } else {
+            let entry = Entry::new(*range, c"failed", c"not-bound").served_by(id.get());
+            self.ledger.add(Step::Failed, entry.error(ENODEV));
             dev_warn!(
                 host,
                 "{}: nobody serves it: {} was not bound, see above for the cause\n",
@@ -349,6 +422,7 @@ impl Record {
     fn release_left(&mut self, host: &device::Device, regions: &Regions) -> bool {
         let mut beyond = false;
         let left = &mut self.left;
+        let ledger = &mut self.ledger;
         let served_before = self.served.len();
 
         self.served.retain(|served| {
@@ -362,6 +436,10 @@ impl Record {
                 served.device.device().name(),
                 gone.region
             );
+            if let Some(hole) = gone.range.intersection(&served.range) {
+                let entry = Entry::new(hole, c"free", c"region-torn-down");
+                ledger.release(&served.range, entry.region(gone.region));
+            }
             beyond |= !gone.range.contains(&served.range);
             // Were there no memory to remember this, the range would be served again by
             // `register()`, which is wrong only where the region has stopped decoding.

@@ -1,0 +1,245 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The ledger: who owns which piece of Soft Reserved memory, since when, and why.
+//!
+//! It is read in debugfs, `dax_hmem/ledger`, one line a piece; its format is described in
+//! `Documentation/ledger.md`. Every entry is announced by a trace event as well. The ledger only
+//! watches: no decision reads it, and an entry for which there is no memory is left out.
+
+use crate::{
+    clock::now_ns,
+    hmem_device::Memory,
+    ownership::{
+        Fate,
+        Range,
+        Reason,
+        Taken, //
+    },
+    trace::{
+        self,
+        Event,
+        Step, //
+    }, //
+};
+use kernel::{
+    fmt,
+    prelude::*, //
+};
+
+/// What became of one piece.
+#[derive(Clone, Copy)]
+pub(crate) struct Entry {
+    range: Range,
+    state: &'static CStr,
+    reason: &'static CStr,
+    region: Option<c_int>,
+    device: Option<c_int>,
+    error: Option<Error>,
+    served_ns: u64,
+}
+
+/// The history of one Soft Reserved range.
+pub(crate) struct Ledger {
+    memory: Memory,
+    seen_ns: u64,
+    decided_ns: u64,
+    entries: KVec<Entry>,
+}
+
+impl Entry {
+    /// An entry of `state` for `reason`, without anything else.
+    pub(crate) fn new(range: Range, state: &'static CStr, reason: &'static CStr) -> Self {
+        Self {
+            range,
+            state,
+            reason,
+            region: None,
+            device: None,
+            error: None,
+            served_ns: 0,
+        }
+    }
+
+    /// The entry for a whole range that `state` was decided about.
+    pub(crate) fn decided(range: Range, state: &'static CStr, reason: &Reason) -> Self {
+        let (reason, region) = match *reason {
+            Reason::OutsideWindows => (c"outside-windows", None),
+            Reason::AwaitingCxl => (c"awaiting-cxl", None),
+            Reason::Covered { region, .. } => (c"covered", Some(region)),
+            Reason::NoRegion => (c"no-region", None),
+            Reason::PartlyCovered { region } => (c"partly-covered", Some(region)),
+        };
+        Self {
+            region,
+            ..Self::new(range, state, reason)
+        }
+    }
+
+    /// The entry for a piece that HMEM does not serve; [`None`] for one that another entry stands
+    /// for.
+    pub(crate) fn not_served(range: Range, fate: &Fate) -> Option<Self> {
+        let unusable = |reason| {
+            Some(Self {
+                error: Some(EINVAL),
+                ..Self::new(range, c"failed", reason)
+            })
+        };
+        match *fate {
+            Fate::Serve | Fate::Taken(Taken::Claimed) => None,
+            Fate::Taken(Taken::SystemRam) => {
+                Some(Self::new(range, c"system-ram", c"in-use-already"))
+            }
+            Fate::Taken(Taken::Region(region)) => Some(Self {
+                region: Some(region),
+                ..Self::new(range, c"cxl", c"kept-by-region")
+            }),
+            Fate::UnalignedHead => unusable(c"unaligned-start"),
+            Fate::UnalignedTail => unusable(c"unaligned-end"),
+            Fate::TooSmall => unusable(c"too-small"),
+        }
+    }
+
+    /// The same, with the number of the region concerned.
+    pub(crate) fn region(self, region: c_int) -> Self {
+        Self {
+            region: Some(region),
+            ..self
+        }
+    }
+
+    /// The same, with the number of the `hmem` device that serves the piece from now on.
+    pub(crate) fn served_by(self, device: c_int) -> Self {
+        Self {
+            device: Some(device),
+            served_ns: now_ns(),
+            ..self
+        }
+    }
+
+    /// The same, with the error.
+    pub(crate) fn error(self, error: Error) -> Self {
+        Self {
+            error: Some(error),
+            ..self
+        }
+    }
+}
+
+impl Ledger {
+    /// Opens the ledger of a range that was just found.
+    pub(crate) fn new(memory: Memory) -> Self {
+        let mut this = Self {
+            memory,
+            seen_ns: now_ns(),
+            decided_ns: 0,
+            entries: KVec::new(),
+        };
+        this.replace(
+            Step::Seen,
+            Entry::new(memory.range, c"deferred", c"undecided"),
+        );
+        this
+    }
+
+    /// Replaces every entry of the range by one for all of it.
+    pub(crate) fn replace(&mut self, step: Step, entry: Entry) {
+        match step {
+            Step::Decided => self.decided_ns = now_ns(),
+            Step::Deferred => self.decided_ns = 0,
+            _ => {}
+        }
+        self.entries.clear();
+        self.add(step, entry);
+    }
+
+    /// Announces a decision that the entries of its pieces will stand for.
+    pub(crate) fn decide(&mut self, entry: Entry) {
+        self.replace(Step::Decided, entry);
+        self.entries.clear();
+    }
+
+    /// Adds an entry for a piece.
+    pub(crate) fn add(&mut self, step: Step, entry: Entry) {
+        self.announce(step, &entry);
+        // Without memory the ledger is incomplete, and nothing else happens.
+        let _ = self.entries.push(entry, GFP_KERNEL);
+    }
+
+    /// Replaces the entry of the device that served `range`.
+    pub(crate) fn release(&mut self, range: &Range, entry: Entry) {
+        self.entries
+            .retain(|e| e.range != *range || e.device.is_none());
+        self.add(Step::Released, entry);
+    }
+
+    /// Whether the range stands as `state`.
+    pub(crate) fn is(&self, state: &'static CStr) -> bool {
+        self.entries.first().is_some_and(|e| e.state == state)
+    }
+
+    fn announce(&self, step: Step, entry: &Entry) {
+        trace::fire(
+            step,
+            &Memory {
+                range: entry.range,
+                ..self.memory
+            },
+            &Event {
+                state: entry.state,
+                reason: entry.reason,
+                region: entry.region,
+                device: entry.device,
+                error: entry.error,
+            },
+        );
+    }
+
+    /// Writes one line for each piece, ascending.
+    pub(crate) fn write(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut next = Some(self.memory.range.start());
+
+        // The entries stand in the order in which things happened. They are few, so the next one
+        // by address is looked for each time.
+        while let Some(entry) = next.and_then(|at| {
+            self.entries
+                .iter()
+                .filter(|e| e.range.start() >= at)
+                .min_by_key(|e| e.range.start())
+        }) {
+            self.write_entry(f, entry)?;
+            next = entry.range.start().checked_add(1);
+        }
+        Ok(())
+    }
+
+    fn write_entry(&self, f: &mut fmt::Formatter<'_>, entry: &Entry) -> fmt::Result {
+        write!(
+            f,
+            "range={:#x}-{:#x} node={} state=",
+            entry.range.start(),
+            entry.range.end(),
+            self.memory.target_node,
+        )?;
+        text(f, entry.state)?;
+        f.write_str(" reason=")?;
+        text(f, entry.reason)?;
+        if let Some(region) = entry.region {
+            write!(f, " region=region{}", region)?;
+        }
+        if let Some(device) = entry.device {
+            write!(f, " dev=hmem.{}", device)?;
+        }
+        writeln!(
+            f,
+            " errno={} seen_ns={} decided_ns={} served_ns={}",
+            entry.error.map_or(0, |e| e.to_errno().saturating_neg()),
+            self.seen_ns,
+            self.decided_ns,
+            entry.served_ns
+        )
+    }
+}
+
+fn text(f: &mut fmt::Formatter<'_>, word: &'static CStr) -> fmt::Result {
+    f.write_str(word.to_str().unwrap_or("?"))
+}
