@@ -13,32 +13,28 @@
 #include "dax_hmem_trace.h"
 
 DECLARE_EVENT_CLASS(dax_hmem_piece,
-	TP_PROTO(const struct dax_hmem_trace *t),
-	TP_ARGS(t),
-	TP_STRUCT__entry(
-		__field(u64, start)
-		__field(u64, end)
-		__field(int, node)
-		__field(int, region)
-		__field(int, device)
-		__field(int, error)
-		__string(state, t->state)
-		__string(reason, t->reason)
-	),
-	TP_fast_assign(
-		__entry->start = t->start;
-		__entry->end = t->end;
-		__entry->node = t->node;
-		__entry->region = t->region;
-		__entry->device = t->device;
-		__entry->error = t->error;
-		__assign_str(state);
-		__assign_str(reason);
-	),
-	TP_printk("range=%#llx-%#llx node=%d state=%s reason=%s region=%d hmem=%d errno=%d",
-		  __entry->start, __entry->end, __entry->node, __get_str(state),
-		  __get_str(reason), __entry->region, __entry->device,
-		  __entry->error)
+		    TP_PROTO(const struct dax_hmem_trace *t),
+		    TP_ARGS(t),
+		    TP_STRUCT__entry(__field(u64, start)
+				     __field(u64, end)
+				     __field(int, node)
+				     __field(int, region)
+				     __field(int, device)
+				     __field(int, error)
+				     __string(state, t->state)
+				     __string(reason, t->reason)),
+		    TP_fast_assign(__entry->start = t->start;
+				   __entry->end = t->end;
+				   __entry->node = t->node;
+				   __entry->region = t->region;
+				   __entry->device = t->device;
+				   __entry->error = t->error;
+				   __assign_str(state);
+				   __assign_str(reason);),
+		    TP_printk("range=%#llx-%#llx node=%d state=%s reason=%s region=%d hmem=%d errno=%d",
+			      __entry->start, __entry->end, __entry->node,
+			      __get_str(state), __get_str(reason),
+			      __entry->region, __entry->device, __entry->error)
 );
 
 #define DAX_HMEM_EVENT(name) \

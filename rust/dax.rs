@@ -40,8 +40,11 @@ pub struct RegionParams {
 /// `alloc_dax_region()` stores a pointer of its own in the driver data of the parent, and sysfs
 /// attributes read it until devres has removed them. A driver that stored anything there itself,
 /// or took it out again, would corrupt that. So this can be had only from the registrations beside
-/// this file, [`crate::hmem_driver::HmemDriver`] and [`crate::cxl::DaxRegionDriver`], which leave the
-/// driver data alone from the first callback to the last.
+/// this file, [`HmemDriver`] and [`DaxRegionDriver`], which leave the driver data alone from the
+/// first callback to the last.
+///
+/// [`HmemDriver`]: crate::hmem_driver::HmemDriver
+/// [`DaxRegionDriver`]: crate::cxl::DaxRegionDriver
 ///
 /// # Invariants
 ///

@@ -40,8 +40,10 @@ pub trait HmemDriver {
 
 /// The registration of an [`HmemDriver`], to be used with [`driver::Registration`].
 ///
-/// Devices are probed while [`HmemDevice::register`](crate::hmem_device::HmemDevice::register) runs, never later, so that its caller knows
+/// Devices are probed while [`HmemDevice::register`] runs, never later, so that its caller knows
 /// the outcome, and so that whoever waits for the caller finds the dax region claimed.
+///
+/// [`HmemDevice::register`]: crate::hmem_device::HmemDevice::register
 pub struct HmemAdapter<T: HmemDriver>(PhantomData<T>);
 
 // SAFETY:

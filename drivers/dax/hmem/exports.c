@@ -1,13 +1,18 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Exports the Rust function that dax_cxl calls.
+ * What dax_cxl calls.
  *
  * C because the kernel crate has no counterpart of EXPORT_SYMBOL_FOR_MODULES(),
- * which limits a symbol to named modules. The declaration is that of the kernel
- * tree, so that a changed signature does not go unseen.
+ * which limits a symbol to named modules.
  */
 #include <linux/export.h>
 #include <linux/module.h>
 #include <drivers/dax/bus.h>
 
+#include "dax_hmem_rust.h"
+
+void dax_hmem_flush_work(void)
+{
+	dax_hmem_rust_flush_work();
+}
 EXPORT_SYMBOL_FOR_MODULES(dax_hmem_flush_work, "dax_cxl");

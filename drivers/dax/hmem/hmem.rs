@@ -112,11 +112,12 @@ impl InPlaceModule for HmemModule {
     }
 }
 
-/// Waits until no decision is queued any more; dax_cxl calls this before it registers its driver.
+/// Waits until no decision is queued any more; dax_cxl calls this before it registers its driver,
+/// by way of `dax_hmem_flush_work()` in `exports.c`.
 ///
-/// C header: [`drivers/dax/bus.h`](srctree/drivers/dax/bus.h)
+/// C header: `include/dax_hmem_rust.h`
 #[no_mangle]
-pub extern "C" fn dax_hmem_flush_work() {
+pub extern "C" fn dax_hmem_rust_flush_work() {
     hmem_queues::flush_decisions();
 }
 

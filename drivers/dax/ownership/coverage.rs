@@ -64,7 +64,7 @@ impl<'a> Extents<'a> {
     /// CXL never assembles regions that overlap. If it did, each byte would count for the region
     /// with the lower start, and the union would stay the same.
     pub fn new(extents: &'a mut [Extent]) -> Self {
-        // INVARIANT: What remains is ascending and disjoint: each extent starts above the end of the one before.
+        // INVARIANT: What remains is ascending and disjoint.
         Self(sort_disjoint(extents))
     }
 
@@ -85,8 +85,8 @@ impl<'a> Extents<'a> {
     /// Those that share a byte with `range`, ascending. Takes two binary searches.
     pub fn intersecting(&self, range: &Range) -> &'a [Extent] {
         let from = self.0.partition_point(|e| e.range.end() < range.start());
-        let upto = self.0.partition_point(|e| e.range.start() <= range.end());
-        self.0.get(from..upto).unwrap_or(&[])
+        let to = self.0.partition_point(|e| e.range.start() <= range.end());
+        self.0.get(from..to).unwrap_or(&[])
     }
 
     /// Tells how much of `range` the regions cover together.
