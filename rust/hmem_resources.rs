@@ -81,8 +81,31 @@ pub fn is_platforms_own(host: &platform::Device<Core<'_>>) -> bool {
     unsafe { (*pdev).id == 0 }
 }
 
-/// The NUMA node that firmware assigns to the memory at `address`.
+/// The NUMA node that firmware assigns to the memory at `address`, or `NUMA_NO_NODE`.
 pub fn target_node(address: u64) -> c_int {
     // SAFETY: `phys_to_target_node()` takes any address.
     unsafe { bindings::phys_to_target_node(address) }
+}
+
+/// The node that memory hotplug would choose for the memory at `address`; always one that it
+/// accepts.
+pub fn fallback_node(address: u64) -> c_int {
+    // SAFETY: `memory_add_physaddr_to_nid()` takes any address.
+    unsafe { bindings::memory_add_physaddr_to_nid(address) }
+}
+
+/// Whether this machine can have a node of that number. Memory hotplug refuses, and warns about,
+/// any other.
+pub fn is_possible_node(node: c_int) -> bool {
+    let Ok(node) = usize::try_from(node) else {
+        return false;
+    };
+    // CAST: The number of bits in a `unsigned long` fits.
+    const BITS: usize = c_ulong::BITS as usize;
+
+    // SAFETY: The masks are static, and that of the possible nodes does not change after boot.
+    let mask = unsafe { bindings::node_states[bindings::node_states_N_POSSIBLE as usize] };
+    mask.bits
+        .get(node / BITS)
+        .is_some_and(|word| word >> (node % BITS) & 1 == 1)
 }

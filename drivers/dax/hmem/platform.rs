@@ -7,8 +7,10 @@ use crate::{
     hmem_device::Memory,
     hmem_queues,
     hmem_resources::{
+        fallback_node,
         for_each_resource,
         is_platforms_own,
+        is_possible_node,
         target_node, //
     },
     host::{
@@ -135,7 +137,18 @@ fn find_ranges(pdev: &platform::Device<Core<'_>>) -> Result<KVec<Record>> {
     }
 
     let mut records = KVec::new();
-    for memory in parts {
+    for mut memory in parts {
+        if !is_possible_node(memory.target_node) {
+            let node = fallback_node(memory.range.start());
+            dev_info!(
+                pdev.as_ref(),
+                "{}: firmware gives it node {}, which cannot be; node {} gets it\n",
+                memory.range,
+                memory.target_node,
+                node
+            );
+            memory.target_node = node;
+        }
         records.push(Record::new(memory), GFP_KERNEL)?;
     }
     Ok(records)
