@@ -28,6 +28,17 @@ pub enum Severity {
     Loss,
 }
 
+impl Severity {
+    /// The word used in JSON and metrics.
+    pub fn word(self) -> &'static str {
+        match self {
+            Severity::Note => "note",
+            Severity::Warning => "warning",
+            Severity::Loss => "loss",
+        }
+    }
+}
+
 /// The kinds of problem; stable words for programs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "kebab-case")]

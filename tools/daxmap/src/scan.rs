@@ -73,11 +73,11 @@ impl<'a> Scan<'a> {
     }
 
     pub(crate) fn text(&self, path: &str) -> Option<String> {
-        self.keep(path, self.tree.text(path))
+        self.keep(path, self.tree.text(path)).map(clean)
     }
 
     pub(crate) fn log(&self) -> Option<String> {
-        self.keep("dev/kmsg", self.tree.kernel_log())
+        self.keep("dev/kmsg", self.tree.kernel_log()).map(clean)
     }
 
     /// A one-line attribute, trimmed; `None` if empty.
@@ -110,7 +110,9 @@ impl<'a> Scan<'a> {
     }
 
     pub(crate) fn list(&self, path: &str) -> Vec<String> {
-        self.keep(path, self.tree.list(path)).unwrap_or_default()
+        let mut names = self.keep(path, self.tree.list(path)).unwrap_or_default();
+        names.retain(|n| !n.chars().any(char::is_control));
+        names
     }
 
     pub(crate) fn real(&self, path: &str) -> Option<String> {
@@ -118,12 +120,21 @@ impl<'a> Scan<'a> {
     }
 
     pub(crate) fn link_name(&self, path: &str) -> Option<String> {
-        self.tree.link_name(path)
+        self.tree.link_name(path).map(clean)
     }
 
     pub(crate) fn exists(&self, path: &str) -> bool {
         self.tree.exists(path)
     }
+}
+
+/// Text that may be printed: a captured tree may hold anything, escape sequences included.
+fn clean(text: String) -> String {
+    let odd = |c: char| c.is_control() && c != '\n' && c != '\t';
+    if !text.contains(odd) {
+        return text;
+    }
+    text.replace(odd, "\u{fffd}")
 }
 
 /// Untrusted text, cut and without control characters, for a message.

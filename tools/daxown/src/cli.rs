@@ -66,8 +66,21 @@ pub enum When {
 pub enum Verb {
     /// List Soft Reserved ranges and CXL regions with their owners
     List(ListArgs),
+    /// Draw the physical address map with its owners
+    Tree(TreeArgs),
+    /// Tell the story of an address, range, dax device, region or hmem device
+    Explain(ExplainArgs),
+    /// Find every byte that is not usable, say why, and what to do
+    Doctor(DoctorArgs),
+    /// Print what doctor finds as metrics for Prometheus
+    Metrics(MetricsArgs),
+    /// Return when it is settled who owns what
+    Wait(WaitArgs),
     /// Write one archive of everything that is read here, and nothing private, for a bug report
     Capture(CaptureArgs),
+    /// Write man pages, shell completions and the JSON schema to a directory
+    #[command(hide = true)]
+    Generate(GenerateArgs),
 }
 
 /// Kinds of row.
@@ -117,6 +130,53 @@ pub struct ListArgs {
 
 #[derive(Debug, Args)]
 #[command(after_help = "\
+Examples:
+  daxown tree
+  daxown tree --svg map.svg
+  daxown --sysroot report.tar.gz tree --color always | less -R")]
+pub struct TreeArgs {
+    /// Write the map as a picture (SVG) to this file instead; `-` is standard output
+    #[arg(long, value_name = "FILE")]
+    pub svg: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  daxown explain 0x490000000                one address
+  daxown explain 0x490000000+512M           a range, also written 0x490000000-0x4afffffff
+  daxown explain dax0.0
+  daxown explain region0
+  daxown explain hmem.1")]
+pub struct ExplainArgs {
+    /// What to explain
+    #[arg(value_name = "ADDRESS|RANGE|daxX.Y|regionN|hmem.N")]
+    pub what: String,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Exit status:
+  0  every byte of Soft Reserved and committed CXL memory is usable
+  1  warnings: memory is offline, cut for alignment or waits, or something cannot be known
+  2  memory is lost
+  3  the check could not be made
+
+Examples:
+  daxown doctor
+  daxown doctor --quiet          one line, for monitoring
+  daxown doctor --strict         notes (an idle region, unmapped capacity) count as warnings")]
+pub struct DoctorArgs {
+    /// Only the closing line
+    #[arg(short, long)]
+    pub quiet: bool,
+    /// Notes count as warnings
+    #[arg(long)]
+    pub strict: bool,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "\
 What goes in: the files daxown reads. Of the command line, the kernel log and the module
 configuration only the lines about this memory; no addresses of the kernel's own code. Serial
 numbers of CXL devices are in it. Run it as root, or the addresses are missing.
@@ -128,4 +188,58 @@ Examples:
 pub struct CaptureArgs {
     /// Archive to write (tar, gzip); `-` is standard output
     pub file: PathBuf,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  daxown metrics
+  daxown metrics -o /var/lib/prometheus/node-exporter/daxown.prom
+                                 for node_exporter --collector.textfile.directory")]
+pub struct MetricsArgs {
+    /// Replace this file in one step, rather than print
+    #[arg(short, long, value_name = "FILE")]
+    pub output: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "\
+With the Rust dax_hmem the kernel says when ownership is settled. The stock drivers do not: then each
+range must have an owner, or a driver that failed.
+
+Exit status:
+  0  settled
+  1  not settled when the time was over
+  3  the wait could not be made
+
+Examples:
+  daxown wait --timeout 60 && daxctl online-memory all")]
+pub struct WaitArgs {
+    /// Give up after so many seconds; without it, wait for ever
+    #[arg(short, long, value_name = "SECONDS", value_parser = seconds)]
+    pub timeout: Option<f64>,
+}
+
+fn seconds(text: &str) -> Result<f64, String> {
+    match text.parse::<f64>() {
+        Ok(s) if (0.0..=1e9).contains(&s) => Ok(s),
+        _ => Err("a number of seconds from 0 to 1000000000".into()),
+    }
+}
+
+/// What to generate.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum What {
+    Man,
+    Completions,
+    Schema,
+    All,
+}
+
+#[derive(Debug, Args)]
+pub struct GenerateArgs {
+    /// What to write
+    pub what: What,
+    /// Directory to write to
+    pub dir: PathBuf,
 }

@@ -7,6 +7,7 @@
 //! bytes, `null` is "cannot be known from what could be read".
 
 use daxmap::modules::Drivers;
+use daxmap::problem::Problem;
 use daxmap::{Map, Owner, Piece, Range, Reason};
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -209,6 +210,164 @@ pub struct ListDoc {
     pub rows: Vec<RowDoc>,
     /// What could not be read.
     pub gaps: Vec<GapDoc>,
+}
+
+/// A problem.
+#[derive(Debug, Serialize, JsonSchema)]
+pub struct ProblemDoc {
+    /// What kind, such as `kmem-cannot-reserve`; the man page lists them.
+    pub kind: String,
+    /// `loss`, `warning` or `note`.
+    pub severity: String,
+    /// What it is about.
+    pub subject: String,
+    /// Where.
+    pub range: Option<RangeDoc>,
+    /// Bytes not usable because of it, counted in no other problem.
+    pub bytes: u64,
+    /// The cause.
+    pub cause: String,
+    /// Commands to run, in order; a line with `#` in front is a remark.
+    pub remedy: Vec<String>,
+    /// Log lines and paths it is known from.
+    pub evidence: Vec<String>,
+}
+
+impl ProblemDoc {
+    pub fn of(problem: &Problem) -> ProblemDoc {
+        ProblemDoc {
+            kind: problem.kind.word(),
+            severity: problem.severity.word().into(),
+            subject: problem.subject.clone(),
+            range: problem.range.as_ref().map(RangeDoc::of),
+            bytes: problem.bytes,
+            cause: problem.cause.clone(),
+            remedy: problem.remedy.clone(),
+            evidence: problem.evidence.clone(),
+        }
+    }
+}
+
+/// Sums over the machine.
+#[derive(Debug, Serialize, JsonSchema)]
+pub struct TotalsDoc {
+    /// Bytes that are Soft Reserved.
+    pub reserved: u64,
+    /// Bytes of committed volatile regions outside Soft Reserved ranges.
+    pub regions: u64,
+    /// Bytes of both that are not usable.
+    pub not_usable: u64,
+    /// Problems of severity `loss`.
+    pub losses: usize,
+    /// Problems of severity `warning`.
+    pub warnings: usize,
+    /// Problems of severity `note`.
+    pub notes: usize,
+}
+
+/// `daxown doctor -J`.
+#[derive(Debug, Serialize, JsonSchema)]
+pub struct DoctorDoc {
+    /// `daxown-doctor-1`.
+    pub schema: String,
+    /// The machine.
+    pub machine: Machine,
+    /// The exit status: 0, 1 or 2.
+    pub status: u8,
+    /// Sums.
+    pub totals: TotalsDoc,
+    /// The problems, the worst first.
+    pub problems: Vec<ProblemDoc>,
+    /// What could not be read.
+    pub gaps: Vec<GapDoc>,
+}
+
+/// A step of a story.
+#[derive(Debug, Serialize, JsonSchema)]
+pub struct StepDoc {
+    /// `firmware`, `window`, `regions`, `decision`, `device`, `memory`, `now`.
+    pub topic: String,
+    /// What happened or is so.
+    pub text: String,
+    /// Log lines and paths it is known from.
+    pub evidence: Vec<String>,
+}
+
+/// The story of one piece of memory.
+#[derive(Debug, Serialize, JsonSchema)]
+pub struct StoryDoc {
+    /// Its addresses.
+    pub range: Option<RangeDoc>,
+    /// What it is.
+    pub title: String,
+    /// The steps in order.
+    pub steps: Vec<StepDoc>,
+    /// What is wrong with it.
+    pub problems: Vec<ProblemDoc>,
+    /// Commands to look further or to change it.
+    pub commands: Vec<String>,
+}
+
+/// `daxown explain -J`.
+#[derive(Debug, Serialize, JsonSchema)]
+pub struct ExplainDoc {
+    /// `daxown-explain-1`.
+    pub schema: String,
+    /// The machine.
+    pub machine: Machine,
+    /// What was asked for.
+    pub what: String,
+    /// One story for each piece of memory it has to do with.
+    pub stories: Vec<StoryDoc>,
+    /// What could not be read.
+    pub gaps: Vec<GapDoc>,
+}
+
+/// A node of the map.
+#[derive(Debug, Serialize, JsonSchema)]
+pub struct NodeDoc {
+    /// `window`, `reserved`, `region`, `hmem`, `dax` or `ram`.
+    pub kind: String,
+    /// Its name.
+    pub name: String,
+    /// Its addresses.
+    pub range: RangeDoc,
+    /// Who has it, for Soft Reserved pieces.
+    pub owner: Option<OwnerDoc>,
+    /// Its state in words.
+    pub detail: String,
+    /// Bytes in use now; `null` if unknown or not of interest.
+    pub usable: Option<u64>,
+    /// What lies in it.
+    pub children: Vec<NodeDoc>,
+}
+
+/// `daxown tree -J`.
+#[derive(Debug, Serialize, JsonSchema)]
+pub struct TreeDoc {
+    /// `daxown-tree-1`.
+    pub schema: String,
+    /// The machine.
+    pub machine: Machine,
+    /// The map from its top.
+    pub nodes: Vec<NodeDoc>,
+    /// What could not be read.
+    pub gaps: Vec<GapDoc>,
+}
+
+/// `daxown wait -J`.
+#[derive(Debug, Serialize, JsonSchema)]
+pub struct WaitDoc {
+    /// `daxown-wait-1`.
+    pub schema: String,
+    /// The machine.
+    pub machine: Machine,
+    /// Whether ownership is settled.
+    pub settled: bool,
+    /// Whether the kernel says so, rather than it being concluded from the devices there are.
+    pub told: bool,
+    /// How long it took.
+    pub seconds: f64,
 }
 
 /// The document as text.

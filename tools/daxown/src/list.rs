@@ -8,8 +8,9 @@ use std::process::ExitCode;
 
 use anyhow::Result;
 use clap::ValueEnum;
-use comfy_table::{presets, Cell, CellAlignment, ContentArrangement, Table};
+use comfy_table::{presets, Cell, CellAlignment, ColumnConstraint, ContentArrangement, Table};
 use daxmap::Map;
+use unicode_width::UnicodeWidthStr;
 
 use crate::cli::{Global, ListArgs};
 use crate::json::{self, ListDoc, Machine, RowDoc};
@@ -78,8 +79,8 @@ fn render(map: &Map, rows: &[Row], args: &ListArgs, look: &Look) -> String {
         };
     }
     let columns = match args.columns.is_empty() {
-        true => &DEFAULT[..],
-        false => &args.columns[..],
+        true => fitting(rows, look),
+        false => args.columns.clone(),
     };
     let mut table = Table::new();
     table.load_preset(presets::NOTHING);
@@ -98,6 +99,10 @@ fn render(map: &Map, rows: &[Row], args: &ListArgs, look: &Look) -> String {
     let last = columns.len().saturating_sub(1);
     for (i, column) in table.column_iter_mut().enumerate() {
         column.set_padding((0, if i == last { 0 } else { 2 }));
+        // Only prose may be broken into lines.
+        if columns.get(i) != Some(&Column::Reason) && args.columns.is_empty() {
+            column.set_constraint(ColumnConstraint::ContentWidth);
+        }
     }
     let mut out = table.trim_fmt();
     out.push('\n');
@@ -105,6 +110,41 @@ fn render(map: &Map, rows: &[Row], args: &ListArgs, look: &Look) -> String {
         out.push_str(&totals(rows, look));
     }
     out
+}
+
+/// The default columns that a narrow terminal has room for.
+fn fitting(rows: &[Row], look: &Look) -> Vec<Column> {
+    const REASON: usize = 28;
+    const GIVE_UP: [Column; 5] = [
+        Column::Offline,
+        Column::Node,
+        Column::Reason,
+        Column::Device,
+        Column::Online,
+    ];
+    let mut columns = DEFAULT.to_vec();
+    let Some(width) = look.width else {
+        return columns;
+    };
+    let plain = Look {
+        color: false,
+        ..*look
+    };
+    let natural = |c: Column| match c {
+        Column::Reason => REASON,
+        _ => {
+            let cells = rows.iter().map(|r| cell(r, c, &plain).content().width());
+            cells.chain([heading(c).width()]).max().unwrap_or(0) + 2
+        }
+    };
+    for column in GIVE_UP {
+        let needed: usize = columns.iter().map(|c| natural(*c)).sum();
+        if needed <= width {
+            break;
+        }
+        columns.retain(|c| *c != column);
+    }
+    columns
 }
 
 fn heading(column: Column) -> String {

@@ -7,10 +7,16 @@
 
 mod capture;
 mod cli;
+mod doctor;
+mod explain;
+mod generate;
 mod json;
 mod list;
+mod metrics;
 mod show;
 mod subject;
+mod tree;
+mod wait;
 
 use std::io::{self, Write};
 use std::process::ExitCode;
@@ -38,6 +44,12 @@ fn run(cli: &Cli) -> Result<ExitCode> {
     let global = &cli.global;
     match &cli.verb {
         Verb::List(args) => list::run(global, args),
+        Verb::Tree(args) => tree::run(global, args),
+        Verb::Explain(args) => explain::run(global, args),
+        Verb::Doctor(args) => doctor::run(global, args),
+        Verb::Metrics(args) => metrics::run(global, args),
+        Verb::Wait(args) => wait::run(global, args),
+        Verb::Generate(args) => generate::run(args),
         Verb::Capture(args) => capture::run(global, args),
     }
 }

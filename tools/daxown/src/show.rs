@@ -7,6 +7,7 @@ use std::io::{stdout, IsTerminal};
 use anstyle::{AnsiColor, Style};
 use daxmap::problem::Severity;
 use daxmap::{Map, Owner, State};
+use unicode_width::UnicodeWidthStr;
 
 use crate::cli::{Global, When};
 
@@ -107,6 +108,49 @@ pub fn human(bytes: u64) -> String {
         }
     }
     format!("{number} {}", UNITS[unit])
+}
+
+/// Width of prose where there is no terminal.
+const PAGE: usize = 100;
+
+/// Lines behind a label, below a headline; prose is wrapped, commands never are.
+pub fn block<S: AsRef<str>>(label: &str, lines: &[S], look: &Look, prose: bool) -> String {
+    const INDENT: usize = 2;
+    const LABEL: usize = 13;
+    let room = look
+        .width
+        .unwrap_or(PAGE)
+        .saturating_sub(INDENT + LABEL)
+        .max(20);
+    let wrapped: Vec<String> = match prose {
+        true => lines.iter().flat_map(|l| wrap(l.as_ref(), room)).collect(),
+        false => lines.iter().map(|l| l.as_ref().to_string()).collect(),
+    };
+    let mut out = String::new();
+    for (i, line) in wrapped.iter().enumerate() {
+        let label = match i {
+            0 if !label.is_empty() => look.dim(&format!("{label:LABEL$}")),
+            _ => " ".repeat(LABEL),
+        };
+        out.push_str(format!("{:INDENT$}{label}{line}", "").trim_end());
+        out.push('\n');
+    }
+    out
+}
+
+/// Breaks text at spaces; a word that is too long keeps its line.
+fn wrap(text: &str, room: usize) -> Vec<String> {
+    let mut out: Vec<String> = Vec::new();
+    for word in text.split_whitespace() {
+        match out.last_mut() {
+            Some(line) if line.width() + 1 + word.width() <= room => {
+                line.push(' ');
+                line.push_str(word);
+            }
+            _ => out.push(word.to_string()),
+        }
+    }
+    out
 }
 
 pub fn owner(owner: &Owner) -> String {

@@ -36,10 +36,30 @@ pub(super) fn unused(map: &Map, piece: &Piece, lost: u64) -> Vec<Problem> {
     let Some(dax) = device else {
         return vec![without_device(map, piece).at(piece.range, lost)];
     };
+    if dax.driver.is_none() && dax.size == Some(0) {
+        return vec![unsized_device(map, dax, piece).at(piece.range, lost)];
+    }
     if dax.driver.is_none() {
         return vec![unbound(map, dax).at(piece.range, lost)];
     }
     vec![remainder(map, piece, dax, lost).at(piece.range, lost)]
+}
+
+/// A dax device of size zero: the seed of a region that an administrator is to divide.
+fn unsized_device(map: &Map, dax: &DaxDevice, piece: &Piece) -> Problem {
+    let room = match &dax.parent {
+        Parent::Hmem(hmem) => map.hmem.iter().find(|h| h.name == *hmem),
+        _ => None,
+    }
+    .and_then(|h| h.available)
+    .unwrap_or(piece.range.len());
+    let name = dax.name.as_str();
+    Problem::new(Kind::Unallocated, Severity::Warning, name)
+        .because(format!(
+            "{name} has size 0 and its dax region is free: dax_hmem.region_idle=1 leaves the division to the administrator"
+        ))
+        .fix(["# to use all of it as System RAM:".to_string()])
+        .fix(remedy::use_seed(name, room))
 }
 
 /// A dax device that no driver has, with the cause that the log gives.

@@ -161,6 +161,9 @@ fn hmem_failed(map: &Map, piece: &Piece) -> Problem {
             ))
             .seen(failed)
             .fix(remedy::declare_aligned(&piece.range, ALIGN))
+            .fix(map.memory.block_size.map(|b| {
+                format!("# (kmem uses whole memory blocks of {} MiB: what is aligned to them is used whole)", b >> 20)
+            }))
             .fix(remedy::use_rust_modules());
     }
     make(Kind::HmemProbeFailed)
@@ -233,6 +236,19 @@ fn left_to_cxl(map: &Map, piece: &Piece) -> Problem {
         .because(cause)
         .seen(said)
         .seen(stuck);
+    let missing: Vec<&str> = ["cxl_pci", "cxl_port", "cxl_mem"]
+        .into_iter()
+        .filter(|m| {
+            map.module(m)
+                .is_some_and(|m| m.presence == Presence::Installed)
+        })
+        .collect();
+    if !missing.is_empty() {
+        return problem
+            .fix(["# a region that firmware committed comes, and takes the range, once CXL's drivers are loaded:"])
+            .fix([format!("modprobe -a {}", missing.join(" "))])
+            .fix(["# otherwise:", "reboot"]);
+    }
     let region = remedy::create_region(map, &piece.range);
     if region.is_empty() {
         problem.fix(["reboot"])

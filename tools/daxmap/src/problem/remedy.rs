@@ -24,13 +24,23 @@ pub fn bind_kmem(dax: &str) -> Vec<String> {
     ]
 }
 
+/// Gives the seed of an idle dax region all of its room, as System RAM. kmem takes such a device only
+/// by name.
+pub fn use_seed(dax: &str, room: u64) -> Vec<String> {
+    vec![
+        "modprobe kmem".into(),
+        format!("echo {room} > /sys/bus/dax/devices/{dax}/size"),
+        format!("echo {dax} > /sys/bus/dax/drivers/kmem/new_id"),
+    ]
+}
+
 /// Cuts a dax device that crosses an edge into devices that end there, from the first piece on.
 pub fn cut(dax: &str, hmem: &str, pieces: &[Range]) -> Vec<String> {
     let Some((first, rest)) = pieces.split_first() else {
         return Vec::new();
     };
     let mut out = vec![
-        "# cut the device where the region ends, so that kmem can reserve each piece".to_string(),
+        "# cut the device at these edges, so that kmem can reserve each piece".to_string(),
         format!("echo {} > /sys/bus/dax/devices/{dax}/size", first.len()),
         format!("echo {dax} > /sys/bus/dax/drivers/kmem/bind"),
     ];

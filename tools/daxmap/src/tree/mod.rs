@@ -28,7 +28,7 @@ const MAX_LINKS: usize = 40;
 #[derive(Debug, Error)]
 pub enum OpenError {
     /// The path cannot be read.
-    #[error("{path}: {source}")]
+    #[error("{path}")]
     Io {
         /// The path as given.
         path: PathBuf,

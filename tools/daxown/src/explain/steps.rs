@@ -1,0 +1,338 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The steps of a story: firmware, window, regions, decision, device, memory, now.
+
+use daxmap::cxl::{Region, RegionState};
+use daxmap::firmware::Source;
+use daxmap::iomem;
+use daxmap::ledger::Record;
+use daxmap::log::Event;
+use daxmap::modules::Drivers;
+use daxmap::{Evidence, Map, Owner, Piece, Range, Reserved};
+
+use crate::json::StepDoc;
+use crate::show::{self, human};
+
+/// One step.
+pub struct Step {
+    pub topic: &'static str,
+    pub text: String,
+    pub evidence: Vec<String>,
+}
+
+impl Step {
+    fn new(topic: &'static str, text: impl Into<String>, evidence: Vec<String>) -> Step {
+        Step {
+            topic,
+            text: text.into(),
+            evidence,
+        }
+    }
+
+    pub fn document(&self) -> StepDoc {
+        StepDoc {
+            topic: self.topic.into(),
+            text: self.text.clone(),
+            evidence: self.evidence.clone(),
+        }
+    }
+}
+
+pub fn of_piece(map: &Map, reserved: &Reserved, piece: &Piece) -> Vec<Step> {
+    let mut out = vec![firmware(map, reserved), window(map, &piece.range)];
+    out.push(regions(map, &piece.range));
+    out.push(decision(map, reserved, piece));
+    out.extend(device(map, piece));
+    out.push(now(map, piece));
+    out
+}
+
+pub fn of_region(map: &Map, region: &Region) -> Vec<Step> {
+    let path = format!("/sys/bus/cxl/devices/{}", region.name);
+    let mut out: Vec<Step> = region.range.iter().map(|r| window(map, r)).collect();
+    out.push(Step::new("region", members(region), vec![path.clone()]));
+    let state = match region.state {
+        RegionState::Committed => "its decoders are committed and its driver is bound",
+        RegionState::CommittedUnbound => "its decoders are committed, but its driver is not bound",
+        RegionState::Disabled => "it is not committed: nothing routes its addresses",
+        RegionState::Unknown => "whether it is committed cannot be read",
+    };
+    out.push(Step::new("commit", state, vec![format!("{path}/commit")]));
+    let (text, device) = match (&region.dax_region, &region.dax_driver) {
+        (Some(d), Some(driver)) => (format!("{d} is bound to {driver}"), Some(d)),
+        (Some(d), None) => (format!("{d} has no driver"), Some(d)),
+        _ => ("it made no dax region".to_string(), None),
+    };
+    let mut evidence: Vec<String> = device
+        .map(|d| format!("/sys/bus/cxl/devices/{d}"))
+        .into_iter()
+        .collect();
+    evidence.extend(log(map, |e| match e {
+        Event::Conflict { device: d, .. } | Event::ProbeFailed { device: d, .. } => {
+            Some(d) == device
+        }
+        Event::Said { device } => *device == region.name,
+        _ => false,
+    }));
+    out.push(Step::new("dax", text, evidence));
+    if let Some(piece) = map.region_piece(region) {
+        out.push(now(map, &piece));
+    }
+    out
+}
+
+/// What the resource tree says of an address that is none of ours.
+pub fn of_address(map: &Map, ranges: &[Range]) -> Vec<Step> {
+    let lines = iomem::excerpt(&map.iomem, ranges);
+    if lines.is_empty() {
+        let text = match map.iomem.is_empty() {
+            true => "the resource tree cannot be read",
+            false => "the resource tree has nothing there",
+        };
+        return vec![Step::new("resource tree", text, vec!["/proc/iomem".into()])];
+    }
+    let text = iomem::render(&lines);
+    let lines = text.lines().map(str::to_string).collect();
+    vec![Step::new("resource tree", "the kernel has there:", lines)]
+}
+
+fn firmware(map: &Map, reserved: &Reserved) -> Step {
+    let range = &reserved.range;
+    let names: Vec<&str> = reserved.sources.iter().map(|s| source(*s)).collect();
+    let evidence = log(map, |e| match e {
+        Event::MapEntry { range: r, kind, .. } => {
+            r.overlaps(range) && kind.trim().eq_ignore_ascii_case("soft reserved")
+        }
+        _ => false,
+    });
+    let by = match reserved.sources.contains(&Source::CommandLine) {
+        true => "the kernel command line declares",
+        false => "firmware declares",
+    };
+    let text = format!(
+        "{by} {range} ({}) Soft Reserved; known from {}",
+        human(range.len()),
+        names.join(", ")
+    );
+    Step::new("firmware", text, evidence)
+}
+
+fn source(source: Source) -> &'static str {
+    match source {
+        Source::KernelLog => "the memory map in the kernel log",
+        Source::FirmwareMap => "/sys/firmware/memmap",
+        Source::CommandLine => "memmap= on the command line",
+        Source::Iomem => "/proc/iomem",
+        Source::Ledger => "the ledger of dax_hmem",
+        Source::HmemDevice => "its hmem device",
+    }
+}
+
+fn window(map: &Map, range: &Range) -> Step {
+    let mut evidence = Vec::new();
+    let mut texts = Vec::new();
+    for w in &map.windows {
+        let Some(r) = w.range.filter(|r| r.overlaps(range)) else {
+            continue;
+        };
+        let name = w.name.as_deref().unwrap_or(&w.decoder);
+        let how = match r.contains(range) {
+            true => "in",
+            false => "partly in",
+        };
+        texts.push(format!("{how} {name} ({r})"));
+        if !w.decoder.is_empty() {
+            evidence.push(format!("/sys/bus/cxl/devices/{}", w.decoder));
+        }
+    }
+    let text = if !texts.is_empty() {
+        format!("it lies {}", texts.join(" and "))
+    } else if map.windows.iter().any(|w| w.range.is_none()) {
+        "where the CXL windows lie cannot be read".into()
+    } else if map.windows.is_empty() {
+        "no CXL window is known (no CXL, or cxl_acpi is not loaded)".into()
+    } else {
+        "it lies outside every CXL window: CXL has no part in it".into()
+    };
+    Step::new("window", text, evidence)
+}
+
+fn regions(map: &Map, range: &Range) -> Step {
+    let mut here: Vec<&Region> = map
+        .regions
+        .iter()
+        .filter(|r| r.range.is_some_and(|x| x.overlaps(range)))
+        .collect();
+    here.sort_by_key(|r| r.range);
+    let mut texts = Vec::new();
+    let mut evidence = Vec::new();
+    for region in here {
+        let how = region.range.map_or("", |r| match r.contains(range) {
+            true => "covers all of it",
+            false => "covers a part of it",
+        });
+        texts.push(format!("{} {how}", members(region)));
+        evidence.push(format!("/sys/bus/cxl/devices/{}", region.name));
+    }
+    let text = match texts.is_empty() {
+        true => "no CXL region lies there".into(),
+        false => texts.join("; "),
+    };
+    Step::new("regions", text, evidence)
+}
+
+fn members(region: &Region) -> String {
+    let state = match region.state {
+        RegionState::Committed | RegionState::CommittedUnbound => "committed",
+        RegionState::Disabled => "not committed",
+        RegionState::Unknown => "state unknown",
+    };
+    let serials: Vec<&str> = region
+        .targets
+        .iter()
+        .map(|t| t.serial.as_deref().unwrap_or("missing"))
+        .collect();
+    let mode = region.mode.as_deref().unwrap_or("no mode");
+    let range = region.range.map_or("no address".into(), |r| r.to_string());
+    let serials = match serials.is_empty() {
+        true => String::new(),
+        false => format!(", serial {}", serials.join(" ")),
+    };
+    format!("{} ({range}, {mode}, {state}{serials})", region.name)
+}
+
+fn decision(map: &Map, reserved: &Reserved, piece: &Piece) -> Step {
+    let whose = match map.drivers {
+        Drivers::Rust => "the Rust dax_hmem decided",
+        Drivers::Stock => "concluded from what is there (the stock dax_hmem does not say)",
+        Drivers::None => "dax_hmem is not loaded",
+        Drivers::Unknown => "concluded from what is there",
+    };
+    let text = format!(
+        "{}: {}; {whose}",
+        show::owner(&piece.owner),
+        piece.reason.text
+    );
+    let mut evidence: Vec<String> = Vec::new();
+    if piece.reason.evidence == Evidence::Ledger {
+        let records = map.ledger.iter().flatten();
+        let here = records.filter(|r| r.range.overlaps(&piece.range));
+        evidence.extend(here.flat_map(record));
+    }
+    evidence.extend(log(map, |e| match e {
+        Event::Decision { range, .. } => range.overlaps(&piece.range),
+        Event::Said { device } => device == "hmem_platform.0",
+        _ => false,
+    }));
+    evidence.retain(|l| !l.contains("[mem ") || names(l, &reserved.range));
+    Step::new("decision", text, evidence)
+}
+
+/// Whether a log line names an address of the range.
+fn names(line: &str, range: &Range) -> bool {
+    line.split("0x")
+        .skip(1)
+        .filter_map(|t| {
+            let end = t.find(|c: char| !c.is_ascii_hexdigit()).unwrap_or(t.len());
+            u64::from_str_radix(&t[..end], 16).ok()
+        })
+        .any(|address| range.has(address))
+}
+
+/// A ledger record as times and facts.
+fn record(r: &Record) -> Vec<String> {
+    let stamp = |ns: Option<u64>, what: &str| {
+        ns.map(|n| {
+            format!(
+                "[{:5}.{:06}] {what} (ledger)",
+                n / 1_000_000_000,
+                n / 1000 % 1_000_000
+            )
+        })
+    };
+    let lost = r.lost_to.as_ref().map(|to| {
+        let region = r.region.as_deref().unwrap_or("the region");
+        format!("{region} lost {} to {to} (ledger)", r.range)
+    });
+    let cut = (r.kib_head + r.kib_tail > 0).then(|| {
+        format!(
+            "{} KiB at the start and {} KiB at the end cut for alignment (ledger)",
+            r.kib_head, r.kib_tail
+        )
+    });
+    [
+        stamp(r.seen_ns, "seen"),
+        stamp(r.decided_ns, "decided"),
+        stamp(r.served_ns, "served"),
+        lost,
+        cut,
+    ]
+    .into_iter()
+    .flatten()
+    .collect()
+}
+
+fn device(map: &Map, piece: &Piece) -> Option<Step> {
+    let name = piece.device.as_deref()?;
+    let hmem = match &piece.owner {
+        Owner::Hmem { device } => Some(device.as_str()),
+        _ => None,
+    };
+    let evidence = log(map, |e| match e {
+        Event::ProbeFailed { device, .. }
+        | Event::Conflict { device, .. }
+        | Event::ReserveFailed { device, .. }
+        | Event::AddFailed { device, .. }
+        | Event::Truncated { device, .. }
+        | Event::Stuck { device, .. }
+        | Event::Rejected { device, .. } => device == name || Some(device.as_str()) == hmem,
+        _ => false,
+    });
+    let Some(dax) = map.dax.iter().find(|d| d.name == name) else {
+        let text = format!("{name} made no dax device");
+        return Some(Step::new("device", text, evidence));
+    };
+    let driver = match dax.driver.as_deref() {
+        Some("kmem") => "is bound to kmem, which makes it System RAM".to_string(),
+        Some("device_dax") => format!("is bound to device_dax: programs map /dev/{name}"),
+        Some(other) => format!("is bound to {other}"),
+        None => "has no driver".into(),
+    };
+    let node = dax
+        .target_node
+        .map_or(", no target node".into(), |n| format!(", target node {n}"));
+    let text = format!("{name} ({}{node}) {driver}", human(dax.size.unwrap_or(0)));
+    let mut all = vec![format!("/sys/bus/dax/devices/{name}")];
+    all.extend(evidence);
+    Some(Step::new("device", text, all))
+}
+
+fn now(map: &Map, piece: &Piece) -> Step {
+    let total = piece.range.len();
+    let size = |b: Option<u64>| b.map_or("an unknown part".into(), human);
+    let mut parts = vec![format!(
+        "{} of {} online",
+        size(piece.online_bytes),
+        human(total)
+    )];
+    if let Some(offline) = piece.offline_bytes.filter(|&b| b > 0) {
+        parts.push(format!("{} offline", human(offline)));
+    }
+    if piece.file_bytes > 0 {
+        parts.push(format!("{} as a /dev file", human(piece.file_bytes)));
+    }
+    if let Some(node) = piece.node {
+        parts.push(format!("node {node}"));
+    }
+    let lines = iomem::render(&iomem::excerpt(&map.iomem, &[piece.range]));
+    Step::new(
+        "now",
+        parts.join(", "),
+        lines.lines().map(str::to_string).collect(),
+    )
+}
+
+fn log(map: &Map, is: impl Fn(&Event) -> bool) -> Vec<String> {
+    let of_interest = map.log.iter().filter(|m| is(&m.event));
+    of_interest.map(|m| m.stamped()).collect()
+}

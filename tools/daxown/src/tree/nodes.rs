@@ -1,0 +1,188 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The address map as nested nodes: windows, Soft Reserved pieces, regions, dax devices.
+//!
+//! A node lies in another if its addresses do and its kind ranks below: a dax device that crosses a
+//! region's edge stands beside the region, not above it.
+
+use daxmap::cxl::{Region, RegionState};
+use daxmap::iomem::is_system_ram;
+use daxmap::{Map, Owner, Piece, Range};
+
+use crate::show;
+
+/// What a node is, the outermost first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Kind {
+    Ram,
+    Window,
+    Reserved,
+    Region,
+    Dax,
+}
+
+impl Kind {
+    pub fn word(self) -> &'static str {
+        match self {
+            Kind::Ram => "ram",
+            Kind::Window => "window",
+            Kind::Reserved => "reserved",
+            Kind::Region => "region",
+            Kind::Dax => "dax",
+        }
+    }
+}
+
+/// A part of the map.
+#[derive(Clone, Debug)]
+pub struct Node {
+    pub kind: Kind,
+    pub name: String,
+    pub range: Range,
+    /// Who has it, for Soft Reserved pieces.
+    pub owner: Option<Owner>,
+    /// Its state in a word, where it has one.
+    pub state: Option<String>,
+    pub detail: String,
+    /// Bytes that can be used now; `None` if unknown or not of interest.
+    pub usable: Option<u64>,
+    pub children: Vec<Node>,
+}
+
+pub fn build(map: &Map) -> Vec<Node> {
+    let mut flat: Vec<Node> = Vec::new();
+    flat.extend(windows(map));
+    for piece in map.reserved.iter().flat_map(|r| &r.pieces) {
+        flat.push(reserved(piece));
+    }
+    flat.extend(map.regions.iter().filter_map(|r| region(map, r)));
+    flat.extend(dax(map));
+    let taken: Vec<Range> = flat.iter().map(|n| n.range).collect();
+    flat.extend(system_ram(map, &taken));
+    // Outer before inner: by start, then the longer, then the kind that ranks above.
+    flat.sort_by_key(|n| (n.range.start, std::cmp::Reverse(n.range.end), n.kind));
+    let mut roots = Vec::new();
+    for node in flat {
+        insert(&mut roots, node);
+    }
+    roots
+}
+
+fn insert(nodes: &mut Vec<Node>, node: Node) {
+    let parent = nodes
+        .iter_mut()
+        .rev()
+        .find(|n| n.kind < node.kind && n.range.contains(&node.range));
+    match parent {
+        Some(parent) => insert(&mut parent.children, node),
+        None => nodes.push(node),
+    }
+}
+
+fn node(kind: Kind, name: &str, range: Range, detail: String) -> Node {
+    Node {
+        kind,
+        name: name.to_string(),
+        range,
+        owner: None,
+        state: None,
+        detail,
+        usable: None,
+        children: Vec::new(),
+    }
+}
+
+fn windows(map: &Map) -> impl Iterator<Item = Node> + '_ {
+    map.windows.iter().filter_map(|w| {
+        let name = w.name.as_deref().unwrap_or("CXL Window");
+        Some(node(Kind::Window, name, w.range?, w.decoder.clone()))
+    })
+}
+
+fn reserved(piece: &Piece) -> Node {
+    Node {
+        owner: Some(piece.owner.clone()),
+        state: Some(show::state(piece.state).into()),
+        usable: piece.usable_bytes(),
+        ..node(
+            Kind::Reserved,
+            "Soft Reserved",
+            piece.range,
+            piece.reason.text.clone(),
+        )
+    }
+}
+
+fn region(map: &Map, region: &Region) -> Option<Node> {
+    let serials: Vec<&str> = region
+        .targets
+        .iter()
+        .map(|t| t.serial.as_deref().unwrap_or("missing"))
+        .collect();
+    let mut words: Vec<String> = region.mode.iter().cloned().collect();
+    if !serials.is_empty() {
+        words.push(format!("serial {}", serials.join(" ")));
+    }
+    let piece = map.region_piece(region);
+    let state = match region.state {
+        RegionState::Disabled => "disabled".into(),
+        RegionState::CommittedUnbound => "unbound".into(),
+        RegionState::Unknown => "unknown".into(),
+        RegionState::Committed => match map.holder_of(region) {
+            Some(holder) => {
+                words.push(format!("lost to {}", show::owner(&holder)));
+                "lost".into()
+            }
+            None => "committed".into(),
+        },
+    };
+    // Inside a Soft Reserved range that range's line shows the use.
+    let inside = map
+        .reserved
+        .iter()
+        .any(|r| region.range.is_some_and(|x| r.range.overlaps(&x)));
+    Some(Node {
+        state: Some(state),
+        usable: piece
+            .filter(|_| !inside && region.is_committed())
+            .and_then(|p| p.usable_bytes()),
+        ..node(Kind::Region, &region.name, region.range?, words.join(", "))
+    })
+}
+
+fn dax(map: &Map) -> impl Iterator<Item = Node> + '_ {
+    map.dax.iter().flat_map(|d| {
+        d.ranges.iter().map(|&range| {
+            let detail = match d.driver.as_deref() {
+                Some("kmem") => match d.target_node {
+                    Some(n) => format!("kmem, System RAM of node {n}"),
+                    None => "kmem, System RAM".into(),
+                },
+                Some("device_dax") => format!("device_dax, /dev/{}", d.name),
+                Some(other) => other.to_string(),
+                None => "no driver".into(),
+            };
+            node(Kind::Dax, &d.name, range, detail)
+        })
+    })
+}
+
+/// The machine's other memory, for orientation: neighbours as one.
+fn system_ram(map: &Map, taken: &[Range]) -> Vec<Node> {
+    let mut out: Vec<Node> = Vec::new();
+    let ram = map
+        .iomem
+        .iter()
+        .filter(|r| r.depth == 0 && is_system_ram(&r.name))
+        .filter(|r| !taken.iter().any(|t| t.contains(&r.range)));
+    for r in ram {
+        match out.last_mut() {
+            // The holes of the first MiB and the like are of no interest here.
+            Some(last) if r.range.start.saturating_sub(last.range.end) <= 1 << 20 => {
+                last.range.end = r.range.end;
+            }
+            _ => out.push(node(Kind::Ram, "System RAM", r.range, String::new())),
+        }
+    }
+    out
+}

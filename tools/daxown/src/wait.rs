@@ -1,0 +1,151 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! `daxown wait`: returns when ownership is settled.
+//!
+//! The Rust dax_hmem says so in an attribute that can be polled, and announces it with a uevent. The
+//! stock drivers say nothing: then the map is read anew at every uevent, and it is settled when each
+//! range has an owner or a driver that failed. A range that nobody has may still be waited for.
+
+use std::fs::File;
+use std::io::Read;
+use std::os::fd::OwnedFd;
+use std::process::ExitCode;
+use std::time::{Duration, Instant};
+
+use anyhow::{bail, Context, Result};
+use daxmap::modules::Drivers;
+use daxmap::{Map, Tree};
+use rustix::event::{poll, PollFd, PollFlags, Timespec};
+use rustix::io::Errno;
+use rustix::net::netlink::{SocketAddrNetlink, KOBJECT_UEVENT};
+use rustix::net::{bind, recv, socket_with, AddressFamily, RecvFlags, SocketFlags, SocketType};
+
+use crate::cli::{Global, WaitArgs};
+use crate::json::{self, Machine, WaitDoc};
+
+const OWNERSHIP: &str = "/sys/bus/platform/devices/hmem_platform.0/ownership";
+
+pub fn run(global: &Global, args: &WaitArgs) -> Result<ExitCode> {
+    let tree = Tree::open(&global.sysroot)?;
+    if !tree.is_live() {
+        bail!("wait needs the running machine; a captured tree does not change (drop --sysroot)");
+    }
+    let start = Instant::now();
+    let limit = args.timeout.map(Duration::from_secs_f64);
+    // Before the first look, so that no event falls between looking and waiting.
+    let events = uevents().context("kernel events (netlink)")?;
+    let mut warned = false;
+    loop {
+        let mut attribute = File::open(OWNERSHIP).ok();
+        let word = attribute.as_mut().and_then(read_word);
+        let map = Map::read(&tree);
+        let settled = match &word {
+            Some(word) => word == "settled",
+            None => settled_without_word(&map),
+        };
+        if settled {
+            return report(global, &map, true, word.is_some(), start);
+        }
+        if word.is_none() && !warned {
+            eprintln!("daxown: {}", why_unsure(&map));
+            warned = true;
+        }
+        let left = match limit.map(|l| l.checked_sub(start.elapsed())) {
+            Some(None) => return report(global, &map, false, word.is_some(), start),
+            Some(left) => left,
+            None => None,
+        };
+        sleep(attribute.as_ref(), &events, left)?;
+    }
+}
+
+fn read_word(file: &mut File) -> Option<String> {
+    let mut text = String::new();
+    file.read_to_string(&mut text).ok()?;
+    Some(text.trim().to_string())
+}
+
+/// Nothing to decide is settled; modules that are not loaded yet are not.
+fn settled_without_word(map: &Map) -> bool {
+    if map.reserved.is_empty() && !map.platform.present {
+        return true;
+    }
+    map.settled() == Some(true)
+}
+
+fn why_unsure(map: &Map) -> String {
+    match map.drivers {
+        Drivers::None => "dax_hmem is not loaded; waiting for it".into(),
+        _ => "these drivers do not say when they have decided; waiting until each range has an owner (a \
+              range that is left to nobody looks the same as one still waited for: use --timeout)"
+            .into(),
+    }
+}
+
+/// Until the attribute or a device changes, or the time is over.
+fn sleep(attribute: Option<&File>, events: &OwnedFd, left: Option<Duration>) -> Result<()> {
+    let mut fds = vec![PollFd::new(events, PollFlags::IN)];
+    if let Some(file) = attribute {
+        fds.push(PollFd::new(file, PollFlags::PRI | PollFlags::ERR));
+    }
+    let left = left.map(|d| Timespec {
+        tv_sec: i64::try_from(d.as_secs()).unwrap_or(i64::MAX),
+        tv_nsec: i64::from(d.subsec_nanos()),
+    });
+    match poll(&mut fds, left.as_ref()) {
+        Ok(_) | Err(Errno::INTR) => {}
+        Err(e) => return Err(e).context("poll"),
+    }
+    // One look answers all events so far; an overrun (ENOBUFS) asks for one as well.
+    let mut buffer = [0u8; 8192];
+    while let Ok((n, _)) = recv(events, &mut buffer[..], RecvFlags::DONTWAIT) {
+        if n == 0 {
+            break;
+        }
+    }
+    Ok(())
+}
+
+fn uevents() -> rustix::io::Result<OwnedFd> {
+    let socket = socket_with(
+        AddressFamily::NETLINK,
+        SocketType::DGRAM,
+        SocketFlags::CLOEXEC,
+        Some(KOBJECT_UEVENT),
+    )?;
+    // Group 1: the kernel's own events, before udev has handled them.
+    bind(&socket, &SocketAddrNetlink::new(0, 1))?;
+    Ok(socket)
+}
+
+fn report(
+    global: &Global,
+    map: &Map,
+    settled: bool,
+    told: bool,
+    start: Instant,
+) -> Result<ExitCode> {
+    let seconds = start.elapsed().as_secs_f64();
+    if global.json {
+        crate::print(&json::text(&WaitDoc {
+            schema: "daxown-wait-1".into(),
+            machine: Machine::of(map),
+            settled,
+            told,
+            seconds,
+        })?)?;
+    } else if settled {
+        let how = match told {
+            true => "dax_hmem says so",
+            false if map.reserved.is_empty() => "there is no Soft Reserved memory",
+            false => "each range has an owner",
+        };
+        crate::print(&format!("settled after {seconds:.1} s: {how}\n"))?;
+    } else {
+        eprintln!("daxown: not settled after {seconds:.1} s; `daxown doctor` says what is open");
+    }
+    Ok(match settled {
+        true => ExitCode::SUCCESS,
+        false => ExitCode::from(1),
+    })
+}
