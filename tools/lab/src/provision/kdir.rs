@@ -17,6 +17,7 @@ use super::host;
 use super::kernel::release;
 use super::key::Key;
 use super::lock::Lock;
+use super::prune;
 use super::toolchain;
 use super::Ctx;
 use super::Kernel;
@@ -57,10 +58,12 @@ pub fn kernel_from_kdir(ctx: &Ctx, kdir: &Path) -> Result<Kernel> {
         let lock = modroot.with_extension("lock");
         let _lock = Lock::exclusive(&lock, "a module tree")?;
         if !stamp.is_file() {
+            prune::forget_unused(&ctx.cache.join("kdir"))?;
             install(ctx, &kdir, &modroot)?;
             fs::write(&stamp, "").with_context(|| format!("cannot write {}", stamp.display()))?;
         }
     }
+    prune::mark_used(&modroot);
     let bindgen = toolchain::bindgen(ctx)?;
     Ok(Kernel {
         image,

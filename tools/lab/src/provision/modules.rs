@@ -18,6 +18,7 @@ use super::host;
 use super::kdir;
 use super::key::Key;
 use super::lock::Lock;
+use super::prune;
 use super::Ctx;
 use super::Kernel;
 
@@ -40,10 +41,12 @@ pub fn modules(ctx: &Ctx, kernel: &Kernel) -> Result<PathBuf> {
         .join("updates");
     let stamp = root.join("complete");
     if stamp.is_file() {
+        prune::mark_used(&dir);
         return Ok(updates);
     }
 
     announce(&format!("Building the modules for {}", kernel.release));
+    prune::forget_unused(&ctx.cache.join("modules"))?;
     forget_old(&dir)?;
     let objects = dir.join("objects");
     fs::create_dir_all(&objects).with_context(|| format!("cannot make {}", objects.display()))?;
@@ -57,6 +60,7 @@ pub fn modules(ctx: &Ctx, kernel: &Kernel) -> Result<PathBuf> {
             updates.display()
         );
     }
+    prune::mark_used(&dir);
     fs::write(&stamp, "").with_context(|| format!("cannot write {}", stamp.display()))?;
     Ok(updates)
 }

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Keeps the cache within bounds: two builds of each kernel flavour, one of them the latest.
+//! Keeps the cache within bounds: two builds of each kernel flavour, nothing unused for a month.
 //!
 //! A build takes about 0.5 GB, a debug build about 1 GB. With four flavours the kernels stay
-//! below 6 GB, whatever is changed and rebuilt.
+//! below 6 GB, whatever is changed and rebuilt; with the kernel source, the cache below 8 GB.
 
 use std::fs;
 use std::path::Path;
@@ -18,10 +18,22 @@ use anyhow::Result;
 const KEEP: usize = 2;
 /// A build used this recently may be in use by another run.
 const BUSY: Duration = Duration::from_secs(2 * 3600);
+/// What was not used for this long goes, whatever it is.
+const FORGOTTEN: Duration = Duration::from_secs(30 * 24 * 3600);
 
 /// Remembers that an entry was used now. Best effort: a wrong guess costs a rebuild.
 pub fn mark_used(dir: &Path) {
     let _ = fs::write(dir.join("used"), "");
+}
+
+/// Removes the entries of `parent` that nothing has used for a month.
+pub fn forget_unused(parent: &Path) -> Result<()> {
+    for (used, path) in builds(parent)? {
+        if used.elapsed().is_ok_and(|age| age > FORGOTTEN) {
+            remove(parent, &path)?;
+        }
+    }
+    Ok(())
 }
 
 /// Removes the builds of `flavor` that have not been used for longest, to make room for `new`.
@@ -34,14 +46,18 @@ pub fn make_room(parent: &Path, new: &Path, flavor: &str) -> Result<()> {
     let excess = (others.len() + 1).saturating_sub(KEEP);
     for (used, path) in others.into_iter().take(excess) {
         if used.elapsed().is_ok_and(|age| age > BUSY) {
-            // Renamed first: a build that is half removed must not be taken for a whole one.
-            let gone = parent.join(format!(".gone-{}", std::process::id()));
-            fs::rename(&path, &gone)
-                .and_then(|()| fs::remove_dir_all(&gone))
-                .with_context(|| format!("cannot remove the old build {}", path.display()))?;
+            remove(parent, &path)?;
         }
     }
-    Ok(())
+    forget_unused(parent)
+}
+
+fn remove(parent: &Path, path: &Path) -> Result<()> {
+    // Renamed first: a build that is half removed must not be taken for a whole one.
+    let gone = parent.join(format!(".gone-{}", std::process::id()));
+    fs::rename(path, &gone)
+        .and_then(|()| fs::remove_dir_all(&gone))
+        .with_context(|| format!("cannot remove the old build {}", path.display()))
 }
 
 /// The build used last among those that are whole.
@@ -107,6 +123,15 @@ mod tests {
         assert!(!oldest.exists() && !older.exists());
         assert!(kept.exists() && other.exists());
         assert_eq!(fs::read_dir(parent).unwrap().count(), 2);
+    }
+
+    #[test]
+    fn what_nobody_used_for_a_month_goes() {
+        let temp = tempfile::tempdir().unwrap();
+        let forgotten = build(temp.path(), "gone-flavour-aa", 31 * 24);
+        let kept = build(temp.path(), "base-bb", 29 * 24);
+        forget_unused(temp.path()).unwrap();
+        assert!(!forgotten.exists() && kept.exists());
     }
 
     #[test]
