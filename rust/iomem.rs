@@ -24,6 +24,7 @@ use kernel::{
 const MEM: usize = bindings::IORESOURCE_MEM as usize;
 const SYSTEM_RAM: usize = bindings::IORESOURCE_SYSTEM_RAM as usize;
 const BUSY: usize = bindings::IORESOURCE_BUSY as usize;
+const DRIVER_MANAGED: usize = bindings::IORESOURCE_SYSRAM_DRIVER_MANAGED as usize;
 const DESC_ANY: usize = bindings::IORES_DESC_NONE as usize;
 const DESC_CXL: usize = bindings::IORES_DESC_CXL as usize;
 const DESC_SOFT_RESERVED: usize = bindings::IORES_DESC_SOFT_RESERVED as usize;
@@ -64,12 +65,19 @@ where
     walk(range, DESC_CXL, MEM, f)
 }
 
-/// Calls `f` for each range of System RAM in use inside `range`, ascending, until it fails.
-pub fn for_each_system_ram<F>(range: &Range, f: F) -> Result
+/// Calls `f` for each range of System RAM inside `range`, ascending, until it fails.
+///
+/// The flag tells whether a driver made it System RAM, as kmem does, rather than firmware.
+pub fn for_each_system_ram<F>(range: &Range, mut f: F) -> Result
 where
-    F: FnMut(Range) -> Result,
+    F: FnMut(Range, bool) -> Result,
 {
-    walk(range, DESC_ANY, SYSTEM_RAM | BUSY, f)
+    walk_res(range, DESC_ANY, SYSTEM_RAM | BUSY, |res| {
+        match range_of(res) {
+            Some(ram) => f(ram, res.flags & DRIVER_MANAGED == DRIVER_MANAGED),
+            None => Ok(()),
+        }
+    })
 }
 
 /// Calls `f` for each Soft Reserved range inside `range`, ascending, until it fails.
@@ -79,6 +87,13 @@ where
 pub fn for_each_soft_reserved<F>(range: &Range, mut f: F) -> Result
 where
     F: FnMut(Range) -> Result,
+{
+    walk_reserved(range, |res| range_of(res).map_or(Ok(()), &mut f))
+}
+
+fn walk_reserved<F>(range: &Range, mut f: F) -> Result
+where
+    F: FnMut(&bindings::resource) -> Result,
 {
     // SAFETY: `found` is called with `f` only while this call lasts, and with a valid resource.
     let ret = unsafe {
@@ -95,6 +110,15 @@ where
 fn walk<F>(range: &Range, desc: usize, flags: usize, mut f: F) -> Result
 where
     F: FnMut(Range) -> Result,
+{
+    walk_res(range, desc, flags, |res| {
+        range_of(res).map_or(Ok(()), &mut f)
+    })
+}
+
+fn walk_res<F>(range: &Range, desc: usize, flags: usize, mut f: F) -> Result
+where
+    F: FnMut(&bindings::resource) -> Result,
 {
     // SAFETY: `found` is called with `f` only while this call lasts, and with a valid resource.
     let ret = unsafe {
@@ -126,17 +150,12 @@ fn walked(ret: c_int) -> Result {
 /// `res` points to a valid resource and `arg` to an `F` that nobody else uses.
 unsafe extern "C" fn found<F>(res: *mut bindings::resource, arg: *mut c_void) -> c_int
 where
-    F: FnMut(Range) -> Result,
+    F: FnMut(&bindings::resource) -> Result,
 {
     // SAFETY: By the safety requirements of this function.
     let (res, f) = unsafe { (&*res, &mut *arg.cast::<F>()) };
 
-    from_result(|| {
-        if let Some(range) = range_of(res) {
-            f(range)?;
-        }
-        Ok(0)
-    })
+    from_result(|| f(res).map(|()| 0))
 }
 
 /// An entry "Soft Reserved" in the iomem tree, removed when this is dropped.

@@ -274,7 +274,19 @@ impl Record {
         for &left in &self.left {
             push(&mut obstacles, left, Taken::Claimed)?;
         }
-        iomem::for_each_system_ram(&range, |ram| push(&mut obstacles, ram, Taken::SystemRam))?;
+        iomem::for_each_system_ram(&range, |ram, managed| {
+            if !managed {
+                return push(&mut obstacles, ram, Taken::SystemRam);
+            }
+            // It came online for an earlier owner that has gone, and whoever uses it keeps it
+            // online. It is claimed again, apart from what is not online; kmem cannot reserve it
+            // a second time and will say so.
+            dev_info!(host, "{}: online as System RAM already, stays so\n", ram);
+            for cut in edges(&ram) {
+                cuts.push(cut, GFP_KERNEL)?;
+            }
+            Ok(())
+        })?;
         let obstacles = sort_disjoint(&mut obstacles);
 
         regions.cuts(&range, &mut cuts)?;
