@@ -52,10 +52,12 @@ pub(crate) type Adapter = platform::Adapter<HmemPlatform>;
 /// when binding fails half-way.
 pub(crate) struct Binding {
     host: Arc<Host>,
+    // Each of these may be missing, for lack of memory: ownership is decided all the same.
     /// Where user space can wait until ownership is settled.
     attribute: Option<Pin<KBox<Attribute<Host>>>>,
-    /// Where the ledger is read. It is a help only, so that it may be missing.
+    /// Where the ledger is read.
     ledger: Option<Pin<KBox<debugfs::File<LedgerFile>>>>,
+    /// Who tells about CXL regions that come and go.
     #[cfg(CONFIG_DEV_DAX_CXL)]
     listener: Option<Pin<KBox<Listener<Host>>>>,
 }
@@ -92,10 +94,14 @@ fn bind(pdev: &platform::Device<Core<'_>>) -> Result<Binding> {
     let host = Arc::pin_init(Host::new(pdev.as_ref().into(), queues), GFP_KERNEL)?;
 
     let binding = Binding {
-        attribute: Some(Attribute::new(pdev.as_ref().into(), host.clone())?),
+        attribute: Attribute::new(pdev.as_ref().into(), host.clone())
+            .inspect_err(|e| dev_warn!(pdev.as_ref(), "no attribute `ownership`: {:?}\n", e))
+            .ok(),
         ledger: show_ledger(pdev, &host),
         #[cfg(CONFIG_DEV_DAX_CXL)]
-        listener: Some(Listener::new(host.clone())?),
+        listener: Listener::new(host.clone())
+            .inspect_err(|e| dev_warn!(pdev.as_ref(), "deaf to CXL regions: {:?}\n", e))
+            .ok(),
         host,
     };
     Host::start(&binding.host, ranges);
