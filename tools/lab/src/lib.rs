@@ -12,3 +12,4 @@ pub mod machine;
 pub mod provision;
 pub mod report;
 pub mod scenario;
+pub mod suite;

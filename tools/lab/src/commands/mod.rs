@@ -12,14 +12,20 @@ use clap::Subcommand;
 use crate::provision::Ctx;
 use crate::scenario::Drivers;
 
+mod check;
 mod run;
 mod scenario;
+mod shell;
 
 /// Subcommands about guests.
 #[derive(Subcommand)]
 pub enum Command {
     /// Boot a scenario and print who owns each Soft Reserved range
     Run(run::Run),
+    /// Run all tests
+    Check(check::Check),
+    /// Boot a scenario and give its guest this terminal
+    Shell(shell::Shell),
     /// Check a scenario file without booting it
     Scenario(scenario::Check),
 }
@@ -29,6 +35,8 @@ impl Command {
     pub fn run(self, ctx: &Ctx) -> Result<ExitCode> {
         match self {
             Self::Run(run) => run.run(ctx),
+            Self::Check(check) => check.run(ctx),
+            Self::Shell(shell) => shell.run(ctx),
             Self::Scenario(check) => check.run(ctx),
         }
     }

@@ -22,6 +22,8 @@ pub struct Results {
     pub dmesg: String,
     /// The two modules under test.
     pub modules: Vec<LoadedModule>,
+    /// Output of steps, by number.
+    pub step_logs: BTreeMap<usize, String>,
     /// Why the guest gave up, if it did.
     pub failed: Option<String>,
     /// The guest came to its own end.
@@ -105,6 +107,18 @@ impl Results {
                 out_of_tree: values.get("taint").is_some_and(|taint| taint.contains('O')),
                 file: values.get("file").unwrap_or(&"").to_string(),
             });
+        }
+        for entry in fs::read_dir(out).with_context(|| format!("cannot list {}", out.display()))? {
+            let path = entry?.path();
+            let name = path.file_name().unwrap_or_default().to_string_lossy();
+            let number: Option<usize> = name
+                .strip_prefix("step-")
+                .and_then(|rest| rest.strip_suffix(".log"))
+                .and_then(|number| number.parse().ok());
+            if let Some(number) = number {
+                let text = optional(&path)?.unwrap_or_default();
+                results.step_logs.insert(number, text);
+            }
         }
         if let Some(done) = optional(&out.join("done"))? {
             results.complete = true;

@@ -29,6 +29,7 @@ const SCRIPTS: &[(&str, &str, bool)] = &[
     ("steps", include_str!("../../guest/steps"), false),
     ("shell", include_str!("../../guest/shell"), false),
     ("bashrc", include_str!("../../guest/bashrc"), false),
+    ("bin/offline", include_str!("../../guest/bin/offline"), true),
     ("bin/settle", include_str!("../../guest/bin/settle"), true),
     ("bin/release", include_str!("../../guest/bin/release"), true),
 ];
@@ -117,6 +118,7 @@ impl RunDir {
         let within = step.within;
         let (verb, status, text) = match &step.action {
             Action::Run(text, status) => ("run", *status, Some(text.clone())),
+            Action::Selftest(test) => ("run", 0, Some(selftest(test))),
             Action::Wait(text) => ("wait", 0, Some(text.clone())),
             Action::Qmp(value) => ("qmp", 0, Some(value.to_string())),
             Action::Capture(_) => ("capture", 0, None),
@@ -179,6 +181,11 @@ fn regions(scenario: &Scenario, layout: &Layout) -> String {
         text.push('\n');
     }
     text
+}
+
+/// Runs one kselftest with the kernel's own runner.
+fn selftest(test: &str) -> String {
+    format!("cd /lab/selftests && ./run_kselftest.sh -t {test}\n")
 }
 
 /// Old runs go, the newest stay; a failure to remove one is nobody's trouble.

@@ -29,7 +29,12 @@ pub fn arguments(machine: &Machine) -> Vec<String> {
         let bus = FIRST_BUS + index * BUS_STEP;
         add(
             "-device",
-            format!("pxb-cxl,bus=pcie.0,bus_nr={bus},id={}", bridge_id(bridge)),
+            // A bridge with one port needs no decoder, and has none in QEMU unless told so; the
+            // kernel then does not find committed regions again.
+            format!(
+                "pxb-cxl,bus=pcie.0,bus_nr={bus},id={},hdm_for_passthrough=on",
+                bridge_id(bridge)
+            ),
         );
     }
     let mut ports = Ports::default();

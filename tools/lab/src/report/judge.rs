@@ -23,6 +23,7 @@ use crate::scenario::RangeExpect;
 use crate::scenario::Scenario;
 use crate::scenario::StateExpect;
 use crate::scenario::MIB;
+use crate::suite::ktap;
 
 /// Lines of the console that are shown of a guest that did not come to its end.
 const LAST_LINES: usize = 25;
@@ -36,6 +37,8 @@ pub struct Verdict {
     pub reports: Vec<String>,
     /// False if the scenario says nothing about these drivers.
     pub expected: bool,
+    /// Test cases of steps that print KTAP, by name of the step.
+    pub cases: Vec<(String, Vec<ktap::Case>)>,
     /// Who owns what in the end, if the guest got that far.
     pub ownership: Option<Ownership>,
 }
@@ -79,9 +82,41 @@ pub fn judge(boot: &Boot<'_>, outcome: &Outcome) -> Result<Verdict> {
     Ok(Verdict {
         faults,
         reports,
+        cases: cases(boot, results),
         expected: expect.is_some(),
         ownership,
     })
+}
+
+/// The cases of each step that prints KTAP; what is absent is a failed case.
+fn cases(boot: &Boot<'_>, results: &Results) -> Vec<(String, Vec<ktap::Case>)> {
+    let mut all = Vec::new();
+    for (index, step) in boot.scenario.steps(boot.drivers).enumerate() {
+        let Some(suites) = &step.ktap else { continue };
+        let text = results.step_logs.get(&index).map_or("", String::as_str);
+        let mut cases = ktap::parse(text);
+        let absent = suites
+            .iter()
+            .filter(|suite| {
+                !cases
+                    .iter()
+                    .any(|case| case.name.starts_with(&format!("{suite}: ")))
+            })
+            .map(|suite| ktap::Case {
+                name: suite.clone(),
+                fault: Some("the suite is absent".to_owned()),
+            })
+            .collect::<Vec<_>>();
+        cases.extend(absent);
+        if cases.is_empty() {
+            cases.push(ktap::Case {
+                name: "results".to_owned(),
+                fault: Some("there are none".to_owned()),
+            });
+        }
+        all.push((step.name.clone(), cases));
+    }
+    all
 }
 
 fn last_lines(console: &str) -> String {

@@ -124,17 +124,40 @@ fn steps(raw: &Raw, faults: &mut Faults) -> Vec<Step> {
             captures.add(name, faults);
             actions.push(Action::Capture(name.get_ref().clone()));
         }
+        if let Some(test) = &step.selftest {
+            if test
+                .get_ref()
+                .split(':')
+                .filter(|part| !part.is_empty())
+                .count()
+                != 2
+            {
+                faults.at(test, "a selftest is named `collection:test`");
+            }
+            actions.push(Action::Selftest(test.get_ref().clone()));
+        }
         let (Some(action), None) = (actions.pop(), actions.pop()) else {
             faults.at(
                 &step.name,
-                "a step has exactly one of run, wait, qmp, capture",
+                "a step has exactly one of run, wait, selftest, qmp, capture",
             );
             continue;
         };
         if step.exit != 0 && !matches!(action, Action::Run(..)) {
             faults.at(&step.name, "only `run` has an exit status");
         }
+        let ktap = match &action {
+            Action::Selftest(_) => Some(Vec::new()),
+            Action::Run(..) => step.ktap.clone(),
+            _ => {
+                if step.ktap.is_some() {
+                    faults.at(&step.name, "only the output of `run` can be KTAP");
+                }
+                None
+            }
+        };
         steps.push(Step {
+            ktap,
             name: step.name.get_ref().clone(),
             action,
             within: step.within.unwrap_or(STEP_SECONDS),

@@ -9,6 +9,7 @@ use toml::Spanned;
 use super::fault::Faults;
 use super::names::Names;
 use super::raw::Raw;
+use super::Address;
 use super::Device;
 use super::Machine;
 use super::Size;
@@ -21,6 +22,8 @@ use super::MIB;
 pub const CXL_UNIT: u64 = 256 * MIB;
 /// Bus numbers a host bridge can be given without meeting the next one.
 const MAX_BRIDGES: usize = 7;
+/// What x86 adds to and removes from a node.
+const MEMORY_BLOCK: u64 = 128 * MIB;
 
 /// Checks `[machine]` and every CXL table.
 pub fn machine(raw: &Raw, faults: &mut Faults) -> Machine {
@@ -42,7 +45,7 @@ pub fn machine(raw: &Raw, faults: &mut Faults) -> Machine {
         .map(|node| node.ram.get_ref().0)
         .collect();
     if nodes.is_empty() {
-        nodes.push(ram);
+        nodes = default_nodes(raw, ram);
     }
     let sum = nodes.iter().fold(0u64, |sum, &ram| sum.saturating_add(ram));
     if sum != ram {
@@ -90,6 +93,25 @@ pub fn machine(raw: &Raw, faults: &mut Faults) -> Machine {
         devices,
         windows,
         qemu: raw.machine.qemu.clone(),
+    }
+}
+
+/// RAM that is marked Soft Reserved gets a node of its own, with what lies above it: the guest's
+/// own pages are bound to the first node, so that this memory can be taken offline at any time
+/// without a page to be moved.
+fn default_nodes(raw: &Raw, ram: u64) -> Vec<u64> {
+    let lowest = raw
+        .soft_reserved
+        .iter()
+        .filter(|range| !range.unbacked)
+        .filter_map(|range| match *range.base.get_ref() {
+            Address::Absolute(base) => Some(base - base % MEMORY_BLOCK),
+            Address::Window { .. } => None,
+        })
+        .min();
+    match lowest {
+        Some(base) if base >= CXL_UNIT && base < ram => vec![base, ram - base],
+        _ => vec![ram],
     }
 }
 

@@ -45,7 +45,7 @@ pub use size::Size;
 pub use size::MIB;
 
 /// Which modules decide.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize, clap::ValueEnum)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Deserialize, Serialize, clap::ValueEnum)]
 #[serde(rename_all = "lowercase")]
 pub enum Drivers {
     /// Ours, in `updates/`.
@@ -180,6 +180,8 @@ pub struct Step {
     pub action: Action,
     /// Seconds until the step has failed.
     pub within: u64,
+    /// The output is KTAP; the names of suites that must be in it.
+    pub ktap: Option<Vec<String>>,
     pub only: Option<Drivers>,
 }
 
@@ -188,6 +190,8 @@ pub struct Step {
 pub enum Action {
     /// Bash text, and the exit status it must end with.
     Run(String, i32),
+    /// A kselftest, `collection:test`.
+    Selftest(String),
     /// Bash condition to become true.
     Wait(String),
     /// JSON for QEMU's machine protocol.

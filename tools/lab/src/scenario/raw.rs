@@ -213,6 +213,10 @@ pub struct Step {
     pub wait: Option<String>,
     /// A QMP command with its arguments, as JSON, given to QEMU.
     pub qmp: Option<Spanned<String>>,
+    /// A kselftest as `collection:test`; its output is KTAP.
+    pub selftest: Option<Spanned<String>>,
+    /// The output of `run` is KTAP, and these suites must be in it.
+    pub ktap: Option<Vec<String>>,
     /// Keep the state of the guest under this name, for `[expect.at.NAME]`.
     pub capture: Option<Spanned<String>>,
     /// Seconds for this step.

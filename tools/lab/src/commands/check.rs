@@ -1,0 +1,81 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! `lab check`: all tests, and one line at the end that says how many passed.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use anyhow::bail;
+use anyhow::Context;
+use anyhow::Result;
+use clap::builder::NonEmptyStringValueParser;
+use clap::Args;
+use regex::Regex;
+
+use crate::provision::Ctx;
+use crate::suite;
+
+/// Arguments of `lab check`.
+#[derive(Args)]
+pub struct Check {
+    /// Run only what matches this regular expression
+    #[arg(long, env = "ONLY")]
+    only: Option<String>,
+
+    /// A kernel tree of your own, built with CONFIG_RUST, in place of every flavour
+    #[arg(long, env = "KDIR", value_parser = NonEmptyStringValueParser::new())]
+    kdir: Option<String>,
+
+    /// Seconds until a guest is ended
+    #[arg(long, env = "TIMEOUT")]
+    timeout: Option<u64>,
+
+    /// How much runs at the same time
+    #[arg(short, long, env = "JOBS", default_value_t = 2)]
+    jobs: usize,
+
+    /// List what would run
+    #[arg(short, long)]
+    list: bool,
+}
+
+impl Check {
+    /// Runs the suite.
+    pub fn run(self, ctx: &Ctx) -> Result<ExitCode> {
+        let mut items = suite::items(ctx, self.kdir.map(PathBuf::from), self.timeout);
+        let only = self.only.filter(|only| !only.is_empty());
+        if let Some(only) = &only {
+            let pattern = Regex::new(only).with_context(|| format!("ONLY={only}"))?;
+            items.retain(|item| pattern.is_match(&item.name));
+            if items.is_empty() {
+                bail!("nothing matches `{only}`; `lab check --list` shows what there is");
+            }
+        }
+        if self.list {
+            for item in &items {
+                println!("{}", item.name);
+            }
+            return Ok(ExitCode::SUCCESS);
+        }
+        let totals = suite::run(items, self.jobs);
+        for (name, faults, log) in &totals.failed {
+            println!("\nFAILED: {name}");
+            for fault in faults {
+                println!("- {fault}");
+            }
+            if let Some(log) = log {
+                println!("  log: {}", log.display());
+            }
+        }
+        println!();
+        if let Some(only) = &only {
+            println!("Partial: only what matches `{only}` was run.");
+        }
+        println!("{} passed, {} failed", totals.passed, totals.failed.len());
+        Ok(if totals.failed.is_empty() {
+            ExitCode::SUCCESS
+        } else {
+            ExitCode::FAILURE
+        })
+    }
+}

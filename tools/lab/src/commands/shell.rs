@@ -1,0 +1,86 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! `lab shell`: a guest of a scenario on this terminal, or one command in it.
+
+use std::io;
+use std::io::IsTerminal;
+use std::path::Path;
+use std::process::ExitCode;
+
+use anyhow::bail;
+use anyhow::Result;
+use clap::builder::NonEmptyStringValueParser;
+use clap::Args;
+use rustix::termios;
+
+use super::GuestOptions;
+use crate::guest::Assets;
+use crate::guest::Boot;
+use crate::machine::Ended;
+use crate::provision::Ctx;
+use crate::scenario::Scenario;
+
+/// Arguments of `lab shell`.
+#[derive(Args)]
+pub struct Shell {
+    /// Name of a file in tests/scenarios without .toml, or the path of a file
+    #[arg(env = "SCENARIO", default_value = "default", value_parser = NonEmptyStringValueParser::new())]
+    scenario: String,
+
+    #[command(flatten)]
+    guest: GuestOptions,
+
+    /// Print QEMU's command line and boot nothing
+    #[arg(long)]
+    dry_run: bool,
+}
+
+impl Shell {
+    /// Boots without the scenario's steps and hands over the terminal.
+    pub fn run(self, ctx: &Ctx) -> Result<ExitCode> {
+        let scenario = Scenario::load(&ctx.repo, &self.scenario)?;
+        let drivers = self.guest.drivers;
+        if !self.dry_run && !io::stdin().is_terminal() {
+            bail!("`lab shell` needs a terminal; `lab run FILE` runs the steps of a scenario");
+        }
+        let kdir = self.guest.kdir.as_deref().map(Path::new);
+        let assets = Assets::new(ctx, &scenario.flavor, kdir, drivers)?;
+        let mut boot = Boot::new(ctx, &assets, &scenario, drivers, self.guest.timeout)?;
+        if self.dry_run || ctx.verbose {
+            eprintln!("{}", boot.command());
+        }
+        if self.dry_run {
+            return Ok(ExitCode::SUCCESS);
+        }
+        println!(
+            "Booting `{}` with {drivers} modules; kernel log: {}",
+            scenario.name,
+            boot.dir.console().display()
+        );
+        let size =
+            termios::tcgetwinsize(io::stdin()).map_or((24, 80), |size| (size.ws_row, size.ws_col));
+        let kept = termios::tcgetattr(io::stdin());
+        let ended = boot.run_interactive(&motd(&scenario), size);
+        // QEMU restores the terminal, unless it was killed.
+        if let Ok(kept) = kept {
+            let _ = termios::tcsetattr(io::stdin(), termios::OptionalActions::Now, &kept);
+        }
+        match ended? {
+            Ended::Exited(status) if status.success() => Ok(ExitCode::SUCCESS),
+            Ended::Exited(status) => bail!(
+                "QEMU failed ({status}); see {}",
+                boot.dir.path().join("qemu.log").display()
+            ),
+            Ended::TimedOut(_) => bail!("the guest was ended"),
+        }
+    }
+}
+
+fn motd(scenario: &Scenario) -> String {
+    format!(
+        "\n{}\n\
+         You are root in the guest. `exit` or Ctrl-D powers it off; Ctrl-A X ends it at once.\n\
+         In PATH: settle, offline, release. The steps of the scenario: /lab/in/steps.\n\n",
+        scenario.description
+    )
+}

@@ -1,0 +1,117 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Every scenario as a test, with our drivers, and with the C drivers where it says what these do.
+
+use std::path::Path;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use anyhow::Result;
+
+use super::Item;
+use super::Report;
+use super::Store;
+use crate::guest::Boot;
+use crate::guest::Outcome;
+use crate::provision::Ctx;
+use crate::report;
+use crate::report::Verdict;
+use crate::scenario::Drivers;
+use crate::scenario::Scenario;
+
+/// A scenario that was run and judged.
+pub struct ScenarioRun {
+    pub outcome: Outcome,
+    pub verdict: Verdict,
+    /// The run's directory.
+    pub log: PathBuf,
+}
+
+/// Boots and judges one scenario.
+pub fn run_scenario(
+    ctx: &Ctx,
+    store: &Store,
+    scenario: &Scenario,
+    drivers: Drivers,
+    timeout: Option<u64>,
+) -> Result<ScenarioRun> {
+    let assets = store.get(&scenario.flavor, drivers)?;
+    let boot = Boot::new(ctx, &assets, scenario, drivers, timeout)?;
+    let outcome = boot.run(|_| {})?;
+    let verdict = report::judge(&boot, &outcome)?;
+    Ok(ScenarioRun {
+        outcome,
+        verdict,
+        log: boot.dir.path().to_path_buf(),
+    })
+}
+
+/// An item for each scenario and each set of drivers it expects something of.
+pub fn items(ctx: &Ctx, kdir: Option<PathBuf>, timeout: Option<u64>) -> Vec<Item> {
+    let store = Arc::new(Store::new(ctx, kdir));
+    let paths = match Scenario::all(&ctx.repo) {
+        Ok(paths) if !paths.is_empty() => paths,
+        Ok(_) => return vec![broken("scenarios", "there are none".to_owned())],
+        Err(error) => return vec![broken("scenarios", format!("{error:#}"))],
+    };
+    let mut items = Vec::new();
+    for path in paths {
+        let name = stem(&path);
+        match Scenario::load(&ctx.repo, &path.to_string_lossy()) {
+            Err(error) => items.push(broken(&format!("scenario {name}"), format!("{error:#}"))),
+            Ok(scenario) => {
+                let scenario = Arc::new(scenario);
+                for &drivers in &scenario.drivers {
+                    if scenario.expect(drivers).is_some() {
+                        items.push(item(ctx, &store, &scenario, drivers, timeout));
+                    }
+                }
+            }
+        }
+    }
+    items
+}
+
+fn stem(path: &Path) -> String {
+    path.file_stem()
+        .map(|stem| stem.to_string_lossy().into_owned())
+        .unwrap_or_default()
+}
+
+fn broken(name: &str, fault: String) -> Item {
+    let label = name.to_owned();
+    Item::new(name, move || Ok(Report::failure(&label, fault.clone())))
+}
+
+fn item(
+    ctx: &Ctx,
+    store: &Arc<Store>,
+    scenario: &Arc<Scenario>,
+    drivers: Drivers,
+    timeout: Option<u64>,
+) -> Item {
+    let name = format!("scenario {} ({drivers})", scenario.name);
+    let (ctx, store, scenario) = (ctx.clone(), store.clone(), scenario.clone());
+    Item::new(name.clone(), move || {
+        let run = run_scenario(&ctx, &store, &scenario, drivers, timeout)?;
+        let mut report = Report {
+            log: Some(run.log.clone()),
+            ..Report::default()
+        };
+        for (step, cases) in &run.verdict.cases {
+            for case in cases {
+                let name = format!("{name}, {step}: {}", case.name);
+                match &case.fault {
+                    None => report.passed += 1,
+                    Some(fault) => report.failed.push((name, vec![fault.clone()])),
+                }
+            }
+        }
+        if run.verdict.faults.is_empty() {
+            report.passed += 1;
+        } else {
+            report.failed.push((name.clone(), run.verdict.faults));
+        }
+        Ok(report)
+    })
+}

@@ -1,0 +1,99 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Tests that need no guest: those of the host's workspace.
+
+use std::fs;
+use std::path::Path;
+use std::process::Command;
+
+use anyhow::Context;
+use anyhow::Result;
+
+use super::Item;
+use super::Report;
+use crate::provision::Ctx;
+
+/// The tests of the workspace.
+pub fn items(ctx: &Ctx) -> Vec<Item> {
+    let ctx = ctx.clone();
+    vec![Item::new("host tests", move || cargo_test(&ctx))]
+}
+
+fn cargo_test(ctx: &Ctx) -> Result<Report> {
+    let log = ctx.cache.join("logs/host-tests.log");
+    let output = Command::new("cargo")
+        .args(["test", "--workspace", "--no-fail-fast", "--locked"])
+        .arg("--manifest-path")
+        .arg(ctx.repo.join("tools/Cargo.toml"))
+        .arg("--target-dir")
+        .arg(ctx.repo.join("tools/target"))
+        .output()
+        .context("cannot start cargo")?;
+    let stdout = String::from_utf8_lossy(&output.stdout);
+    let text = format!("{stdout}\n{}", String::from_utf8_lossy(&output.stderr));
+    write_log(&log, &text)?;
+    let mut report = parse(&stdout);
+    if !output.status.success() && report.failed.is_empty() {
+        let reasons = text
+            .lines()
+            .filter(|line| line.starts_with("error"))
+            .map(str::to_owned)
+            .collect();
+        report.failed.push(("host tests".to_owned(), reasons));
+    }
+    if report.passed == 0 && report.failed.is_empty() {
+        report = Report::failure("host tests", "there are none");
+    }
+    report.log = Some(log);
+    Ok(report)
+}
+
+/// Writes a log whose directory may not be there yet.
+pub fn write_log(path: &Path, text: &str) -> Result<()> {
+    if let Some(dir) = path.parent() {
+        fs::create_dir_all(dir).with_context(|| format!("cannot create {}", dir.display()))?;
+    }
+    fs::write(path, text).with_context(|| format!("cannot write {}", path.display()))
+}
+
+/// Reads the lines of libtest: `test NAME ... ok`.
+fn parse(text: &str) -> Report {
+    let mut report = Report::default();
+    for line in text.lines() {
+        let Some((name, verdict)) = line
+            .strip_prefix("test ")
+            .and_then(|rest| rest.rsplit_once(" ... "))
+        else {
+            continue;
+        };
+        match verdict.trim() {
+            "ok" => report.passed += 1,
+            verdict => report
+                .failed
+                .push((format!("host test {name}"), vec![verdict.to_owned()])),
+        }
+    }
+    report
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn libtest_lines_are_counted() {
+        let text = "running 3 tests\n\
+                    test a::b ... ok\n\
+                    test a::c ... FAILED\n\
+                    test d ... ignored, needs root\n\
+                    test result: FAILED. 1 passed; 1 failed; 1 ignored\n";
+        let report = parse(text);
+        assert_eq!(report.passed, 1);
+        let names: Vec<&str> = report
+            .failed
+            .iter()
+            .map(|failed| failed.0.as_str())
+            .collect();
+        assert_eq!(names, ["host test a::c", "host test d"]);
+    }
+}

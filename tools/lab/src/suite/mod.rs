@@ -1,0 +1,130 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! `lab check`: every test of the project, two guests at a time.
+
+use std::collections::VecDeque;
+use std::path::PathBuf;
+use std::sync::Mutex;
+use std::sync::PoisonError;
+use std::thread;
+use std::time::Duration;
+use std::time::Instant;
+
+use anyhow::Result;
+
+use crate::provision::Ctx;
+
+mod assets;
+mod build;
+mod guests;
+mod host;
+pub mod ktap;
+
+pub use assets::Store;
+pub use guests::run_scenario;
+pub use guests::ScenarioRun;
+
+/// What one item of the suite found out.
+#[derive(Debug, Default)]
+pub struct Report {
+    /// Tests that passed.
+    pub passed: usize,
+    /// Tests that did not, with the reasons.
+    pub failed: Vec<(String, Vec<String>)>,
+    /// Where to read more.
+    pub log: Option<PathBuf>,
+}
+
+impl Report {
+    /// One test that failed.
+    pub fn failure(name: &str, fault: impl Into<String>) -> Self {
+        Self {
+            failed: vec![(name.to_owned(), vec![fault.into()])],
+            ..Self::default()
+        }
+    }
+}
+
+/// One piece of work of the suite.
+pub struct Item {
+    /// What `ONLY=` is compared with.
+    pub name: String,
+    work: Box<dyn Fn() -> Result<Report> + Send + Sync>,
+}
+
+impl Item {
+    /// An item that does `work`; an error of it is a failed test of the item's name.
+    pub fn new(
+        name: impl Into<String>,
+        work: impl Fn() -> Result<Report> + Send + Sync + 'static,
+    ) -> Self {
+        Self {
+            name: name.into(),
+            work: Box::new(work),
+        }
+    }
+}
+
+/// Everything there is to check.
+pub fn items(ctx: &Ctx, kdir: Option<PathBuf>, timeout: Option<u64>) -> Vec<Item> {
+    let mut items = host::items(ctx);
+    items.extend(build::items(ctx, kdir.clone()));
+    items.extend(guests::items(ctx, kdir, timeout));
+    items
+}
+
+/// Totals of a suite.
+#[derive(Debug, Default)]
+pub struct Totals {
+    pub passed: usize,
+    pub failed: Vec<(String, Vec<String>, Option<PathBuf>)>,
+}
+
+/// Works through `items` with `jobs` at a time; a line for each as it ends.
+pub fn run(items: Vec<Item>, jobs: usize) -> Totals {
+    let count = items.len();
+    let queue = Mutex::new(VecDeque::from(items));
+    let totals = Mutex::new((0, Totals::default()));
+    let work = || loop {
+        let next = queue
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .pop_front();
+        let Some(item) = next else { return };
+        let start = Instant::now();
+        let report =
+            (item.work)().unwrap_or_else(|error| Report::failure(&item.name, format!("{error:#}")));
+        let mut totals = totals.lock().unwrap_or_else(PoisonError::into_inner);
+        totals.0 += 1;
+        print_line(totals.0, count, &item.name, &report, start.elapsed());
+        totals.1.passed += report.passed;
+        for (name, faults) in report.failed {
+            totals.1.failed.push((name, faults, report.log.clone()));
+        }
+    };
+    thread::scope(|scope| {
+        for _ in 0..jobs.max(1) {
+            scope.spawn(work);
+        }
+    });
+    totals
+        .into_inner()
+        .unwrap_or_else(PoisonError::into_inner)
+        .1
+}
+
+fn print_line(done: usize, count: usize, name: &str, report: &Report, time: Duration) {
+    let word = if report.failed.is_empty() {
+        "ok  "
+    } else {
+        "FAIL"
+    };
+    let tests = report.passed + report.failed.len();
+    let tests = match (tests, report.failed.len()) {
+        (1, _) => String::new(),
+        (_, 0) => format!(" ({tests} tests)"),
+        (_, failed) => format!(" ({failed} of {tests} tests failed)"),
+    };
+    let seconds = time.as_secs_f64();
+    println!("[{done:>3}/{count}] {word} {seconds:>6.1} s  {name}{tests}");
+}
