@@ -181,7 +181,7 @@ impl Host {
 
     /// Decides what can be decided now. Returns whether ranges remain undecided.
     fn decide(&self, gate: &Gate) -> bool {
-        let regions = match Regions::collect() {
+        let mut regions = match Regions::collect() {
             Ok(regions) => regions,
             // There will be news: probing settles at some time.
             Err(_) if !gate.settled => return true,
@@ -194,6 +194,14 @@ impl Host {
         };
         let mut waiting = false;
         let mut records = self.records.lock();
+
+        // What is CXL's comes first: HMEM must not take a region for one range that CXL needs for
+        // another.
+        for record in records.iter() {
+            if record.is_cxls(&regions) {
+                regions.hold(record.range());
+            }
+        }
         for record in records.iter_mut() {
             record.follow(&self.device, &regions);
             waiting |= record.decide(&self.device, &regions, gate.settled);

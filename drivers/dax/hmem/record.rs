@@ -110,6 +110,20 @@ impl Record {
         }
     }
 
+    /// The addresses.
+    pub(crate) fn range(&self) -> &Range {
+        &self.memory.range
+    }
+
+    /// Whether CXL owns the range, given these regions.
+    pub(crate) fn is_cxls(&self, regions: &Regions) -> bool {
+        let covered = matches!(
+            regions.committed().cover(&self.memory.range),
+            Coverage::Full { .. }
+        );
+        covered && self.in_window && matches!(self.state, State::Deferred | State::Cxl { .. })
+    }
+
     /// The ledger of the range.
     pub(crate) fn ledger(&self) -> &Ledger {
         &self.ledger

@@ -31,7 +31,7 @@ pub(crate) struct Regions {
     /// Those that are committed and that a driver can serve, ascending and disjoint.
     committed: KVec<Extent>,
     /// Which of them are not to be taken from CXL by any policy: dax_cxl serves them already, or
-    /// their memory is persistent.
+    /// it is to serve a range with them, or their memory is persistent. Has room for all.
     held: KVec<Extent>,
     /// All regions whose driver is bound: those that may be torn down or disabled.
     bound: KVec<Extent>,
@@ -60,6 +60,7 @@ impl Regions {
 
         let disjoint = sort_disjoint(&mut this.committed).len();
         this.committed.truncate(disjoint);
+        this.held.reserve(disjoint, GFP_KERNEL)?;
         sort(&mut this.cuts, |&cut| cut);
         Ok(this)
     }
@@ -107,6 +108,21 @@ impl Regions {
     /// The regions below `range` whose driver is bound.
     pub(crate) fn below<'a>(&'a self, range: &'a Range) -> impl Iterator<Item = &'a Extent> + 'a {
         self.bound.iter().filter(|e| e.range.intersects(range))
+    }
+
+    /// Leaves to CXL every region that shares a byte with `range`, which CXL owns.
+    ///
+    /// dax_cxl serves a region whole or not at all. Were HMEM to take a part of one for another
+    /// range, this one would be lost.
+    pub(crate) fn hold(&mut self, range: &Range) {
+        let extents = Extents::from_disjoint(&self.committed).unwrap_or(Extents::NONE);
+
+        for extent in extents.intersecting(range) {
+            if !self.held.contains(extent) {
+                // Cannot fail: `collect()` made room.
+                let _ = self.held.push_within_capacity(*extent);
+            }
+        }
     }
 
     /// Whether CXL holds a region already.

@@ -18,6 +18,9 @@
 //! - neither, and device probing has settled: [`Mode::Register`], HMEM owns all of it, or only
 //!   what no region covers where the administrator chose [`Policy::Split`].
 //!
+//! dax_cxl serves a region whole or not at all. So a region that CXL needs for one range is left to
+//! it in every other one: it is an obstacle there, whatever the policy.
+//!
 //! What HMEM registers is cut by [`pieces::for_each_piece`], because the iomem tree can hold no
 //! range that crosses the edge of a region or window, and a range that it cannot hold is lost.
 //!

@@ -219,7 +219,8 @@ proptest! {
         check_pieces(&range, obstacles, &resources, &cuts_of(&resources), ALIGN);
     }
 
-    /// Two records, one decision each: disjoint ranges never share a served byte.
+    /// Several ranges, one decision each: no byte has two owners, and none that CXL or HMEM owns
+    /// is lost to the other.
     #[test]
     fn no_byte_has_two_owners(
         ranges in prop::collection::vec(near(), 1..6),
@@ -237,26 +238,52 @@ proptest! {
             .collect();
         let committed = Extents::new(&mut extents);
         let kept: Vec<Range> = committed.iter().map(|e| e.range).collect();
-
-        let mut served: Vec<Range> = Vec::new();
-        for record in &records {
-            let verdict = decide(&record.range, &World {
+        let modes: Vec<Mode> = records
+            .iter()
+            .map(|r| decide(&r.range, &World {
                 in_window: true,
                 regions: committed,
                 settled: true,
-            });
-            if verdict.mode == Mode::Register {
-                served.extend(
-                    pieces(&record.range, &[], &cuts_of(&kept), ALIGN)
-                        .iter()
-                        .filter(|p| p.fate == Fate::Serve)
-                        .map(|p| p.range),
-                );
-            }
+            }).mode)
+            .collect();
+
+        // As the driver does: first what CXL needs, then what HMEM takes.
+        let mut held: Vec<Obstacle> = Vec::new();
+        for (record, _) in records.iter().zip(&modes).filter(|(_, &m)| m == Mode::Drop) {
+            held.extend(committed.intersecting(&record.range).iter().map(|e| Obstacle {
+                range: e.range,
+                taken: Taken::Region(e.region),
+            }));
         }
+        let held = sort_disjoint(&mut held);
+        let mut served: Vec<Range> = Vec::new();
+        for (record, _) in records.iter().zip(&modes).filter(|(_, &m)| m == Mode::Register) {
+            let found = pieces(&record.range, held, &cuts_of(&kept), ALIGN);
+            served.extend(found.iter().filter(|p| p.fate == Fate::Serve).map(|p| p.range));
+        }
+
         for (i, a) in served.iter().enumerate() {
             for b in &served[i + 1..] {
                 prop_assert!(!a.intersects(b));
+            }
+        }
+        // dax_cxl gets the regions of which HMEM has taken nothing, each of them whole.
+        let cxl: Vec<Range> = kept
+            .iter()
+            .copied()
+            .filter(|region| !served.iter().any(|s| s.intersects(region)))
+            .collect();
+        for (record, mode) in records.iter().zip(&modes) {
+            if *mode == Mode::Drop {
+                for region in committed.intersecting(&record.range) {
+                    prop_assert!(cxl.contains(&region.range));
+                }
+                continue;
+            }
+            for piece in pieces(&record.range, held, &cuts_of(&kept), ALIGN) {
+                if let Fate::Taken(Taken::Region(_)) = piece.fate {
+                    prop_assert!(cxl.iter().any(|r| r.contains(&piece.range)));
+                }
             }
         }
     }
