@@ -5,17 +5,18 @@
 #   make run [SCENARIO=<name or file>] [DRIVERS=c] [KDIR=<kernel tree>] [V=1]
 #   make check
 #   make shell [SCENARIO=...]
+#   make fuzz-layouts [N=300] [SEED=<as printed>]
 #   make deps
 
 LAB := $(patsubst %/,%,$(dir $(lastword $(MAKEFILE_LIST))))/bootstrap.sh
 
 # Only what the caller has set is passed on: a default for building is none for the lab.
 lab-given = $(if $(filter command environment,$(firstword $(origin $(1)))),$($(1)))
-lab-vars := V SCENARIO DRIVERS KDIR
+lab-vars := V SCENARIO DRIVERS KDIR N SEED ONLY JOBS TIMEOUT
 lab-env = env $(foreach v,$(lab-vars),$(if $(call lab-given,$(v)),,-u $(v))) \
 	$(foreach v,$(lab-vars),$(if $(call lab-given,$(v)),$(v)='$(call lab-given,$(v))'))
 
-.PHONY: run check shell deps
+.PHONY: run check shell fuzz-layouts deps
 
-run check shell deps:
+run check shell fuzz-layouts deps:
 	@$(lab-env) $(LAB) $@

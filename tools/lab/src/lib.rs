@@ -7,6 +7,7 @@
 
 pub mod cli;
 pub mod commands;
+pub mod fuzz;
 pub mod guest;
 pub mod machine;
 pub mod provision;

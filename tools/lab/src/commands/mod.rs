@@ -13,6 +13,7 @@ use crate::provision::Ctx;
 use crate::scenario::Drivers;
 
 mod check;
+mod fuzz;
 mod run;
 mod scenario;
 mod shell;
@@ -24,6 +25,8 @@ pub enum Command {
     Run(run::Run),
     /// Run all tests
     Check(check::Check),
+    /// Run random layouts of ranges, windows and regions in guests
+    FuzzLayouts(fuzz::Fuzz),
     /// Boot a scenario and give its guest this terminal
     Shell(shell::Shell),
     /// Check a scenario file without booting it
@@ -36,6 +39,7 @@ impl Command {
         match self {
             Self::Run(run) => run.run(ctx),
             Self::Check(check) => check.run(ctx),
+            Self::FuzzLayouts(fuzz) => fuzz.run(ctx),
             Self::Shell(shell) => shell.run(ctx),
             Self::Scenario(check) => check.run(ctx),
         }

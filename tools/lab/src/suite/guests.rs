@@ -83,7 +83,8 @@ fn broken(name: &str, fault: String) -> Item {
     Item::new(name, move || Ok(Report::failure(&label, fault.clone())))
 }
 
-fn item(
+/// The item for one scenario and one set of drivers.
+pub fn item(
     ctx: &Ctx,
     store: &Arc<Store>,
     scenario: &Arc<Scenario>,
