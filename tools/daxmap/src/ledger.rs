@@ -28,6 +28,8 @@ pub enum State {
     Free,
     /// Nobody could serve it.
     Failed,
+    /// The kernel has it as System RAM already.
+    SystemRam,
     /// A state this version does not know.
     #[serde(untagged)]
     Other(String),
@@ -89,6 +91,7 @@ fn parse_line(line: &str) -> Option<Record> {
         Some("hmem") => State::Hmem,
         Some("free") => State::Free,
         Some("failed") => State::Failed,
+        Some("system-ram") => State::SystemRam,
         Some(other) => State::Other(other.to_string()),
         None => State::Other("unknown".into()),
     };

@@ -69,10 +69,11 @@ pub(crate) fn read(scan: &Scan) -> Memory {
         let Some(state) = scan.value(&format!("{DIR}/{name}/state")) else {
             continue;
         };
-        let node = memory
-            .nodes
-            .iter()
-            .copied()
+        // Nearly always the node of the block before; a large machine has tens of thousands.
+        let likely = memory.blocks.last().and_then(|b| b.node);
+        let node = likely
+            .into_iter()
+            .chain(memory.nodes.iter().copied())
             .find(|n| scan.link_name(&format!("{DIR}/{name}/node{n}")).is_some());
         match memory.blocks.last_mut() {
             Some(last)

@@ -46,6 +46,12 @@ impl Checkup {
         }
     }
 
+    /// Whether it is known of every byte if it is usable.
+    fn is_known(&self) -> bool {
+        let mut pieces = self.map.reserved.iter().flat_map(|r| &r.pieces);
+        pieces.all(|p| p.usable_bytes().is_some())
+    }
+
     /// 0, 1 or 2, as the man page says.
     pub fn status(&self, strict: bool) -> u8 {
         match &self.totals {
@@ -114,12 +120,14 @@ fn closing(checkup: &Checkup, status: u8, look: &Look) -> String {
         _ => look.paint(show::severity_style(Severity::Loss), "LOSS"),
     };
     let mut parts = vec![if known == 0 {
-        "no Soft Reserved memory and no committed CXL region".to_string()
-    } else if t.not_usable == 0 {
         format!(
-            "{} Soft Reserved or CXL memory, none known to be lost",
-            look.size(known)
+            "no Soft Reserved memory and no committed CXL region {}",
+            show::here(&checkup.map)
         )
+    } else if t.not_usable == 0 && checkup.is_known() {
+        format!("all of {} usable", look.size(known))
+    } else if t.not_usable == 0 {
+        format!("{} not known to be lost", look.size(known))
     } else {
         format!(
             "{} of {} not usable",

@@ -105,7 +105,9 @@ fn of_piece(map: &Map, reserved: &Reserved, piece: &Piece, problems: &[Problem])
     if let Some(dax) = piece.device.as_ref().filter(|d| d.starts_with("dax")) {
         commands.push(format!("daxctl list --devices {dax}"));
         if piece.online_bytes.is_some_and(|b| b > 0) {
-            commands.push(format!("daxctl offline-memory {dax}"));
+            commands.push(format!(
+                "daxctl offline-memory {dax}    # takes it out of use"
+            ));
         }
     }
     let about = |p: &&Problem| {

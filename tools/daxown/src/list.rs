@@ -72,10 +72,10 @@ pub fn run(global: &Global, args: &ListArgs) -> Result<ExitCode> {
 }
 
 fn render(map: &Map, rows: &[Row], args: &ListArgs, look: &Look) -> String {
-    if rows.is_empty() && !args.noheadings {
-        return match map.reserved.is_empty() && map.regions.is_empty() {
-            true => "No Soft Reserved memory and no CXL regions on this machine.\n".into(),
-            false => "Nothing matches.\n".into(),
+    if rows.is_empty() {
+        return match args.noheadings {
+            true => String::new(),
+            false => nothing(map),
         };
     }
     let columns = match args.columns.is_empty() {
@@ -110,6 +110,16 @@ fn render(map: &Map, rows: &[Row], args: &ListArgs, look: &Look) -> String {
         out.push_str(&totals(rows, look));
     }
     out
+}
+
+fn nothing(map: &Map) -> String {
+    match map.reserved.is_empty() && map.regions.is_empty() {
+        true => format!(
+            "No Soft Reserved memory and no CXL regions {}.\n",
+            show::here(map)
+        ),
+        false => "Nothing matches.\n".into(),
+    }
 }
 
 /// The default columns that a narrow terminal has room for.

@@ -28,7 +28,14 @@ use daxmap::{Map, Tree};
 use cli::{Cli, Global, Verb};
 
 fn main() -> ExitCode {
-    let cli = Cli::parse();
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => {
+            let _ = error.print();
+            // Not clap's 2: a monitor takes that for lost memory.
+            return ExitCode::from(if error.use_stderr() { 3 } else { 0 });
+        }
+    };
     match run(&cli) {
         Ok(code) => code,
         // `daxown list | head` is no error of ours.

@@ -76,6 +76,14 @@ pub fn warn_of_gaps(map: &Map) {
     }
 }
 
+/// How far a "there is none" goes.
+pub fn here(map: &Map) -> &'static str {
+    match map.gaps.iter().any(|g| g.needs_root) {
+        true => "that this user can see",
+        false => "on this machine",
+    }
+}
+
 /// `COLUMNS` first, so that scripts and tests can set it; then the terminal itself.
 fn width(terminal: bool) -> Option<usize> {
     let set = std::env::var("COLUMNS").ok().and_then(|c| c.parse().ok());

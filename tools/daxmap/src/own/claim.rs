@@ -29,11 +29,12 @@ pub(super) struct Claim {
 /// All claims that touch `range`, the strongest first.
 pub(super) fn claims(map: &Map, range: &Range) -> Vec<Claim> {
     let mut out: Vec<Claim> = Vec::new();
-    let (free, decided): (Vec<_>, Vec<_>) = map
-        .ledger
-        .iter()
-        .flatten()
-        .filter_map(|r| from_ledger(map, r))
+    let mut records: Vec<&Record> = map.ledger.iter().flatten().collect();
+    // A record for a whole range may stand beside those of its pieces, which know better.
+    records.sort_by_key(|r| r.range.len());
+    let (free, decided): (Vec<_>, Vec<_>) = records
+        .into_iter()
+        .flat_map(|r| from_ledger(map, r))
         .partition(|c| c.state == Some(State::Free));
     out.extend(decided);
     out.extend(from_dax(map, range));
@@ -46,48 +47,52 @@ pub(super) fn claims(map: &Map, range: &Range) -> Vec<Claim> {
     out
 }
 
-fn from_ledger(map: &Map, record: &Record) -> Option<Claim> {
+fn from_ledger(map: &Map, record: &Record) -> Vec<Claim> {
     // A record of a loss is about the loser; the range's owner has a record of its own.
     if record.lost_to.is_some() {
-        return None;
+        return Vec::new();
     }
     let (owner, state) = match &record.state {
-        ledger::State::Hmem => (
-            Owner::Hmem {
-                device: record.dev.clone().unwrap_or_else(|| "hmem".into()),
-            },
-            None,
-        ),
-        ledger::State::Cxl => {
-            let region = record.region.clone().or_else(|| {
-                let mut regions = map.committed_in(&record.range);
-                regions.next().map(|r| r.name.clone())
-            });
-            (
-                Owner::Cxl {
-                    region: region.unwrap_or_else(|| "region".into()),
-                },
-                None,
-            )
+        ledger::State::Hmem => {
+            let device = record.dev.clone().unwrap_or_else(|| "hmem".into());
+            (Owner::Hmem { device }, None)
         }
+        ledger::State::Cxl => return from_ledger_cxl(map, record),
+        ledger::State::SystemRam => (Owner::SystemRam, None),
         ledger::State::Deferred => (Owner::Nobody, Some(State::Deferred)),
         ledger::State::Free => (Owner::Nobody, Some(State::Free)),
         ledger::State::Failed => (Owner::Nobody, Some(State::Failed)),
         ledger::State::Other(_) => (Owner::Unknown, Some(State::Unknown)),
     };
-    let device = match &owner {
-        Owner::Hmem { device } => dax_of(map, &Parent::Hmem(device.clone()), &record.range),
-        Owner::Cxl { region } => dax_of(map, &Parent::Region(region.clone()), &record.range),
-        _ => None,
-    };
-    Some(Claim {
+    let parent = record.dev.clone().map(Parent::Hmem);
+    let device = parent.and_then(|p| dax_of(map, &p, &record.range));
+    vec![Claim {
         range: record.range,
         owner,
         device: device.or_else(|| record.dev.clone()),
-        reason: ledger_reason(record),
+        reason: ledger_reason(map, record),
         node: record.node,
         state,
-    })
+    }]
+}
+
+/// The ledger says CXL; which region has which part, the regions say.
+fn from_ledger_cxl(map: &Map, record: &Record) -> Vec<Claim> {
+    let claim = |range, region: String| Claim {
+        range,
+        device: dax_of(map, &Parent::Region(region.clone()), &range),
+        owner: Owner::Cxl { region },
+        reason: ledger_reason(map, record),
+        node: record.node,
+        state: None,
+    };
+    let mut out: Vec<Claim> = map
+        .committed_in(&record.range)
+        .filter_map(|r| Some(claim(r.range?.overlap(&record.range)?, r.name.clone())))
+        .collect();
+    let named = record.region.clone().unwrap_or_else(|| "region".into());
+    out.push(claim(record.range, named));
+    out
 }
 
 fn dax_of(map: &Map, parent: &Parent, range: &Range) -> Option<String> {

@@ -100,12 +100,29 @@ impl ReasonCode {
     }
 }
 
-pub(super) fn ledger_reason(record: &Record) -> Reason {
+pub(super) fn ledger_reason(map: &Map, record: &Record) -> Reason {
     let word = record.reason.clone().unwrap_or_else(|| "unstated".into());
-    let mut text = word.replace('-', " ");
-    if let Some(region) = &record.region {
-        text.push_str(&format!(" ({region})"));
-    }
+    let region = record.region.as_deref().unwrap_or("a CXL region");
+    let mut text = match word.as_str() {
+        // The ledger names one region; there may be more.
+        "covered" => match cxl_reason(map, &record.range) {
+            known if known.code == ReasonCode::Covered => known.text,
+            _ => format!("{region} covered it when it was decided"),
+        },
+        "partly-covered" => format!("{region} covers only a part of the range"),
+        "kept-by-region" => format!("{region} keeps it"),
+        "no-region" => "no committed CXL region in it at the time".into(),
+        "outside-windows" => "outside every CXL window".into(),
+        "awaiting-cxl" => "undecided, waiting for CXL".into(),
+        "in-use-already" => "in use as System RAM already".into(),
+        "unaligned-start" => "cut off: the range does not start at a 2 MiB boundary".into(),
+        "unaligned-end" => "cut off: the range does not end at a 2 MiB boundary".into(),
+        "too-small" => "no part of it is aligned to 2 MiB".into(),
+        "region-torn-down" => "its CXL region was torn down".into(),
+        "unbound" => "its device was unbound".into(),
+        "incomplete" => "not all of the range could be served".into(),
+        _ => word.replace('-', " "),
+    };
     if record.errno != 0 {
         text.push_str(&format!(", error -{}", record.errno));
     }

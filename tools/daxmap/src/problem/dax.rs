@@ -2,7 +2,6 @@
 
 //! Why memory with an owner is not used: what became of its dax device.
 
-use super::piece::ALIGN;
 use super::{remedy, Kind, Problem, Severity};
 use crate::dax::{DaxDevice, Parent};
 use crate::log::Event;
@@ -208,18 +207,16 @@ fn remainder(map: &Map, piece: &Piece, dax: &DaxDevice, lost: u64) -> Problem {
         .fold(0, |sum, r| sum.saturating_add(r.len()));
     let said = lines(map, |e| about(e, name));
     if lost <= cut.saturating_add(outside) {
-        let unit = if outside >= ALIGN || cut > 0 {
-            block
-        } else {
-            ALIGN
-        };
         return Problem::new(Kind::Trimmed, Severity::Warning, name)
             .because(format!(
                 "kmem works in whole memory blocks of {} MiB; the rest of {name} is cut off",
                 block >> 20
             ))
             .seen(said)
-            .fix(remedy::declare_aligned(&piece.range, unit));
+            .fix([format!(
+                "# nothing to run: only what firmware aligns to {} MiB is used whole as System RAM",
+                block >> 20
+            )]);
     }
     Problem::new(Kind::Unexplained, Severity::Loss, name)
         .because(format!(

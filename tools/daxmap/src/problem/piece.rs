@@ -102,7 +102,8 @@ fn free(map: &Map, piece: &Piece) -> Problem {
 
 /// The ledger's own word on a piece that nobody could serve.
 fn unserved(piece: &Piece) -> Problem {
-    let misaligned = piece.range.aligned_inside(ALIGN) != Some(piece.range);
+    let word = piece.reason.code.word();
+    let misaligned = word.starts_with("unaligned") || word == "too-small";
     // A remainder of an alignment is small by nature; a whole range is not.
     let severity = if piece.range.len() < ALIGN {
         Severity::Warning

@@ -107,7 +107,9 @@ fn lost(map: &Map, region: &Region) -> Option<Problem> {
                 "{name} is committed but idle: {holder} had its range first, so the probe of {dax_region} lost"
             ))
             .seen(dax::lines(map, |e| match e {
-                Event::Conflict { device, .. } | Event::ProbeFailed { device, .. } => device == dax_region,
+                Event::Conflict { device, .. }
+                | Event::ProbeFailed { device, .. }
+                | Event::Said { device } => device == dax_region,
                 _ => false,
             })),
         None => problem.because(format!(

@@ -6,6 +6,7 @@
 //! region's edge stands beside the region, not above it.
 
 use daxmap::cxl::{Region, RegionState};
+use daxmap::dax::Parent;
 use daxmap::iomem::is_system_ram;
 use daxmap::{Map, Owner, Piece, Range};
 
@@ -46,7 +47,16 @@ pub struct Node {
     pub detail: String,
     /// Bytes that can be used now; `None` if unknown or not of interest.
     pub usable: Option<u64>,
+    /// The region a dax device was made from.
+    pub region: Option<String>,
     pub children: Vec<Node>,
+}
+
+impl Node {
+    /// A region holds its own dax devices only: one of HMEM at its addresses is not in it.
+    fn may_hold(&self, inner: &Node) -> bool {
+        self.kind != Kind::Region || inner.region.as_ref() == Some(&self.name)
+    }
 }
 
 pub fn build(map: &Map) -> Vec<Node> {
@@ -72,7 +82,7 @@ fn insert(nodes: &mut Vec<Node>, node: Node) {
     let parent = nodes
         .iter_mut()
         .rev()
-        .find(|n| n.kind < node.kind && n.range.contains(&node.range));
+        .find(|n| n.kind < node.kind && n.range.contains(&node.range) && n.may_hold(&node));
     match parent {
         Some(parent) => insert(&mut parent.children, node),
         None => nodes.push(node),
@@ -88,6 +98,7 @@ fn node(kind: Kind, name: &str, range: Range, detail: String) -> Node {
         state: None,
         detail,
         usable: None,
+        region: None,
         children: Vec::new(),
     }
 }
@@ -162,7 +173,14 @@ fn dax(map: &Map) -> impl Iterator<Item = Node> + '_ {
                 Some(other) => other.to_string(),
                 None => "no driver".into(),
             };
-            node(Kind::Dax, &d.name, range, detail)
+            let region = match &d.parent {
+                Parent::Region(name) => Some(name.clone()),
+                _ => None,
+            };
+            Node {
+                region,
+                ..node(Kind::Dax, &d.name, range, detail)
+            }
         })
     })
 }

@@ -1,0 +1,98 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The output of every verb on captured guests, compared with what is kept in `tests/golden`.
+//!
+//! After an intended change: `SNAPSHOTS=overwrite cargo test -p daxown`, then read the difference.
+
+mod common;
+
+use common::{daxown, fixtures, stem};
+use snapbox::{Assert, Data};
+
+/// Verbs that are shown for every fixture.
+const VERBS: [&[&str]; 5] = [
+    &["list"],
+    &["tree"],
+    &["explain", "0x490200000"],
+    &["doctor"],
+    &["metrics"],
+];
+
+fn assert(name: &str, actual: String) {
+    let path = format!("{}/tests/golden/{name}", env!("CARGO_MANIFEST_DIR"));
+    let expected = Data::read_from(path.as_ref(), None);
+    Assert::new()
+        .action_env("SNAPSHOTS")
+        .eq(actual, expected.raw());
+}
+
+/// The command, its output, its errors and its exit status, as one would see them.
+fn session(fixture: &std::path::Path, args: &[&str]) -> String {
+    let output = daxown(fixture, args);
+    let errors: String = output.stderr.lines().map(|l| format!("! {l}\n")).collect();
+    let status = match output.status {
+        0 => String::new(),
+        n => format!("? {n}\n"),
+    };
+    format!(
+        "$ daxown {}\n{}{errors}{status}\n",
+        args.join(" "),
+        output.stdout
+    )
+}
+
+#[test]
+fn text() {
+    for fixture in fixtures() {
+        let all: String = VERBS.iter().map(|v| session(&fixture, v)).collect();
+        assert(&format!("{}.txt", stem(&fixture)), all);
+    }
+}
+
+#[test]
+fn json() {
+    for fixture in fixtures() {
+        let name = stem(&fixture);
+        if !["union-c", "smaller-rust", "user-c"].contains(&name.as_str()) {
+            continue;
+        }
+        let verbs: [&[&str]; 4] = [
+            &["list", "-J"],
+            &["tree", "-J"],
+            &["explain", "0x490200000", "-J"],
+            &["doctor", "-J"],
+        ];
+        let all: String = verbs.iter().map(|v| session(&fixture, v)).collect();
+        assert(&format!("{name}.json.txt"), all);
+    }
+}
+
+#[test]
+fn picture() {
+    for fixture in fixtures() {
+        let name = stem(&fixture);
+        if ["union-c", "smaller-rust"].contains(&name.as_str()) {
+            let output = daxown(&fixture, &["tree", "--svg", "-"]);
+            assert(&format!("{name}.svg"), output.stdout);
+        }
+    }
+}
+
+/// A capture of a capture is the same capture: nothing that is read is left out of it.
+#[test]
+fn captured_again() {
+    let dir = tempfile::tempdir().unwrap();
+    for fixture in fixtures() {
+        let copy = dir.path().join("copy.tar.gz");
+        let output = daxown(&fixture, &["capture", copy.to_str().unwrap()]);
+        assert_eq!(output.status, 0, "{}", output.stderr);
+        for verb in [&["list"][..], &["doctor"]] {
+            assert_eq!(
+                session(&fixture, verb),
+                session(&copy, verb),
+                "{}",
+                stem(&fixture)
+            );
+        }
+    }
+}
