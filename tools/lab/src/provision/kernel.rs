@@ -109,14 +109,15 @@ impl Build<'_> {
     fn make(&self) -> Result<()> {
         prune::make_room(&self.parent, &self.dir, self.flavor)?;
         let kdir = self.kdir();
-        if !kdir.join(".config").is_file() {
+        let resumed = kdir.join(".config").is_file();
+        if !resumed {
             self.seed()?;
             fs::create_dir_all(&kdir).with_context(|| format!("cannot make {}", kdir.display()))?;
         }
         self.configure()?;
         let lines_file = self.parent.join(format!("{}.lines", self.flavor));
         let usual = fs::read_to_string(&lines_file).ok();
-        let usual = usual.and_then(|text| text.trim().parse().ok());
+        let usual: Option<u64> = usual.and_then(|text| text.trim().parse().ok());
         announce(&format!(
             "Building the kernel {} in {}: about 10 minutes, once",
             self.flavor,
@@ -131,8 +132,7 @@ impl Build<'_> {
             .arg(format!("-j{jobs}"))
             .args(["bzImage", "modules"]);
         let lines = cmd::run_cmd(self.ctx, &step, &mut command)?;
-        // Only a build from nothing tells the total.
-        if usual.is_none_or(|usual: u64| usual < lines) {
+        if !resumed {
             write_atomic(&lines_file, &lines.to_string())?;
         }
         self.install_modules()?;
