@@ -20,9 +20,11 @@ fn links_stay_inside() {
     let dir = sandbox();
     symlink("/etc/passwd", dir.path().join("sys/out")).unwrap();
     symlink("../../../../../../sys/devices/a", dir.path().join("sys/up")).unwrap();
+    symlink("/sys/devices/a/size", dir.path().join("sys/absolute")).unwrap();
     symlink("loop", dir.path().join("sys/loop")).unwrap();
     let tree = Tree::open(dir.path()).unwrap();
     assert_eq!(tree.text("sys/out"), Err(Lack::Missing));
+    assert_eq!(tree.text("sys/absolute").as_deref(), Ok("0x10\n"));
     assert_eq!(tree.text("sys/up/size").as_deref(), Ok("0x10\n"));
     assert_eq!(
         tree.real("/sys/up/size").as_deref(),
