@@ -50,7 +50,10 @@ impl Fuzz {
         println!("{} layouts, SEED={seed:#x}", self.layouts);
         let dir = ctx.cache.join("fuzz").join(format!("{seed:x}"));
         let paths = fuzz::write(&dir, seed, self.layouts)?;
-        let store = Arc::new(Store::new(ctx, self.guest.kdir.as_deref().map(PathBuf::from)));
+        let store = Arc::new(Store::new(
+            ctx,
+            self.guest.kdir.as_deref().map(PathBuf::from),
+        ));
         let mut items = Vec::new();
         for path in paths {
             let scenario = Scenario::load(&ctx.repo, &path.to_string_lossy())?;

@@ -13,6 +13,7 @@ use crate::provision::Ctx;
 use crate::scenario::Drivers;
 
 mod check;
+mod compare;
 mod fuzz;
 mod run;
 mod scenario;
@@ -27,6 +28,8 @@ pub enum Command {
     Check(check::Check),
     /// Run random layouts of ranges, windows and regions in guests
     FuzzLayouts(fuzz::Fuzz),
+    /// Run every scenario with the C modules and with ours, and print both
+    Compare(compare::Compare),
     /// Boot a scenario and give its guest this terminal
     Shell(shell::Shell),
     /// Check a scenario file without booting it
@@ -40,6 +43,7 @@ impl Command {
             Self::Run(run) => run.run(ctx),
             Self::Check(check) => check.run(ctx),
             Self::FuzzLayouts(fuzz) => fuzz.run(ctx),
+            Self::Compare(compare) => compare.run(ctx),
             Self::Shell(shell) => shell.run(ctx),
             Self::Scenario(check) => check.run(ctx),
         }

@@ -13,6 +13,7 @@ use anyhow::Context;
 use anyhow::Result;
 
 use super::module_tree;
+use super::test_modules;
 use super::Results;
 use super::RunDir;
 use crate::machine;
@@ -103,6 +104,10 @@ impl<'a> Boot<'a> {
         let layout = Layout::of(&scenario.machine, &assets.qemu, &ctx.cache)?;
         let dir = RunDir::new(&ctx.cache, &format!("{}-{drivers}", scenario.name))?;
         dir.fill(scenario, drivers, &layout)?;
+        if !scenario.test_modules.is_empty() {
+            let built = test_modules(ctx, &assets.kernel)?;
+            dir.add_test_modules(&built, &scenario.test_modules)?;
+        }
         let cmdline = cmdline(scenario, &layout)?;
         let (kernel_cmdline, stages) = if scenario.needs_firmware() {
             let target = dir.input().join("kernel");

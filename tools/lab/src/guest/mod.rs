@@ -6,6 +6,7 @@ mod boot;
 mod modules;
 mod results;
 mod rundir;
+mod test_modules;
 
 pub use boot::Assets;
 pub use boot::Boot;
@@ -18,3 +19,4 @@ pub use results::LoadedModule;
 pub use results::RegionState;
 pub use results::Results;
 pub use rundir::RunDir;
+pub use test_modules::test_modules;

@@ -34,7 +34,6 @@ pub struct Results {
 #[derive(Debug, Default)]
 pub struct Capture {
     pub iomem: Vec<iomem::Line>,
-    pub iomem_text: String,
     pub dax: Vec<DaxDevice>,
     pub regions: Vec<RegionState>,
     /// Platform devices `hmem*` and their drivers.
@@ -135,19 +134,24 @@ impl Results {
 
 impl Capture {
     fn read(dir: &Path) -> Result<Self> {
-        let state = fs::read_to_string(dir.join("state"))
-            .with_context(|| format!("{} is incomplete", dir.display()))?;
-        let iomem_text = fs::read_to_string(dir.join("iomem"))
-            .with_context(|| format!("{} is incomplete", dir.display()))?;
+        let read = |name: &str| {
+            fs::read_to_string(dir.join(name))
+                .with_context(|| format!("{} is incomplete", dir.display()))
+        };
+        Self::parse(&read("state")?, &read("iomem")?)
+            .with_context(|| format!("cannot understand {}", dir.display()))
+    }
+
+    /// Parses what the guest's `capture` writes.
+    pub fn parse(state: &str, iomem_text: &str) -> Result<Self> {
         let mut capture = Self {
-            iomem: iomem::parse(&iomem_text)?,
-            iomem_text,
+            iomem: iomem::parse(iomem_text)?,
             ..Self::default()
         };
         for line in state.lines() {
             capture
                 .take(line)
-                .with_context(|| format!("{}: `{line}`", dir.join("state").display()))?;
+                .with_context(|| format!("not a line of a state: `{line}`"))?;
         }
         Ok(capture)
     }

@@ -114,6 +114,19 @@ impl RunDir {
         Ok(())
     }
 
+    /// Puts in modules that steps load by hand.
+    pub fn add_test_modules(&self, built: &Path, names: &[String]) -> Result<()> {
+        let target = self.input().join("modules");
+        fs::create_dir_all(&target)
+            .with_context(|| format!("cannot create {}", target.display()))?;
+        for name in names {
+            let file = format!("{name}.ko");
+            fs::copy(built.join(&file), target.join(&file))
+                .with_context(|| format!("there is no module {name} in tests/modules"))?;
+        }
+        Ok(())
+    }
+
     fn write_step(&self, index: usize, step: &Step, list: &mut String) -> Result<()> {
         let within = step.within;
         let (verb, status, text) = match &step.action {

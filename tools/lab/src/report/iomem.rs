@@ -115,3 +115,77 @@ pub fn compare(lines: &[Line], excerpt: &Excerpt, layout: &Layout) -> Vec<String
     }
     faults
 }
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::*;
+    use crate::scenario::Drivers;
+    use crate::scenario::Scenario;
+
+    const IOMEM: &str = "\
+00001000-0009fbff : System RAM
+110000000-20fffffff : CXL Window 0
+  110000000-12fffffff : Soft Reserved
+    110000000-12fffffff : dax2.0
+      110000000-12fffffff : System RAM (kmem)
+240000000-a3fffffff : PCI Bus 0000:00
+";
+
+    fn differences(excerpt: &str) -> Vec<String> {
+        let text =
+            format!("description = \"x\"\n[[window]]\n[expect]\niomem = \"\"\"\n{excerpt}\"\"\"\n");
+        let scenario = Scenario::parse(Path::new("t.toml"), &text).expect("valid");
+        let expect = scenario.expect(Drivers::Rust).expect("rust");
+        let layout = Layout {
+            windows: vec![(0x1_1000_0000, 4 << 30)],
+        };
+        let lines = parse(IOMEM).expect("iomem");
+        compare(&lines, expect.end.iomem.as_ref().expect("iomem"), &layout)
+    }
+
+    const WINDOW: &str = "W0+0x0-W0+0xffffffff : CXL Window 0\n";
+    const RESERVED: &str = "  W0+0x0-W0+0x1fffffff : Soft Reserved\n";
+    const REST: &str =
+        "    W0+0x0-W0+0x1fffffff : dax*.0\n      W0+0x0-W0+0x1fffffff : System RAM (kmem)\n";
+
+    #[test]
+    fn the_whole_tree_must_be_as_expected() {
+        let none: Vec<String> = Vec::new();
+        assert_eq!(differences(&format!("{WINDOW}{RESERVED}{REST}")), none);
+        assert_eq!(differences("0x1000-0x9fbff : System RAM\n"), none);
+    }
+
+    #[test]
+    fn each_difference_is_told() {
+        let missing = differences(&format!("{WINDOW}{RESERVED}"));
+        assert_eq!(missing.len(), 2, "{missing:?}");
+        assert!(missing[0].contains("unexpected"), "{missing:?}");
+        // One level less deep is another tree.
+        let flat =
+            "  W0+0x0-W0+0x1fffffff : dax*.0\n    W0+0x0-W0+0x1fffffff : System RAM (kmem)\n";
+        let flat = differences(&format!("{WINDOW}{flat}"));
+        assert!(
+            flat[0].contains("found `  W0+0x0-W0+0x1fffffff : Soft Reserved`"),
+            "{flat:?}"
+        );
+        let longer = differences(&format!(
+            "{WINDOW}{RESERVED}{REST}  W0+0x20000000-W0+0x2fffffff : dax9.0\n"
+        ));
+        assert_eq!(
+            longer,
+            ["iomem: `  W0+0x20000000-W0+0x2fffffff : dax9.0` is missing"]
+        );
+        let size = differences(&format!(
+            "{WINDOW}  W0+0x0-W0+0x1ffffffe : Soft Reserved\n{REST}"
+        ));
+        assert_eq!(size.len(), 1);
+    }
+
+    #[test]
+    fn a_tree_that_is_not_at_the_top_is_not_there() {
+        let faults = differences("W0+0x0-W0+0x1fffffff : Soft Reserved\n");
+        assert!(faults[0].contains("no `W0+0x0-W0+0x1fffffff : Soft Reserved` at the top"));
+    }
+}

@@ -8,10 +8,14 @@ mod judge;
 mod log;
 mod ownership;
 mod table;
+#[cfg(test)]
+mod tests;
 
 pub use judge::judge;
 pub use judge::Verdict;
 pub use log::kernel_reports;
+pub use ownership::name as owner_name;
+pub use ownership::usable;
 pub use ownership::Ownership;
 pub use ownership::Part;
 pub use ownership::RangeReport;

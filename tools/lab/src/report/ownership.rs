@@ -11,6 +11,8 @@ use crate::scenario::Owner;
 use crate::scenario::Scenario;
 use crate::scenario::SoftReserved;
 
+/// What x86 adds to and removes from memory.
+const MEMORY_BLOCK: u64 = 128 << 20;
 /// What kmem calls its memory in /proc/iomem.
 const KMEM: &str = "System RAM (kmem)";
 
@@ -107,6 +109,16 @@ impl RangeReport {
         }
         owners
     }
+}
+
+/// Bytes of a range that could be online: what whole memory blocks hold. The rest is what alignment
+/// costs, whoever owns the range.
+pub fn usable(range: &RangeReport) -> u64 {
+    let first = range.start.div_ceil(MEMORY_BLOCK);
+    // Counted so that the last byte of the address space is no special case.
+    let ends_block = range.end % MEMORY_BLOCK == MEMORY_BLOCK - 1;
+    let after_last = range.end / MEMORY_BLOCK + u64::from(ends_block);
+    after_last.saturating_sub(first) * MEMORY_BLOCK
 }
 
 impl Part {

@@ -82,6 +82,12 @@ pub fn scenario(path: &Path, text: &str) -> Result<Scenario, Faults> {
             .iter()
             .map(|name| name.get_ref().clone())
             .collect(),
+        test_modules: raw
+            .modules
+            .test
+            .iter()
+            .map(|name| name.get_ref().clone())
+            .collect(),
         options: raw.modules.options.clone().into_iter().collect(),
         steps,
         allow,

@@ -91,6 +91,8 @@ pub struct Scenario {
     pub kernel_args: Vec<String>,
     /// Modules that only a step can release.
     pub hold: Vec<String>,
+    /// Modules of tests/modules that the steps need.
+    pub test_modules: Vec<String>,
     /// Module options.
     pub options: Vec<(String, String)>,
     /// What is done in the guest.

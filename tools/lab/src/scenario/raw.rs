@@ -197,6 +197,9 @@ pub struct Modules {
     /// Neither udev nor the kernel can load these until a step says `release`.
     #[serde(default)]
     pub hold: Vec<Spanned<String>>,
+    /// Modules of tests/modules that steps load from /lab/in/modules.
+    #[serde(default)]
+    pub test: Vec<Spanned<String>>,
     /// Options by module.
     #[serde(default)]
     pub options: BTreeMap<String, String>,

@@ -1,0 +1,251 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! `lab compare`: every scenario with the C modules and with ours, in one table.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::sync::Mutex;
+use std::sync::PoisonError;
+use std::thread;
+
+use anyhow::Context;
+use anyhow::Result;
+use clap::builder::NonEmptyStringValueParser;
+use clap::Args;
+use comfy_table::presets::ASCII_MARKDOWN;
+use comfy_table::CellAlignment;
+use comfy_table::Table;
+use regex::Regex;
+use serde::Serialize;
+
+use crate::provision::Ctx;
+use crate::report;
+use crate::scenario::Drivers;
+use crate::scenario::Scenario;
+use crate::scenario::MIB;
+use crate::suite::run_scenario;
+use crate::suite::Store;
+
+/// Arguments of `lab compare`.
+#[derive(Args)]
+pub struct Compare {
+    /// Compare only scenarios whose name matches this regular expression
+    #[arg(long, env = "ONLY")]
+    only: Option<String>,
+
+    /// A kernel tree of your own, built with CONFIG_RUST, in place of every flavour
+    #[arg(long, env = "KDIR", value_parser = NonEmptyStringValueParser::new())]
+    kdir: Option<String>,
+
+    /// Seconds until a guest is ended
+    #[arg(long, env = "TIMEOUT")]
+    timeout: Option<u64>,
+
+    /// How many guests run at the same time
+    #[arg(short, long, env = "JOBS", default_value_t = 2)]
+    jobs: usize,
+
+    /// Print the result as JSON
+    #[arg(short = 'J', long)]
+    json: bool,
+}
+
+/// What came out with one set of drivers.
+#[derive(Clone, Debug, Default, Serialize)]
+struct Side {
+    /// Owner of each range, in the order of the scenario.
+    owners: Vec<String>,
+    online_mib: u64,
+    /// What whole memory blocks could hold and is not online.
+    lost_mib: u64,
+    /// What is outside whole memory blocks.
+    #[serde(skip)]
+    unaligned_mib: u64,
+    /// Reports of the kernel.
+    warnings: usize,
+    /// Why there is no result.
+    error: Option<String>,
+}
+
+#[derive(Clone, Debug, Serialize)]
+struct Row {
+    scenario: String,
+    reserved_mib: u64,
+    /// What alignment costs, whoever owns the ranges.
+    unaligned_mib: u64,
+    c: Side,
+    rust: Side,
+}
+
+impl Compare {
+    /// Runs all and prints the table.
+    pub fn run(self, ctx: &Ctx) -> Result<ExitCode> {
+        let only = self.only.as_deref().unwrap_or("");
+        let pattern = Regex::new(only).with_context(|| format!("ONLY={only}"))?;
+        let mut scenarios = Vec::new();
+        for path in Scenario::all(&ctx.repo)? {
+            let scenario = Scenario::load(&ctx.repo, &path.to_string_lossy())?;
+            let comparable =
+                scenario.drivers.contains(&Drivers::C) && !scenario.soft_reserved.is_empty();
+            if comparable && pattern.is_match(&scenario.name) {
+                scenarios.push(scenario);
+            }
+        }
+        let rows = self.rows(ctx, &scenarios);
+        if self.json {
+            println!("{}", serde_json::to_string_pretty(&rows)?);
+        } else {
+            println!("{}", table(&rows));
+        }
+        let failed = rows
+            .iter()
+            .any(|row| row.c.error.is_some() || row.rust.error.is_some());
+        Ok(if failed {
+            ExitCode::FAILURE
+        } else {
+            ExitCode::SUCCESS
+        })
+    }
+
+    fn rows(&self, ctx: &Ctx, scenarios: &[Scenario]) -> Vec<Row> {
+        let store = Store::new(ctx, self.kdir.clone().map(PathBuf::from));
+        let rows: Mutex<Vec<Row>> = Mutex::new(
+            scenarios
+                .iter()
+                .map(|scenario| Row {
+                    scenario: scenario.name.clone(),
+                    reserved_mib: scenario
+                        .soft_reserved
+                        .iter()
+                        .map(|range| range.size)
+                        .sum::<u64>()
+                        / MIB,
+                    unaligned_mib: 0,
+                    c: Side::default(),
+                    rust: Side::default(),
+                })
+                .collect(),
+        );
+        let mut work = Vec::new();
+        for index in (0..scenarios.len()).rev() {
+            work.extend([(index, Drivers::Rust), (index, Drivers::C)]);
+        }
+        let work = Mutex::new(work);
+        let next = || loop {
+            let task = work.lock().unwrap_or_else(PoisonError::into_inner).pop();
+            let Some((index, drivers)) = task else { return };
+            let scenario = &scenarios[index];
+            let side = self.side(ctx, &store, scenario, drivers);
+            eprintln!(
+                "{} ({drivers}): {} MiB online",
+                scenario.name, side.online_mib
+            );
+            let mut rows = rows.lock().unwrap_or_else(PoisonError::into_inner);
+            rows[index].unaligned_mib = rows[index].unaligned_mib.max(side.unaligned_mib);
+            match drivers {
+                Drivers::C => rows[index].c = side,
+                _ => rows[index].rust = side,
+            }
+        };
+        thread::scope(|scope| {
+            for _ in 0..self.jobs.max(1) {
+                scope.spawn(next);
+            }
+        });
+        rows.into_inner().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn side(&self, ctx: &Ctx, store: &Store, scenario: &Scenario, drivers: Drivers) -> Side {
+        let run = match run_scenario(ctx, store, scenario, drivers, self.timeout) {
+            Ok(run) => run,
+            Err(error) => {
+                return Side {
+                    error: Some(format!("{error:#}")),
+                    ..Side::default()
+                }
+            }
+        };
+        let Some(ownership) = &run.verdict.ownership else {
+            return Side {
+                error: Some(format!("no result; see {}", run.log.display())),
+                warnings: run.verdict.reports.len(),
+                ..Side::default()
+            };
+        };
+        let ranges = &ownership.ranges;
+        let online: u64 = ranges.iter().map(|range| range.online()).sum();
+        let usable: u64 = ranges.iter().map(report::usable).sum();
+        Side {
+            owners: ranges
+                .iter()
+                .map(|range| {
+                    let owners = range.owners();
+                    let owners: Vec<&str> = owners.into_iter().map(report::owner_name).collect();
+                    owners.join("+")
+                })
+                .collect(),
+            online_mib: online / MIB,
+            unaligned_mib: (ranges.iter().map(|range| range.size()).sum::<u64>() - usable) / MIB,
+            lost_mib: usable.saturating_sub(online) / MIB,
+            warnings: run.verdict.reports.len(),
+            error: None,
+        }
+    }
+}
+
+fn table(rows: &[Row]) -> Table {
+    let mut table = Table::new();
+    table.load_preset(ASCII_MARKDOWN);
+    table.set_header([
+        "scenario",
+        "reserved MiB",
+        "unaligned MiB",
+        "C: owner",
+        "C: online",
+        "C: lost",
+        "C: warnings",
+        "Rust: owner",
+        "Rust: online",
+        "Rust: lost",
+        "Rust: warnings",
+    ]);
+    let cells = |side: &Side| match &side.error {
+        Some(error) => vec![error.clone(), String::new(), String::new(), String::new()],
+        None => vec![
+            side.owners.join(", "),
+            side.online_mib.to_string(),
+            side.lost_mib.to_string(),
+            side.warnings.to_string(),
+        ],
+    };
+    for row in rows {
+        let mut line = vec![
+            row.scenario.clone(),
+            row.reserved_mib.to_string(),
+            row.unaligned_mib.to_string(),
+        ];
+        line.extend(cells(&row.c));
+        line.extend(cells(&row.rust));
+        table.add_row(line);
+    }
+    let sum = |pick: fn(&Row) -> u64| rows.iter().map(pick).sum::<u64>().to_string();
+    table.add_row([
+        "total".to_owned(),
+        sum(|row| row.reserved_mib),
+        sum(|row| row.unaligned_mib),
+        String::new(),
+        sum(|row| row.c.online_mib),
+        sum(|row| row.c.lost_mib),
+        sum(|row| row.c.warnings as u64),
+        String::new(),
+        sum(|row| row.rust.online_mib),
+        sum(|row| row.rust.lost_mib),
+        sum(|row| row.rust.warnings as u64),
+    ]);
+    for column in [1, 2, 4, 5, 6, 8, 9, 10] {
+        if let Some(column) = table.column_mut(column) {
+            column.set_cell_alignment(CellAlignment::Right);
+        }
+    }
+    table
+}
