@@ -152,6 +152,36 @@ fn a_piece_of_the_ledger_beats_the_record_of_the_whole() {
 }
 
 #[test]
+fn a_ledger_that_others_overtook_gives_way() {
+    let machine = Machine::new("memmap=512M%0x400000000+0xefffffff\n");
+    machine.file(
+        "sys/kernel/debug/dax_hmem/ledger",
+        "range=0x400000000-0x41fffffff node=1 state=hmem reason=no-region dev=hmem.1 errno=0\n",
+    );
+    machine.device("platform", &hmem(1), None);
+    let owner = |map: &Map| map.reserved[0].pieces[0].owner.clone();
+    assert_eq!(owner(&machine.map()), Owner::Nobody);
+    let region = "platform/ACPI0017:00/root0/decoder0.0/region0";
+    machine.device("cxl", region, Some("cxl_region"));
+    for (name, value) in [
+        ("resource", "0x400000000"),
+        ("size", "0x20000000"),
+        ("commit", "1"),
+    ] {
+        machine.file(&format!("sys/devices/{region}/{name}"), value);
+    }
+    machine.device(
+        "cxl",
+        &format!("{region}/dax_region0"),
+        Some("cxl_dax_region"),
+    );
+    let cxl = Owner::Cxl {
+        region: "region0".into(),
+    };
+    assert_eq!(owner(&machine.map()), cxl);
+}
+
+#[test]
 fn the_ledger_says_what_is_undecided() {
     for (word, state, kind) in [
         ("deferred", State::Deferred, Kind::Deferred),

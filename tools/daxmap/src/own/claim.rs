@@ -32,19 +32,30 @@ pub(super) fn claims(map: &Map, range: &Range) -> Vec<Claim> {
     let mut records: Vec<&Record> = map.ledger.iter().flatten().collect();
     // A record for a whole range may stand beside those of its pieces, which know better.
     records.sort_by_key(|r| r.range.len());
-    let (free, decided): (Vec<_>, Vec<_>) = records
+    let (late, decided): (Vec<_>, Vec<_>) = records
         .into_iter()
         .flat_map(|r| from_ledger(map, r))
-        .partition(|c| c.state == Some(State::Free));
+        .partition(|c| is_late(map, c));
     out.extend(decided);
     out.extend(from_dax(map, range));
-    // What dax_hmem let go may have got a region and a dax device since.
-    out.extend(free);
     out.extend(from_hmem(map, range));
     out.extend(from_regions(map, range));
+    out.extend(late);
     out.extend(from_system_ram(map));
     out.retain(|c| c.range.overlaps(range));
     out
+}
+
+/// Whether others may have come after what a record says: the range was let go, or its hmem device was
+/// unbound by hand, which dax_hmem does not see.
+fn is_late(map: &Map, claim: &Claim) -> bool {
+    match &claim.owner {
+        Owner::Hmem { device } => map
+            .hmem
+            .iter()
+            .any(|h| h.name == *device && h.driver.is_none()),
+        _ => claim.state == Some(State::Free),
+    }
 }
 
 fn from_ledger(map: &Map, record: &Record) -> Vec<Claim> {

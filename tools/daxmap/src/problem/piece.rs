@@ -41,7 +41,7 @@ pub(super) fn diagnose(map: &Map, reserved: &Reserved, piece: &Piece) -> Vec<Pro
         (Owner::Nobody, State::Failed) if piece.reason.code == ReasonCode::HmemProbeFailed => {
             hmem_failed(map, piece)
         }
-        (Owner::Nobody, State::Failed) => unserved(piece),
+        (Owner::Nobody, State::Failed) => unserved(map, piece),
         (Owner::Nobody, _) => unowned(map, reserved, piece),
         (Owner::Hmem { .. } | Owner::Cxl { .. }, _) => {
             return join(out, dax::unused(map, piece, lost))
@@ -101,7 +101,8 @@ fn free(map: &Map, piece: &Piece) -> Problem {
 }
 
 /// The ledger's own word on a piece that nobody could serve.
-fn unserved(piece: &Piece) -> Problem {
+fn unserved(map: &Map, piece: &Piece) -> Problem {
+    let here = format!("[mem {}]", piece.range);
     let word = piece.reason.code.word();
     let misaligned = word.starts_with("unaligned") || word == "too-small";
     // A remainder of an alignment is small by nature; a whole range is not.
@@ -121,7 +122,13 @@ fn unserved(piece: &Piece) -> Problem {
         piece.device.clone().unwrap_or_else(|| "dax_hmem".into()),
     )
     .because(format!("nobody serves it: {}", piece.reason.text))
-    .seen(["/sys/kernel/debug/dax_hmem/ledger"]);
+    .seen(["/sys/kernel/debug/dax_hmem/ledger"])
+    .seen(
+        map.log
+            .iter()
+            .filter(|m| m.text.contains(&here))
+            .map(|m| m.stamped()),
+    );
     if misaligned {
         return problem
             .fix(["# have firmware declare ranges that begin and end at 2 MiB boundaries"]);

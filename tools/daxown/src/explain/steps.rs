@@ -41,7 +41,7 @@ impl Step {
 pub fn of_piece(map: &Map, reserved: &Reserved, piece: &Piece) -> Vec<Step> {
     let mut out = vec![firmware(map, reserved), window(map, &piece.range)];
     out.push(regions(map, &piece.range));
-    out.push(decision(map, reserved, piece));
+    out.push(decision(map, piece));
     out.extend(device(map, piece));
     out.push(now(map, piece));
     out
@@ -201,7 +201,7 @@ fn members(region: &Region) -> String {
     format!("{} ({range}, {mode}, {state}{serials})", region.name)
 }
 
-fn decision(map: &Map, reserved: &Reserved, piece: &Piece) -> Step {
+fn decision(map: &Map, piece: &Piece) -> Step {
     let whose = match map.drivers {
         Drivers::Rust => "the Rust dax_hmem decided",
         Drivers::Stock => "concluded from what is there (the stock dax_hmem does not say)",
@@ -224,19 +224,17 @@ fn decision(map: &Map, reserved: &Reserved, piece: &Piece) -> Step {
         Event::Said { device } => device == "hmem_platform.0",
         _ => false,
     }));
-    evidence.retain(|l| !l.contains("[mem ") || names(l, &reserved.range));
+    evidence.retain(|l| names(l, &piece.range));
     Step::new("decision", text, evidence)
 }
 
-/// Whether a log line names an address of the range.
+/// Whether the range that a log line names, `[mem 0x...-0x...`, shares a byte with `range`.
 fn names(line: &str, range: &Range) -> bool {
-    line.split("0x")
-        .skip(1)
-        .filter_map(|t| {
-            let end = t.find(|c: char| !c.is_ascii_hexdigit()).unwrap_or(t.len());
-            u64::from_str_radix(&t[..end], 16).ok()
-        })
-        .any(|address| range.has(address))
+    let named = line.split("[mem ").nth(1).and_then(|rest| {
+        let end = rest.find([']', ' ']).unwrap_or(rest.len());
+        Range::parse(&rest[..end])
+    });
+    named.is_none_or(|r| r.overlaps(range))
 }
 
 /// A ledger record as times and facts.
