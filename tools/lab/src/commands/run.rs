@@ -14,6 +14,7 @@ use indicatif::ProgressBar;
 use serde::Serialize;
 
 use super::GuestOptions;
+use crate::guest::boot;
 use crate::guest::Assets;
 use crate::guest::Boot;
 use crate::guest::LoadedModule;
@@ -66,18 +67,27 @@ impl Run {
         let drivers = self.guest.drivers;
         let kdir = self.guest.kdir.as_deref().map(Path::new);
         let assets = Assets::new(ctx, &scenario.flavor, kdir, drivers)?;
-        let boot = Boot::new(ctx, &assets, &scenario, drivers, self.guest.timeout)?;
         if self.dry_run {
+            let boot = Boot::new(ctx, &assets, &scenario, drivers, self.guest.timeout)?;
             println!("{}", boot.command());
             return Ok(ExitCode::SUCCESS);
-        }
-        if ctx.verbose {
-            eprintln!("{}", boot.command());
         }
         if !self.json {
             println!("{}: {}", scenario.name, scenario.description);
         }
-        let outcome = watch(&boot)?;
+        let spinner = ProgressBar::new_spinner();
+        spinner.enable_steady_tick(Duration::from_millis(200));
+        let show = |boot: &Boot<'_>| {
+            if ctx.verbose {
+                eprintln!("{}", boot.command());
+            }
+            spinner.set_message("booting");
+        };
+        let progress = |text: &str| spinner.set_message(text.to_owned());
+        let timeout = self.guest.timeout;
+        let booted = boot(ctx, &assets, &scenario, drivers, timeout, show, progress);
+        spinner.finish_and_clear();
+        let (boot, outcome) = booted?;
         let verdict = report::judge(&boot, &outcome)?;
         if self.json {
             let json = Json {
@@ -100,16 +110,6 @@ impl Run {
             ExitCode::FAILURE
         })
     }
-}
-
-/// Boots with a line that tells what the guest does.
-fn watch(boot: &Boot<'_>) -> Result<Outcome> {
-    let spinner = ProgressBar::new_spinner();
-    spinner.enable_steady_tick(Duration::from_millis(200));
-    spinner.set_message("booting");
-    let outcome = boot.run(|text| spinner.set_message(text.to_owned()));
-    spinner.finish_and_clear();
-    outcome
 }
 
 fn print(boot: &Boot<'_>, outcome: &Outcome, verdict: &Verdict, wall: Duration) {

@@ -3,6 +3,7 @@
 //! Boots one scenario and sees it to its end.
 
 use std::fs;
+use std::os::unix::process::ExitStatusExt;
 use std::path::Path;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -32,6 +33,8 @@ use crate::scenario::SoftReserved;
 
 /// Seconds for a guest of one boot, and for each further one, on a kernel without checkers.
 const BOOT_SECONDS: u64 = 90;
+/// How often a guest is booted again when QEMU itself crashed.
+const RETRIES: usize = 2;
 /// How much slower a kernel with KASAN and lockdep is.
 const CHECKER_FACTOR: u64 = 4;
 /// x86's COMMAND_LINE_SIZE, with its end.
@@ -108,13 +111,13 @@ impl<'a> Boot<'a> {
             let built = test_modules(ctx, &assets.kernel)?;
             dir.add_test_modules(&built, &scenario.test_modules)?;
         }
-        let cmdline = cmdline(scenario, &layout)?;
+        let cmdline = cmdline(scenario, &layout, assets.accel)?;
         let (kernel_cmdline, stages) = if scenario.needs_firmware() {
             let target = dir.input().join("kernel");
             fs::copy(&assets.kernel.image, &target)
                 .with_context(|| format!("cannot copy {}", assets.kernel.image.display()))?;
             dir.write_input("cmdline", &cmdline)?;
-            (firmware_cmdline(scenario, &layout), 2)
+            (firmware_cmdline(scenario, &layout, assets.accel), 2)
         } else {
             (cmdline, 1)
         };
@@ -218,12 +221,12 @@ impl<'a> Boot<'a> {
 
 /// The command line of the kernel that acts as firmware. It too keeps off the Soft Reserved
 /// ranges in RAM: kexec would put the next kernel there.
-fn firmware_cmdline(scenario: &Scenario, layout: &Layout) -> String {
+fn firmware_cmdline(scenario: &Scenario, layout: &Layout, accel: &str) -> String {
     let mut words = vec!["lab.stage=firmware".to_owned()];
     let in_ram = |range: &&SoftReserved| matches!(range.base, Address::Absolute(_));
     let ranges = scenario.soft_reserved.iter().filter(in_ram);
     words.extend(ranges.map(|range| memmap(range, layout)));
-    join_cmdline(&words)
+    join_cmdline(&words, accel)
 }
 
 /// The kernel parameter that marks a range Soft Reserved.
@@ -233,11 +236,11 @@ fn memmap(range: &SoftReserved, layout: &Layout) -> String {
 }
 
 /// The command line of the kernel under test.
-fn cmdline(scenario: &Scenario, layout: &Layout) -> Result<String> {
+fn cmdline(scenario: &Scenario, layout: &Layout, accel: &str) -> Result<String> {
     let ranges = scenario.soft_reserved.iter();
     let mut words: Vec<String> = ranges.map(|range| memmap(range, layout)).collect();
     words.extend(scenario.kernel_args.iter().cloned());
-    let line = join_cmdline(&words);
+    let line = join_cmdline(&words, accel);
     if line.len() >= COMMAND_LINE_SIZE {
         bail!(
             "{}: the kernel's command line would have {} characters, and x86 takes {}; \
@@ -251,7 +254,7 @@ fn cmdline(scenario: &Scenario, layout: &Layout) -> Result<String> {
 }
 
 /// What every guest gets, then `words`, then what must be last.
-fn join_cmdline(words: &[String]) -> String {
+fn join_cmdline(words: &[String], accel: &str) -> String {
     // Nothing is behind a range without a region in QEMU: only pages that can move may go there,
     // or the kernel would put its own data into the void.
     let common = "console=ttyS0 root=/dev/vda ro panic=-1 log_buf_len=1M loglevel=7 \
@@ -259,6 +262,11 @@ fn join_cmdline(words: &[String]) -> String {
     let init = "init=/bin/sh -- -c \"mount -t 9p -o trans=virtio,version=9p2000.L,ro,cache=loose \
                 lab /mnt && exec /bin/sh /mnt/guest/init\"";
     let mut line = common.to_owned();
+    // QEMU's TCG can abort (iotlb_to_section) when PCI BARs move while a second processor runs.
+    // The guest starts the others once the buses are set up.
+    if accel.starts_with("tcg") {
+        line.push_str(" maxcpus=1");
+    }
     for word in words {
         line.push(' ');
         line.push_str(word);
@@ -272,4 +280,36 @@ fn has_checkers(kernel: &Kernel) -> bool {
     config
         .lines()
         .any(|line| matches!(line, "CONFIG_KASAN=y" | "CONFIG_PROVE_LOCKING=y"))
+}
+
+/// Boots a scenario and sees it to its end. A crash of QEMU says nothing about the guest: it is
+/// told, and the scenario starts over.
+pub fn boot<'a>(
+    ctx: &Ctx,
+    assets: &Assets,
+    scenario: &'a Scenario,
+    drivers: Drivers,
+    timeout: Option<u64>,
+    mut prepare: impl FnMut(&Boot<'a>),
+    mut progress: impl FnMut(&str),
+) -> Result<(Boot<'a>, Outcome)> {
+    let mut tries = 0;
+    loop {
+        let boot = Boot::new(ctx, assets, scenario, drivers, timeout)?;
+        prepare(&boot);
+        let outcome = boot.run(&mut progress)?;
+        let signal = match &outcome.ended {
+            Ended::Exited(status) => status.signal(),
+            Ended::TimedOut(_) => None,
+        };
+        let Some(signal) = signal.filter(|_| tries < RETRIES) else {
+            return Ok((boot, outcome));
+        };
+        tries += 1;
+        eprintln!(
+            "{}: QEMU itself died of signal {signal}, booting again; its log: {}",
+            scenario.name,
+            boot.dir.path().join("qemu.log").display()
+        );
+    }
 }

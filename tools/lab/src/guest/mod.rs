@@ -8,6 +8,7 @@ mod results;
 mod rundir;
 mod test_modules;
 
+pub use boot::boot;
 pub use boot::Assets;
 pub use boot::Boot;
 pub use boot::Outcome;

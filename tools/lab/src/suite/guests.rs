@@ -11,7 +11,7 @@ use anyhow::Result;
 use super::Item;
 use super::Report;
 use super::Store;
-use crate::guest::Boot;
+use crate::guest::boot;
 use crate::guest::Outcome;
 use crate::provision::Ctx;
 use crate::report;
@@ -36,8 +36,7 @@ pub fn run_scenario(
     timeout: Option<u64>,
 ) -> Result<ScenarioRun> {
     let assets = store.get(&scenario.flavor, drivers)?;
-    let boot = Boot::new(ctx, &assets, scenario, drivers, timeout)?;
-    let outcome = boot.run(|_| {})?;
+    let (boot, outcome) = boot(ctx, &assets, scenario, drivers, timeout, |_| {}, |_| {})?;
     let verdict = report::judge(&boot, &outcome)?;
     Ok(ScenarioRun {
         outcome,
