@@ -14,6 +14,7 @@ use anyhow::Context;
 use anyhow::Result;
 
 use super::module_tree;
+use super::selftests;
 use super::test_modules;
 use super::Results;
 use super::RunDir;
@@ -127,6 +128,19 @@ impl<'a> Boot<'a> {
             path,
             writable,
         };
+        let mut shares = vec![
+            share("lab", dir.input(), false),
+            share("lab-modules", tree, false),
+            share("lab-out", dir.output(), true),
+        ];
+        if scenario.selftests().next().is_some() {
+            dir.write_input("selftests", "")?;
+            shares.push(share(
+                "lab-selftests",
+                selftests(ctx, &assets.kernel)?,
+                false,
+            ));
+        }
         let config = VmConfig {
             qemu: assets.qemu.clone(),
             accel: assets.accel,
@@ -134,11 +148,7 @@ impl<'a> Boot<'a> {
             kernel: assets.kernel.image.clone(),
             cmdline: kernel_cmdline,
             rootfs: assets.rootfs.clone(),
-            shares: vec![
-                share("lab", dir.input(), false),
-                share("lab-modules", tree, false),
-                share("lab-out", dir.output(), true),
-            ],
+            shares,
             console: dir.console(),
             interactive: false,
         };
@@ -157,15 +167,6 @@ impl<'a> Boot<'a> {
             config,
             timeout,
         })
-    }
-
-    /// Shares one more directory with the guest, read-only.
-    pub fn share(&mut self, tag: &'static str, path: PathBuf) {
-        self.config.shares.push(Share {
-            tag,
-            path,
-            writable: false,
-        });
     }
 
     /// QEMU's whole command, for people.

@@ -6,6 +6,7 @@ mod boot;
 mod modules;
 mod results;
 mod rundir;
+mod selftests;
 mod test_modules;
 
 pub use boot::boot;
@@ -20,4 +21,6 @@ pub use results::LoadedModule;
 pub use results::RegionState;
 pub use results::Results;
 pub use rundir::RunDir;
+pub use selftests::list as selftest_list;
+pub use selftests::selftests;
 pub use test_modules::test_modules;

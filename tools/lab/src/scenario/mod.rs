@@ -265,6 +265,14 @@ impl Scenario {
         !self.regions.is_empty()
     }
 
+    /// The kselftests that steps run, as `collection:test`.
+    pub fn selftests(&self) -> impl Iterator<Item = &str> {
+        self.steps.iter().filter_map(|step| match &step.action {
+            Action::Selftest(test) => Some(test.as_str()),
+            _ => None,
+        })
+    }
+
     /// Start of a window, counted from the start of the first: QEMU puts them side by side.
     pub fn window_offset(&self, index: usize) -> u64 {
         window_offset(&self.machine.windows, index)

@@ -12,6 +12,8 @@ use super::Item;
 use super::Report;
 use super::Store;
 use crate::guest::boot;
+use crate::guest::selftest_list;
+use crate::guest::selftests;
 use crate::guest::Outcome;
 use crate::provision::Ctx;
 use crate::report;
@@ -54,12 +56,14 @@ pub fn items(ctx: &Ctx, kdir: Option<PathBuf>, timeout: Option<u64>) -> Vec<Item
         Err(error) => return vec![broken("scenarios", format!("{error:#}"))],
     };
     let mut items = Vec::new();
+    let mut selftests = Vec::new();
     for path in paths {
         let name = stem(&path);
         match Scenario::load(&ctx.repo, &path.to_string_lossy()) {
             Err(error) => items.push(broken(&format!("scenario {name}"), format!("{error:#}"))),
             Ok(scenario) => {
                 let scenario = Arc::new(scenario);
+                selftests.extend(scenario.selftests().map(str::to_owned));
                 for &drivers in &scenario.drivers {
                     if scenario.expect(drivers).is_some() {
                         items.push(item(ctx, &store, &scenario, drivers, timeout));
@@ -68,7 +72,29 @@ pub fn items(ctx: &Ctx, kdir: Option<PathBuf>, timeout: Option<u64>) -> Vec<Item
             }
         }
     }
+    items.push(all_selftests(ctx, &store, selftests));
     items
+}
+
+/// Fails for each selftest that no scenario runs.
+fn all_selftests(ctx: &Ctx, store: &Arc<Store>, run: Vec<String>) -> Item {
+    let (ctx, store) = (ctx.clone(), store.clone());
+    Item::new("every selftest is in a scenario", move || {
+        let assets = store.get("base", Drivers::C)?;
+        let installed = selftests(&ctx, &assets.kernel)?;
+        let mut report = Report::default();
+        for test in selftest_list(&installed)? {
+            if run.contains(&test) {
+                report.passed += 1;
+            } else {
+                let fault = "no scenario runs it".to_owned();
+                report
+                    .failed
+                    .push((format!("selftest {test}"), vec![fault]));
+            }
+        }
+        Ok(report)
+    })
 }
 
 fn stem(path: &Path) -> String {
