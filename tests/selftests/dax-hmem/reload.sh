@@ -128,13 +128,14 @@ load_while_waiting() {
 
 unbind_while_waiting() {
 	needs_undecided || return
-	offline && unbind_host && hold_probe || return
+	offline && unbind_host && no_online && hold_probe || return
 	bind_host || return
 	timeout "$TIMEOUT" bash -c "echo hmem_platform.0 >$HOST_DRIVER/unbind" ||
 		fail "unbinding waits for the decision" || return
 	probe_is_held || fail "the probe was not held" || return
 	[ -z "$(hmem_devices)" ] || fail "left: $(hmem_devices)" || return
 	release_probe
+	store $AUTO_ONLINE "$ONLINE_WANTED"
 	bind_host && online_again && comes_back "$TMP/before"
 }
 
@@ -144,9 +145,8 @@ unload_while_waiting() {
 	needs_undecided || return
 	offline && forbid_autoload || return
 	[ -z "${HAD_DAX_CXL:-}" ] || unload dax_cxl || return
-	unload dax_hmem && hold_probe || return
+	unload dax_hmem && no_online && hold_probe || return
 	modprobe dax_hmem && { [ -z "${HAD_DAX_CXL:-}" ] || modprobe dax_cxl; } || return
-	no_online
 	background sh -c "${HAD_DAX_CXL:+rmmod dax_cxl &&} rmmod dax_hmem"
 	rmmod=$PID
 	probe_is_held || fail "the probe was not held" || return
