@@ -13,6 +13,7 @@ use anyhow::bail;
 use anyhow::Context;
 use anyhow::Result;
 
+use super::daxown::daxown;
 use super::module_tree;
 use super::selftests;
 use super::test_modules;
@@ -50,6 +51,8 @@ pub struct Assets {
     pub qemu: PathBuf,
     pub rootfs: PathBuf,
     pub accel: &'static str,
+    /// Our tool for people, to be tried in each guest.
+    pub daxown: PathBuf,
     /// Our modules, if they are to decide.
     pub updates: Option<PathBuf>,
 }
@@ -70,6 +73,7 @@ impl Assets {
         Ok(Self {
             kernel,
             rootfs: provision::rootfs(ctx)?,
+            daxown: daxown(ctx)?,
             qemu,
             accel,
             updates,
@@ -108,6 +112,7 @@ impl<'a> Boot<'a> {
         let layout = Layout::of(&scenario.machine, &assets.qemu, &ctx.cache)?;
         let dir = RunDir::new(&ctx.cache, &format!("{}-{drivers}", scenario.name))?;
         dir.fill(scenario, drivers, &layout)?;
+        dir.add_program(&assets.daxown)?;
         if !scenario.test_modules.is_empty() {
             let built = test_modules(ctx, &assets.kernel)?;
             dir.add_test_modules(&built, &scenario.test_modules)?;

@@ -3,6 +3,7 @@
 //! What a guest is given and what it leaves behind: its shares on the host.
 
 mod boot;
+mod daxown;
 mod modules;
 mod results;
 mod rundir;

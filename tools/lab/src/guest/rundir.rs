@@ -114,6 +114,14 @@ impl RunDir {
         Ok(())
     }
 
+    /// Puts a program into the guest's PATH.
+    pub fn add_program(&self, program: &Path) -> Result<()> {
+        let name = program.file_name().unwrap_or_default();
+        fs::copy(program, self.input().join("guest/bin").join(name))
+            .map(|_| ())
+            .with_context(|| format!("cannot copy {}", program.display()))
+    }
+
     /// Puts in modules that steps load by hand.
     pub fn add_test_modules(&self, built: &Path, names: &[String]) -> Result<()> {
         let target = self.input().join("modules");

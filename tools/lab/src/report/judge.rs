@@ -6,6 +6,7 @@ use std::fs;
 
 use anyhow::Result;
 
+use super::crosscheck;
 use super::iomem;
 use super::log;
 use super::Ownership;
@@ -76,9 +77,19 @@ pub fn judge(boot: &Boot<'_>, outcome: &Outcome) -> Result<Verdict> {
     if let Some(expect) = expect {
         faults.extend(differences(boot.scenario, &boot.layout, expect, results));
     }
-    let ownership = results
+    let mut ownership = results
         .end()
         .map(|end| Ownership::of(boot.scenario, &boot.layout, end));
+    if let Some(ownership) = &mut ownership {
+        ownership.take_reasons(&results.dmesg);
+    }
+    let archive = boot.dir.output().join("capture/end/daxown.tar.gz");
+    if let Some(ownership) = ownership.as_ref().filter(|_| results.complete) {
+        match crosscheck::disagreements(&archive, ownership) {
+            Ok(found) => faults.extend(found),
+            Err(error) => faults.push(format!("{error:#}")),
+        }
+    }
     Ok(Verdict {
         faults,
         reports,

@@ -3,6 +3,7 @@
 //! Judges what a guest left: who owns what, what differs from the scenario, what the kernel
 //! complained about; and shows it.
 
+mod crosscheck;
 pub mod iomem;
 mod judge;
 mod log;

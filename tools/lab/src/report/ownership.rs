@@ -73,6 +73,20 @@ impl Ownership {
         Self { ranges }
     }
 
+    /// Puts the modules' own reasons, from the log, in place of what the topology tells.
+    pub fn take_reasons(&mut self, dmesg: &str) {
+        for range in &mut self.ranges {
+            let address = format!("[mem {:#010x}-{:#010x}]: owner ", range.start, range.end);
+            let last = dmesg
+                .lines()
+                .filter_map(|line| line.split_once(&address))
+                .next_back();
+            if let Some((_, reason)) = last.and_then(|(_, rest)| rest.split_once(": ")) {
+                reason.clone_into(&mut range.reason);
+            }
+        }
+    }
+
     /// The range of that name.
     pub fn range(&self, name: &str) -> Option<&RangeReport> {
         self.ranges.iter().find(|range| range.name == name)

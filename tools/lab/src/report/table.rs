@@ -4,11 +4,12 @@
 
 use comfy_table::presets::UTF8_FULL_CONDENSED;
 use comfy_table::CellAlignment;
+use comfy_table::ContentArrangement;
 use comfy_table::Table;
 
-use super::ownership::name;
 use super::Ownership;
 use crate::machine::Layout;
+use crate::scenario::Owner;
 use crate::scenario::Size;
 use crate::scenario::MIB;
 
@@ -16,8 +17,9 @@ use crate::scenario::MIB;
 pub fn table(ownership: &Ownership, layout: &Layout) -> Table {
     let mut table = Table::new();
     table.load_preset(UTF8_FULL_CONDENSED);
+    table.set_content_arrangement(ContentArrangement::Dynamic);
     table.set_header([
-        "range", "address", "where", "size", "owner", "device", "online", "why",
+        "range", "address", "size", "owner", "device", "online", "why",
     ]);
     for range in &ownership.ranges {
         for (index, part) in range.parts.iter().enumerate() {
@@ -31,22 +33,30 @@ pub fn table(ownership: &Ownership, layout: &Layout) -> Table {
             };
             table.add_row([
                 once(&range.name),
-                format!("{:#x}-{:#x}", part.start, part.end),
-                layout.show(part.start),
+                format!("{}-{}", layout.show(part.start), layout.show(part.end)),
                 Size(part.size()).to_string(),
-                name(part.owner).to_owned(),
+                shown(part.owner).to_owned(),
                 part.device.clone(),
                 format!("{} of {} MiB", part.online / MIB, mib(part.size())),
                 once(&range.reason),
             ]);
         }
     }
-    for index in [3, 6] {
+    for index in [2, 5] {
         if let Some(column) = table.column_mut(index) {
             column.set_cell_alignment(CellAlignment::Right);
         }
     }
     table
+}
+
+/// The owner as the field writes it.
+fn shown(owner: Owner) -> &'static str {
+    match owner {
+        Owner::Cxl => "CXL",
+        Owner::Hmem => "HMEM",
+        Owner::Nobody => "nobody",
+    }
 }
 
 /// MiB, with a fraction only where there is one.

@@ -95,6 +95,18 @@ fn ownership_is_read_from_devices() {
 }
 
 #[test]
+fn the_modules_own_reason_counts() {
+    let capture = Capture::parse(STATE, IOMEM).expect("capture");
+    let mut ownership = Ownership::of(&scenario(SCENARIO), &layout(), &capture);
+    ownership.take_reasons(
+        "[    1.0] hmem_platform hmem_platform.0: [mem 0x110000000-0x14fffffff]: owner HMEM: first\n\
+         [    2.0] hmem_platform hmem_platform.0: [mem 0x110000000-0x14fffffff]: owner HMEM: last: why\n\
+         [    3.0] hmem_platform hmem_platform.0: [mem 0x110000000-0x11fffffff]: owner HMEM: other\n",
+    );
+    assert_eq!(ownership.ranges[0].reason, "last: why");
+}
+
+#[test]
 fn as_expected() {
     assert_eq!(faults(SCENARIO, STATE, DMESG), Vec::<String>::new());
 }
