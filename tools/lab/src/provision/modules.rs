@@ -6,6 +6,7 @@ use std::fs;
 use std::path::Path;
 use std::path::PathBuf;
 use std::process::Command;
+use std::time::Duration;
 
 use anyhow::bail;
 use anyhow::Context;
@@ -83,6 +84,9 @@ fn make(ctx: &Ctx, kernel: &Kernel, objects: &Path, what: &str, args: &[&str]) -
     cmd::run_cmd(ctx, &step, &mut command).map(|_| ())
 }
 
+/// How long installed modules of other sources stay: guests of another checkout may be using them.
+const KEPT: Duration = Duration::from_secs(24 * 60 * 60);
+
 /// Installed modules of older sources go; the objects stay, for a quick next build.
 fn forget_old(dir: &Path) -> Result<()> {
     let Ok(entries) = fs::read_dir(dir) else {
@@ -93,7 +97,10 @@ fn forget_old(dir: &Path) -> Result<()> {
             .with_context(|| format!("cannot list {}", dir.display()))?
             .path();
         let name = path.file_name().and_then(|name| name.to_str());
-        if name.is_some_and(|name| name.starts_with("root-")) {
+        let fresh = fs::metadata(&path)
+            .and_then(|data| data.modified())
+            .is_ok_and(|time| time.elapsed().is_ok_and(|age| age < KEPT));
+        if name.is_some_and(|name| name.starts_with("root-")) && !fresh {
             fs::remove_dir_all(&path)
                 .with_context(|| format!("cannot remove {}", path.display()))?;
         }
