@@ -5,6 +5,7 @@
 #   make run [SCENARIO=<name or file>] [DRIVERS=c] [KDIR=<kernel tree>] [V=1]
 #   make check
 #   make shell [SCENARIO=...]
+#   make compare
 #   make fuzz-layouts [N=300] [SEED=<as printed>]
 #   make deps
 
@@ -16,7 +17,7 @@ lab-vars := V SCENARIO DRIVERS KDIR N SEED ONLY JOBS TIMEOUT
 lab-env = env $(foreach v,$(lab-vars),$(if $(call lab-given,$(v)),,-u $(v))) \
 	$(foreach v,$(lab-vars),$(if $(call lab-given,$(v)),$(v)='$(call lab-given,$(v))'))
 
-.PHONY: run check shell fuzz-layouts deps
+.PHONY: run check shell compare fuzz-layouts deps
 
-run check shell fuzz-layouts deps:
+run check shell compare fuzz-layouts deps:
 	@$(lab-env) $(LAB) $@
