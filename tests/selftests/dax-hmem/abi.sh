@@ -68,9 +68,10 @@ parm_lines() {
 		fail "no parm line of policy: $parms"
 }
 
-license_and_namespace() {
-	[ "$(modinfo -F license dax_hmem)" = "GPL v2" ] || fail "another license" || return
-	contains "$(modinfo -F import_ns dax_hmem)" CXL || fail "no namespace CXL"
+licences() {
+	[ "$(modinfo -F license dax_hmem)" = "GPL v2" ] || fail "dax_hmem has another" || return
+	! modinfo dax_cxl >/dev/null 2>&1 || [ "$(modinfo -F license dax_cxl)" = GPL ] ||
+		fail "dax_cxl has another"
 }
 
 mode_is() {
@@ -195,7 +196,7 @@ run "the aliases of dax_hmem" has_aliases dax_hmem 'platform:hmem*' 'platform:hm
 run "the aliases of dax_cxl" aliases_of_cxl
 run "the aliases of the devices lead to the modules" devices_name_modules
 run "modinfo describes region_idle and policy" parm_lines
-run "licence and symbol namespace" license_and_namespace
+run "the licences are those of the C modules" licences
 run "region_idle has mode 0644" mode_is $PARAMS/region_idle 644
 run "region_idle takes what is a boolean" region_idle_is_bool
 run "region_idle refuses what is none" region_idle_refuses_junk

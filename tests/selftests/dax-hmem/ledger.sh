@@ -13,6 +13,11 @@ lines() {
 	grep -v '^#' "$TMP/ledger"
 }
 
+has_lines() {
+	lines >"$TMP/lines"
+	[ -s "$TMP/lines" ] || fail "the ledger is empty"
+}
+
 reads_the_same() {
 	[ -e "$LEDGER" ] || fail "there is no $LEDGER" || return
 	! store "$LEDGER" x || fail "it can be written" || return
@@ -28,7 +33,7 @@ format() {
 	local line="^range=$hex-$hex node=-?[0-9]+ state=(deferred|cxl|hmem|system-ram|failed|free)"
 	line+=' reason=[a-z]+(-[a-z]+)*( region=region[0-9]+)?( dev=hmem\.[0-9]+)?'
 	line+=' errno=[0-9]+ seen_ns=[0-9]+ decided_ns=[0-9]+ served_ns=[0-9]+$'
-	[ -n "$(lines)" ] || fail "it is empty" || return
+	has_lines || return
 	wrong=$(lines | grep -Evx -e "${line:1:-1}")
 	[ -z "$wrong" ] || fail "$wrong"
 }
@@ -96,7 +101,7 @@ any_dax_in() {
 
 agrees() {
 	local line range first last dev region
-	lines >"$TMP/lines"
+	has_lines || return
 	while read -r line; do
 		range=$(field range "$line")
 		first=${range%-*} last=${range#*-}
@@ -147,7 +152,7 @@ none_missing() {
 # What belongs together: device, error, times, node.
 consistent() {
 	local line dev errno seen decided served now node
-	lines >"$TMP/lines"
+	has_lines || return
 	now=$(awk '{ printf "%d", ($1 + 1) * 1e9 }' /proc/uptime)
 	while read -r line; do
 		dev=$(field dev "$line") errno=$(field errno "$line") node=$(field node "$line")
@@ -251,7 +256,7 @@ released_once_each() {
 }
 
 silent_when_off() {
-	opted_in && needs_tracing || return
+	opted_in && needs_tracing && off_by_default || return
 	echo >$TRACING/trace
 	bind_host && online_again && comes_back "$TMP/before" || return
 	! grep -q 'range=' $TRACING/trace || fail "$(grep -v '^#' $TRACING/trace)"
