@@ -50,7 +50,10 @@ impl Guest {
             layouts.push(layout);
         }
         // The room for ranges is used up before the window that the last one reaches into.
-        if let Some(range) = layouts.last_mut().and_then(|layout| layout.ranges.last_mut()) {
+        if let Some(range) = layouts
+            .last_mut()
+            .and_then(|layout| layout.ranges.last_mut())
+        {
             range.end = range.end.min(WINDOW);
         }
         Self(layouts)

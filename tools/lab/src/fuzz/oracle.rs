@@ -234,7 +234,10 @@ mod tests {
         let ranges = [Span::new(0, G / 2), Span::new(3 * G / 4, G / 2)];
         let found = judge(&[Span::new(0, 2 * G)], &regions, &ranges);
         assert_eq!(found[0].pieces, [(ranges[0], Owner::Cxl)]);
-        assert_eq!(found[1].pieces[0], (Span::new(3 * G / 4, G / 4), Owner::Cxl));
+        assert_eq!(
+            found[1].pieces[0],
+            (Span::new(3 * G / 4, G / 4), Owner::Cxl)
+        );
         assert_eq!(found[1].pieces[1], (Span::new(G, G / 4), Owner::Hmem));
     }
 }
