@@ -5,18 +5,18 @@
 use std::fs;
 use std::os::unix::process::ExitStatusExt;
 use std::path::Path;
-use std::path::PathBuf;
 use std::time::Duration;
 use std::time::Instant;
 
-use anyhow::bail;
 use anyhow::Context;
 use anyhow::Result;
+use rustix::process::Signal;
 
-use super::daxown::daxown;
+use super::cmdline;
 use super::module_tree;
 use super::selftests;
 use super::test_modules;
+use super::Assets;
 use super::Results;
 use super::RunDir;
 use crate::machine;
@@ -25,61 +25,25 @@ use crate::machine::Layout;
 use crate::machine::Share;
 use crate::machine::Vm;
 use crate::machine::VmConfig;
-use crate::provision;
 use crate::provision::Ctx;
 use crate::provision::Kernel;
-use crate::scenario::Address;
 use crate::scenario::Drivers;
 use crate::scenario::Scenario;
-use crate::scenario::SoftReserved;
 
 /// Seconds for a guest of one boot, and for each further one, on a kernel without checkers.
 const BOOT_SECONDS: u64 = 90;
+/// Signals that a program brings upon itself; others are sent by somebody who means it.
+const CRASHES: [i32; 5] = [
+    Signal::ABORT.as_raw(),
+    Signal::BUS.as_raw(),
+    Signal::FPE.as_raw(),
+    Signal::ILL.as_raw(),
+    Signal::SEGV.as_raw(),
+];
 /// How often a guest is booted again when QEMU itself crashed.
 const RETRIES: usize = 2;
 /// How much slower a kernel with KASAN and lockdep is.
 const CHECKER_FACTOR: u64 = 4;
-/// x86's COMMAND_LINE_SIZE, with its end.
-const COMMAND_LINE_SIZE: usize = 2048;
-/// The type of a Soft Reserved entry in the kernel's memory map.
-const SOFT_RESERVED_TYPE: u32 = 0xefff_ffff;
-
-/// What the guests of one kernel share.
-#[derive(Clone, Debug)]
-pub struct Assets {
-    pub kernel: Kernel,
-    pub qemu: PathBuf,
-    pub rootfs: PathBuf,
-    pub accel: &'static str,
-    /// Our tool for people, to be tried in each guest.
-    pub daxown: PathBuf,
-    /// Our modules, if they are to decide.
-    pub updates: Option<PathBuf>,
-}
-
-impl Assets {
-    /// Makes or finds everything, from the flavour or from the caller's own kernel.
-    pub fn new(ctx: &Ctx, flavor: &str, kdir: Option<&Path>, drivers: Drivers) -> Result<Self> {
-        let kernel = match kdir {
-            Some(kdir) => provision::kernel_from_kdir(ctx, kdir)?,
-            None => provision::kernel(ctx, flavor)?,
-        };
-        let updates = match drivers {
-            Drivers::Rust => Some(provision::modules(ctx, &kernel)?),
-            Drivers::C | Drivers::None => None,
-        };
-        let qemu = provision::qemu(ctx)?;
-        let accel = machine::accelerator(&ctx.cache, &qemu, &kernel.image)?;
-        Ok(Self {
-            kernel,
-            rootfs: provision::rootfs(ctx)?,
-            daxown: daxown(ctx)?,
-            qemu,
-            accel,
-            updates,
-        })
-    }
-}
 
 /// One guest to be booted.
 pub struct Boot<'a> {
@@ -117,13 +81,13 @@ impl<'a> Boot<'a> {
             let built = test_modules(ctx, &assets.kernel)?;
             dir.add_test_modules(&built, &scenario.test_modules)?;
         }
-        let cmdline = cmdline(scenario, &layout, assets.accel)?;
+        let cmdline = cmdline::under_test(scenario, &layout, assets.accel)?;
         let (kernel_cmdline, stages) = if scenario.needs_firmware() {
             let target = dir.input().join("kernel");
             fs::copy(&assets.kernel.image, &target)
                 .with_context(|| format!("cannot copy {}", assets.kernel.image.display()))?;
             dir.write_input("cmdline", &cmdline)?;
-            (firmware_cmdline(scenario, &layout, assets.accel), 2)
+            (cmdline::firmware(scenario, &layout, assets.accel), 2)
         } else {
             (cmdline, 1)
         };
@@ -225,61 +189,6 @@ impl<'a> Boot<'a> {
     }
 }
 
-/// The command line of the kernel that acts as firmware. It too keeps off the Soft Reserved
-/// ranges in RAM: kexec would put the next kernel there.
-fn firmware_cmdline(scenario: &Scenario, layout: &Layout, accel: &str) -> String {
-    let mut words = vec!["lab.stage=firmware".to_owned()];
-    let in_ram = |range: &&SoftReserved| matches!(range.base, Address::Absolute(_));
-    let ranges = scenario.soft_reserved.iter().filter(in_ram);
-    words.extend(ranges.map(|range| memmap(range, layout)));
-    join_cmdline(&words, accel)
-}
-
-/// The kernel parameter that marks a range Soft Reserved.
-fn memmap(range: &SoftReserved, layout: &Layout) -> String {
-    let base = layout.resolve(range.base);
-    format!("memmap={:#x}%{base:#x}+{SOFT_RESERVED_TYPE:#x}", range.size)
-}
-
-/// The command line of the kernel under test.
-fn cmdline(scenario: &Scenario, layout: &Layout, accel: &str) -> Result<String> {
-    let ranges = scenario.soft_reserved.iter();
-    let mut words: Vec<String> = ranges.map(|range| memmap(range, layout)).collect();
-    words.extend(scenario.kernel_args.iter().cloned());
-    let line = join_cmdline(&words, accel);
-    if line.len() >= COMMAND_LINE_SIZE {
-        bail!(
-            "{}: the kernel's command line would have {} characters, and x86 takes {}; \
-             use fewer Soft Reserved ranges or parameters",
-            scenario.path.display(),
-            line.len(),
-            COMMAND_LINE_SIZE - 1
-        );
-    }
-    Ok(line)
-}
-
-/// What every guest gets, then `words`, then what must be last.
-fn join_cmdline(words: &[String], accel: &str) -> String {
-    // Nothing is behind a range without a region in QEMU: only pages that can move may go there,
-    // or the kernel would put its own data into the void.
-    let common = "console=ttyS0 root=/dev/vda ro panic=-1 log_buf_len=1M loglevel=7 \
-                  memhp_default_state=online_movable";
-    let init = "init=/bin/sh -- -c \"mount -t 9p -o trans=virtio,version=9p2000.L,ro,cache=loose \
-                lab /mnt && exec /bin/sh /mnt/guest/init\"";
-    let mut line = common.to_owned();
-    // QEMU's TCG can abort (iotlb_to_section) when PCI BARs move while a second processor runs.
-    // The guest starts the others once the buses are set up.
-    if accel.starts_with("tcg") {
-        line.push_str(" maxcpus=1");
-    }
-    for word in words {
-        line.push(' ');
-        line.push_str(word);
-    }
-    format!("{line} {init}")
-}
-
 /// Kernels with KASAN or lockdep need more time.
 fn has_checkers(kernel: &Kernel) -> bool {
     let config = fs::read_to_string(kernel.kdir.join(".config")).unwrap_or_default();
@@ -305,7 +214,7 @@ pub fn boot<'a>(
         prepare(&boot);
         let outcome = boot.run(&mut progress)?;
         let signal = match &outcome.ended {
-            Ended::Exited(status) => status.signal(),
+            Ended::Exited(status) => status.signal().filter(|signal| CRASHES.contains(signal)),
             Ended::TimedOut(_) => None,
         };
         let Some(signal) = signal.filter(|_| tries < RETRIES) else {

@@ -2,7 +2,9 @@
 
 //! What a guest is given and what it leaves behind: its shares on the host.
 
+mod assets;
 mod boot;
+mod cmdline;
 mod daxown;
 mod modules;
 mod results;
@@ -10,8 +12,8 @@ mod rundir;
 mod selftests;
 mod test_modules;
 
+pub use assets::Assets;
 pub use boot::boot;
-pub use boot::Assets;
 pub use boot::Boot;
 pub use boot::Outcome;
 pub use modules::module_tree;

@@ -4,6 +4,7 @@
 //! complained about; and shows it.
 
 mod crosscheck;
+mod differences;
 pub mod iomem;
 mod judge;
 mod log;

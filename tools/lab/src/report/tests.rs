@@ -4,7 +4,7 @@
 
 use std::path::Path;
 
-use super::judge::differences;
+use super::differences::differences;
 use super::ownership::name;
 use super::Ownership;
 use crate::guest::Capture;

@@ -18,21 +18,23 @@ use serde::Deserialize;
 use serde::Serialize;
 
 mod check;
+mod excerpt;
 mod expect;
 mod fault;
 mod hardware;
 mod names;
-mod ranges;
 mod raw;
+mod regions;
+mod reserved;
 mod size;
 #[cfg(test)]
 mod tests;
 
+pub use excerpt::Excerpt;
+pub use excerpt::ExcerptLine;
+pub use excerpt::ExcerptPlace;
 pub use expect::Allowed;
 pub use expect::DaxExpect;
-pub use expect::Excerpt;
-pub use expect::ExcerptLine;
-pub use expect::ExcerptPlace;
 pub use expect::Expect;
 pub use expect::PieceExpect;
 pub use expect::RangeExpect;

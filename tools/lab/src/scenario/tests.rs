@@ -155,7 +155,7 @@ fn semantic_faults_are_refused_with_their_line() {
         (
             "at = \"window0+0\"",
             "at = \"window0+1M\"",
-            "multiple of 256M",
+            "starts at a multiple of 512M",
         ),
         ("at = \"window0+0\"", "at = \"0x1000\"", "lies in a window"),
         (

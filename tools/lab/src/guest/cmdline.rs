@@ -1,0 +1,71 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The command lines of the guest's kernels.
+
+use anyhow::bail;
+use anyhow::Result;
+
+use crate::machine::Layout;
+use crate::scenario::Address;
+use crate::scenario::Scenario;
+use crate::scenario::SoftReserved;
+
+/// x86's COMMAND_LINE_SIZE, with its end.
+const COMMAND_LINE_SIZE: usize = 2048;
+/// The type of a Soft Reserved entry in the kernel's memory map.
+const SOFT_RESERVED_TYPE: u32 = 0xefff_ffff;
+
+/// The command line of the kernel that acts as firmware. It too keeps off the Soft Reserved
+/// ranges in RAM: kexec would put the next kernel there.
+pub fn firmware(scenario: &Scenario, layout: &Layout, accel: &str) -> String {
+    let mut words = vec!["lab.stage=firmware".to_owned()];
+    let in_ram = |range: &&SoftReserved| matches!(range.base, Address::Absolute(_));
+    let ranges = scenario.soft_reserved.iter().filter(in_ram);
+    words.extend(ranges.map(|range| memmap(range, layout)));
+    join(&words, accel)
+}
+
+/// The kernel parameter that marks a range Soft Reserved.
+fn memmap(range: &SoftReserved, layout: &Layout) -> String {
+    let base = layout.resolve(range.base);
+    format!("memmap={:#x}%{base:#x}+{SOFT_RESERVED_TYPE:#x}", range.size)
+}
+
+/// The command line of the kernel under test.
+pub fn under_test(scenario: &Scenario, layout: &Layout, accel: &str) -> Result<String> {
+    let ranges = scenario.soft_reserved.iter();
+    let mut words: Vec<String> = ranges.map(|range| memmap(range, layout)).collect();
+    words.extend(scenario.kernel_args.iter().cloned());
+    let line = join(&words, accel);
+    if line.len() >= COMMAND_LINE_SIZE {
+        bail!(
+            "{}: the kernel's command line would have {} characters, and x86 takes {}; \
+             use fewer Soft Reserved ranges or parameters",
+            scenario.path.display(),
+            line.len(),
+            COMMAND_LINE_SIZE - 1
+        );
+    }
+    Ok(line)
+}
+
+/// What every guest gets, then `words`, then what must be last.
+fn join(words: &[String], accel: &str) -> String {
+    // Nothing is behind a range without a region in QEMU: only pages that can move may go there,
+    // or the kernel would put its own data into the void.
+    let common = "console=ttyS0 root=/dev/vda ro panic=-1 log_buf_len=1M loglevel=7 \
+                  memhp_default_state=online_movable";
+    let init = "init=/bin/sh -- -c \"mount -t 9p -o trans=virtio,version=9p2000.L,ro,cache=loose \
+                lab /mnt && exec /bin/sh /mnt/guest/init\"";
+    let mut line = common.to_owned();
+    // QEMU's TCG can abort (iotlb_to_section) when PCI BARs move while a second processor runs.
+    // The guest starts the others once the buses are set up.
+    if accel.starts_with("tcg") {
+        line.push_str(" maxcpus=1");
+    }
+    for word in words {
+        line.push(' ');
+        line.push_str(word);
+    }
+    format!("{line} {init}")
+}
