@@ -172,6 +172,29 @@ impl Ledger {
         self.add(Step::Released, entry);
     }
 
+    /// Notes which of the pieces that regions took along are CXL's again, and which no longer;
+    /// `cover` tells the region that covers a range.
+    pub(crate) fn follow(&mut self, cover: impl Fn(&Range) -> Option<c_int>) {
+        for entry in self.entries.iter_mut() {
+            let was_cxls = entry.state == c"cxl" && entry.reason == c"came-back";
+            if entry.reason != c"region-torn-down" && !was_cxls {
+                continue;
+            }
+            match cover(&entry.range) {
+                Some(region) if !was_cxls => {
+                    entry.state = c"cxl";
+                    entry.reason = c"came-back";
+                    entry.region = Some(region);
+                }
+                None if was_cxls => {
+                    entry.state = c"free";
+                    entry.reason = c"region-torn-down";
+                }
+                _ => {}
+            }
+        }
+    }
+
     /// Whether the range stands as `state`.
     pub(crate) fn is(&self, state: &'static CStr) -> bool {
         self.entries.first().is_some_and(|e| e.state == state)

@@ -220,6 +220,13 @@ impl Record {
         if self.release_left(host, regions) {
             self.register(host, regions);
         }
+        if self.state == State::Hmem {
+            let committed = regions.committed();
+            self.ledger.follow(|range| match committed.cover(range) {
+                Coverage::Full { region, .. } => Some(region),
+                Coverage::Part { .. } | Coverage::None => None,
+            });
+        }
         for served in &mut self.served {
             let new = regions
                 .below(&served.range)
