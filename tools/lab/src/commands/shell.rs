@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! `lab shell`: a guest of a scenario on this terminal, or one command in it.
+//! `lab shell`: a guest of a scenario on this terminal, or one command in such a guest.
 
 use std::io;
 use std::io::IsTerminal;
@@ -14,11 +14,18 @@ use clap::Args;
 use rustix::termios;
 
 use super::GuestOptions;
+use crate::guest::boot;
 use crate::guest::Assets;
 use crate::guest::Boot;
 use crate::machine::Ended;
 use crate::provision::Ctx;
+use crate::scenario::Action;
+use crate::scenario::Drivers;
 use crate::scenario::Scenario;
+use crate::scenario::Step;
+
+/// Seconds for the command of `--command`.
+const COMMAND_SECONDS: u64 = 600;
 
 /// Arguments of `lab shell`.
 #[derive(Args)]
@@ -30,6 +37,10 @@ pub struct Shell {
     #[command(flatten)]
     guest: GuestOptions,
 
+    /// Run this in bash, print what it says, and power off; needs no terminal
+    #[arg(short, long, value_name = "TEXT")]
+    command: Option<String>,
+
     /// Print QEMU's command line and boot nothing
     #[arg(long)]
     dry_run: bool,
@@ -38,13 +49,18 @@ pub struct Shell {
 impl Shell {
     /// Boots without the scenario's steps and hands over the terminal.
     pub fn run(self, ctx: &Ctx) -> Result<ExitCode> {
-        let scenario = Scenario::load(&ctx.repo, &self.scenario)?;
+        let mut scenario = Scenario::load(&ctx.repo, &self.scenario)?;
         let drivers = self.guest.drivers;
-        if !self.dry_run && !io::stdin().is_terminal() {
-            bail!("`lab shell` needs a terminal; `lab run FILE` runs the steps of a scenario");
+        if !self.dry_run && self.command.is_none() && !io::stdin().is_terminal() {
+            bail!("a shell needs a terminal; `lab shell --command TEXT` does not");
         }
         let kdir = self.guest.kdir.as_deref().map(Path::new);
         let assets = Assets::new(ctx, &scenario.flavor, kdir, drivers)?;
+        scenario.steps.clear();
+        if let Some(text) = self.command {
+            scenario.steps.push(command_step(text));
+            return run_command(ctx, &assets, &scenario, drivers, self.guest.timeout);
+        }
         let mut boot = Boot::new(ctx, &assets, &scenario, drivers, self.guest.timeout)?;
         if self.dry_run || ctx.verbose {
             eprintln!("{}", boot.command());
@@ -74,6 +90,39 @@ impl Shell {
             Ended::TimedOut(_) => bail!("the guest was ended"),
         }
     }
+}
+
+fn command_step(text: String) -> Step {
+    Step {
+        name: "command".to_owned(),
+        action: Action::Run(text, 0),
+        within: COMMAND_SECONDS,
+        ktap: None,
+        only: None,
+    }
+}
+
+fn run_command(
+    ctx: &Ctx,
+    assets: &Assets,
+    scenario: &Scenario,
+    drivers: Drivers,
+    timeout: Option<u64>,
+) -> Result<ExitCode> {
+    let (boot, outcome) = boot(ctx, assets, scenario, drivers, timeout, |_| {}, |_| {})?;
+    let log = outcome.results.step_logs.get(&0);
+    print!("{}", log.map_or("", String::as_str));
+    let trouble = outcome.results.failed.or(outcome.trouble);
+    if trouble.is_none() && outcome.results.complete {
+        return Ok(ExitCode::SUCCESS);
+    }
+    bail!(
+        "{}; see {}",
+        trouble
+            .as_deref()
+            .unwrap_or("the guest did not come to its end"),
+        boot.dir.path().display()
+    )
 }
 
 fn motd(scenario: &Scenario) -> String {

@@ -2,6 +2,7 @@
 
 //! What guests are made of, apart from their scenario.
 
+use std::fs;
 use std::path::Path;
 use std::path::PathBuf;
 
@@ -48,5 +49,28 @@ impl Assets {
             accel,
             updates,
         })
+    }
+
+    /// Timer interrupts a second of the kernel.
+    pub fn config_hz(&self) -> u64 {
+        let config = self.config();
+        let hz = config
+            .lines()
+            .find_map(|line| line.strip_prefix("CONFIG_HZ="));
+        hz.and_then(|hz| hz.parse().ok())
+            .filter(|&hz| hz > 0)
+            .unwrap_or(1000)
+    }
+
+    /// True if the kernel has checkers that make it several times slower.
+    pub fn has_checkers(&self) -> bool {
+        self.config()
+            .lines()
+            .any(|line| matches!(line, "CONFIG_KASAN=y" | "CONFIG_PROVE_LOCKING=y"))
+    }
+
+    /// The kernel's configuration, empty if it cannot be read.
+    fn config(&self) -> String {
+        fs::read_to_string(self.kernel.kdir.join(".config")).unwrap_or_default()
     }
 }

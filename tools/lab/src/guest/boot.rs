@@ -26,7 +26,6 @@ use crate::machine::Share;
 use crate::machine::Vm;
 use crate::machine::VmConfig;
 use crate::provision::Ctx;
-use crate::provision::Kernel;
 use crate::scenario::Drivers;
 use crate::scenario::Scenario;
 
@@ -81,13 +80,13 @@ impl<'a> Boot<'a> {
             let built = test_modules(ctx, &assets.kernel)?;
             dir.add_test_modules(&built, &scenario.test_modules)?;
         }
-        let cmdline = cmdline::under_test(scenario, &layout, assets.accel)?;
+        let cmdline = cmdline::under_test(scenario, &layout, assets)?;
         let (kernel_cmdline, stages) = if scenario.needs_firmware() {
             let target = dir.input().join("kernel");
             fs::copy(&assets.kernel.image, &target)
                 .with_context(|| format!("cannot copy {}", assets.kernel.image.display()))?;
             dir.write_input("cmdline", &cmdline)?;
-            (cmdline::firmware(scenario, &layout, assets.accel), 2)
+            (cmdline::firmware(scenario, &layout, assets), 2)
         } else {
             (cmdline, 1)
         };
@@ -121,7 +120,7 @@ impl<'a> Boot<'a> {
             console: dir.console(),
             interactive: false,
         };
-        let factor = if has_checkers(&assets.kernel) {
+        let factor = if assets.has_checkers() {
             CHECKER_FACTOR
         } else {
             1
@@ -147,8 +146,10 @@ impl<'a> Boot<'a> {
     pub fn run(self: &Boot<'a>, mut progress: impl FnMut(&str)) -> Result<Outcome> {
         let start = Instant::now();
         let mut trouble = None;
+        let mut timeline = String::new();
         let vm = Vm::start(&self.config, Vm::sockets()?)?;
         let ended = vm.run(Some(self.timeout), |line, qmp| {
+            timeline.push_str(&format!("{:8.3} {line}\n", start.elapsed().as_secs_f64()));
             let (word, rest) = line.split_once(' ').unwrap_or((line, ""));
             match word {
                 "stage" => progress(rest),
@@ -159,6 +160,8 @@ impl<'a> Boot<'a> {
             }
             None
         })?;
+        let path = self.dir.path().join("timeline");
+        fs::write(&path, timeline).with_context(|| format!("cannot write {}", path.display()))?;
         Ok(Outcome {
             ended,
             results: Results::read(&self.dir.output())?,
@@ -174,7 +177,13 @@ impl<'a> Boot<'a> {
         self.dir.write_input("motd", motd)?;
         self.config.interactive = true;
         let vm = Vm::start(&self.config, Vm::sockets()?)?;
-        vm.run(None, |_, _| None)
+        // The terminal is QEMU's by now, in raw mode.
+        vm.run(None, |line, _| {
+            if let Some(stage) = line.strip_prefix("stage ") {
+                eprint!("[{stage}]\r\n");
+            }
+            None
+        })
     }
 
     fn qmp(&self, number: &str, socket: &Path) -> String {
@@ -187,14 +196,6 @@ impl<'a> Boot<'a> {
             Err(error) => format!("{error:#}").replace('\n', " "),
         }
     }
-}
-
-/// Kernels with KASAN or lockdep need more time.
-fn has_checkers(kernel: &Kernel) -> bool {
-    let config = fs::read_to_string(kernel.kdir.join(".config")).unwrap_or_default();
-    config
-        .lines()
-        .any(|line| matches!(line, "CONFIG_KASAN=y" | "CONFIG_PROVE_LOCKING=y"))
 }
 
 /// Boots a scenario and sees it to its end. A crash of QEMU says nothing about the guest: it is

@@ -5,6 +5,7 @@
 use anyhow::bail;
 use anyhow::Result;
 
+use super::Assets;
 use crate::machine::Layout;
 use crate::scenario::Address;
 use crate::scenario::Scenario;
@@ -15,14 +16,17 @@ const COMMAND_LINE_SIZE: usize = 2048;
 /// The type of a Soft Reserved entry in the kernel's memory map.
 const SOFT_RESERVED_TYPE: u32 = 0xefff_ffff;
 
+/// Cycles a second of a fast processor.
+const FASTEST_HZ: u64 = 5_000_000_000;
+
 /// The command line of the kernel that acts as firmware. It too keeps off the Soft Reserved
 /// ranges in RAM: kexec would put the next kernel there.
-pub fn firmware(scenario: &Scenario, layout: &Layout, accel: &str) -> String {
+pub fn firmware(scenario: &Scenario, layout: &Layout, assets: &Assets) -> String {
     let mut words = vec!["lab.stage=firmware".to_owned()];
     let in_ram = |range: &&SoftReserved| matches!(range.base, Address::Absolute(_));
     let ranges = scenario.soft_reserved.iter().filter(in_ram);
     words.extend(ranges.map(|range| memmap(range, layout)));
-    join(&words, accel)
+    join(&words, assets)
 }
 
 /// The kernel parameter that marks a range Soft Reserved.
@@ -32,11 +36,11 @@ fn memmap(range: &SoftReserved, layout: &Layout) -> String {
 }
 
 /// The command line of the kernel under test.
-pub fn under_test(scenario: &Scenario, layout: &Layout, accel: &str) -> Result<String> {
+pub fn under_test(scenario: &Scenario, layout: &Layout, assets: &Assets) -> Result<String> {
     let ranges = scenario.soft_reserved.iter();
     let mut words: Vec<String> = ranges.map(|range| memmap(range, layout)).collect();
     words.extend(scenario.kernel_args.iter().cloned());
-    let line = join(&words, accel);
+    let line = join(&words, assets);
     if line.len() >= COMMAND_LINE_SIZE {
         bail!(
             "{}: the kernel's command line would have {} characters, and x86 takes {}; \
@@ -50,7 +54,7 @@ pub fn under_test(scenario: &Scenario, layout: &Layout, accel: &str) -> Result<S
 }
 
 /// What every guest gets, then `words`, then what must be last.
-fn join(words: &[String], accel: &str) -> String {
+fn join(words: &[String], assets: &Assets) -> String {
     // Nothing is behind a range without a region in QEMU: only pages that can move may go there,
     // or the kernel would put its own data into the void.
     let common = "console=ttyS0 root=/dev/vda ro panic=-1 log_buf_len=1M loglevel=7 \
@@ -58,10 +62,12 @@ fn join(words: &[String], accel: &str) -> String {
     let init = "init=/bin/sh -- -c \"mount -t 9p -o trans=virtio,version=9p2000.L,ro,cache=loose \
                 lab /mnt && exec /bin/sh /mnt/guest/init\"";
     let mut line = common.to_owned();
-    // QEMU's TCG can abort (iotlb_to_section) when PCI BARs move while a second processor runs.
-    // The guest starts the others once the buses are set up.
-    if accel.starts_with("tcg") {
-        line.push_str(" maxcpus=1");
+    if assets.accel.starts_with("tcg") {
+        // TCG can abort (iotlb_to_section) when PCI BARs move while a second processor runs: the
+        // guest starts the others once the buses are set up. Each would then measure its speed for
+        // seconds, so they are told one; too high only makes the kernel's shortest waits longer.
+        let lpj = FASTEST_HZ / assets.config_hz();
+        line.push_str(&format!(" maxcpus=1 lpj={lpj}"));
     }
     for word in words {
         line.push(' ');
