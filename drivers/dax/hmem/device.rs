@@ -17,14 +17,17 @@ pub(crate) struct Hmem;
 impl HmemDriver for Hmem {
     /// Claims the memory of the device as a dax region and creates its first dax device.
     ///
-    /// Fails with `EBUSY` where a CXL region has the range, with `EINVAL` for a range that is not
-    /// aligned, with `ENOMEM` without memory. Each is logged with its cause.
+    /// Fails with `EBUSY` where a CXL region has the range, or is being torn down below it, with
+    /// `EINVAL` for a range that is not aligned, with `ENOMEM` without memory. Each is logged with
+    /// its cause.
     fn probe(parent: &dax::Parent<'_>, id: c_int, memory: &Memory) -> Result {
         let dev = parent.device();
         let range = memory.range;
         let idle: bool = params::REGION_IDLE.get();
 
-        regions::depend(dev, &range);
+        regions::depend(dev, &range).inspect_err(|_| {
+            dev_info!(dev, "{}: a CXL region below it is being torn down\n", range);
+        })?;
 
         let region = dax::Region::alloc(
             parent,

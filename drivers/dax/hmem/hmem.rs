@@ -28,6 +28,12 @@ pub mod clock;
 #[cfg(CONFIG_DEV_DAX_CXL)]
 #[path = "../../../rust/cxl_bus.rs"]
 pub mod cxl_bus;
+#[cfg(CONFIG_DEV_DAX_CXL)]
+#[path = "../../../rust/cxl_links.rs"]
+pub mod cxl_links;
+#[cfg(CONFIG_DEV_DAX_CXL)]
+#[path = "../../../rust/cxl_listener.rs"]
+pub mod cxl_listener;
 #[path = "../../../rust/dax.rs"]
 pub mod dax;
 #[path = "../../../rust/hmem_device.rs"]
@@ -48,6 +54,8 @@ pub mod ownership;
 pub mod param;
 #[path = "../../../rust/probing.rs"]
 pub mod probing;
+#[path = "../../../rust/synchronous.rs"]
+pub mod synchronous;
 #[path = "../../../rust/trace.rs"]
 pub mod trace;
 #[path = "../../../rust/workqueue.rs"]

@@ -21,7 +21,12 @@
 //!   their device locks, those of the DAX core and of memory hotplug. Taken by the decision, and
 //!   when the device is bound and unbound. Never by the notifier of the CXL bus: that runs inside
 //!   a lock that the coming and going of devices takes as well.
-//! - `gate` is the innermost lock; nothing is called under it.
+//! - `gate` and `departed` are the innermost locks. Nothing but the allocator is called under them.
+//!
+//! The lock of a region's device is taken under `records`, when an `hmem` device is made to depend
+//! on it. Whoever holds it binds or unbinds a region, and waits for nothing that needs `records`:
+//! what he tells the notifier is only noted, and the devices of HMEM that depend on the region are
+//! unbound before, without that lock.
 
 use crate::{
     attribute::{
@@ -29,9 +34,22 @@ use crate::{
         Show, //
     },
     hmem_queues::Queues,
+    ownership::{
+        Extent,
+        Policy, //
+    },
+    params,
     probing,
-    record::Record,
+    record::{
+        Decided,
+        Record, //
+    },
     regions::Regions, //
+};
+#[cfg(CONFIG_DEV_DAX_CXL)]
+use crate::{
+    cxl_bus::Sighting,
+    cxl_listener::RegionEvents, //
 };
 use core::sync::atomic::{
     AtomicBool,
@@ -74,6 +92,9 @@ pub(crate) struct Host {
     gate: Mutex<Gate>,
     #[pin]
     news: CondVar,
+    /// Regions that have gone and that no decision has followed yet.
+    #[pin]
+    departed: Mutex<KVec<Extent>>,
     #[pin]
     decision: Work<Host>,
     #[pin]
@@ -85,6 +106,8 @@ pub(crate) struct Host {
 struct Gate {
     /// The device is being unbound; no work item may be queued any more.
     stopping: bool,
+    /// The ranges are there. News of the CXL bus may come earlier, when nothing can be decided.
+    started: bool,
     /// Device probing has settled.
     settled: bool,
     /// Counts changes on the CXL bus.
@@ -109,6 +132,7 @@ impl Host {
             records <- new_mutex!(KVec::new(), "dax_hmem::records"),
             gate <- new_mutex!(Gate::default(), "dax_hmem::gate"),
             news <- new_condvar!("dax_hmem::news"),
+            departed <- new_mutex!(KVec::new(), "dax_hmem::departed"),
             decision <- new_work!("dax_hmem::decision"),
             settling <- new_work!("dax_hmem::settling"),
         })
@@ -129,12 +153,16 @@ impl Host {
                 }
             }
         }
+        this.update(|gate| {
+            gate.started = true;
+            gate.settled |= !waiting;
+        });
+        // Also when all is decided: regions may have come or gone since the ranges were found.
+        Self::queue_decision(this);
         if waiting {
-            Self::queue_decision(this);
             // Fails only if it is queued already, and nobody else queues it.
             let _ = this.queues.settling.enqueue::<_, SETTLING>(this.clone());
         } else {
-            this.update(|gate| gate.settled = true);
             this.decided();
         }
     }
@@ -174,6 +202,19 @@ impl Host {
         gate
     }
 
+    /// Remembers a region that has gone for the next decision.
+    fn note_departed(&self, region: &Extent) {
+        if self.departed.lock().push(*region, GFP_KERNEL).is_err() {
+            dev_warn!(
+                self.device,
+                "{}: no memory to follow region{}; bind {} anew\n",
+                region.range,
+                region.region,
+                self.device.name()
+            );
+        }
+    }
+
     fn queue_decision(this: &Arc<Self>) {
         // Fails only if it is queued already and has not begun, which is as good.
         let _ = this.queues.decisions.enqueue::<_, 0>(this.clone());
@@ -181,11 +222,18 @@ impl Host {
 
     /// Decides what can be decided now. Returns whether ranges remain undecided.
     fn decide(&self, gate: &Gate) -> bool {
+        // Before the look at the bus: what goes after it is for the next decision.
+        let departed = core::mem::take(&mut *self.departed.lock());
         let mut regions = match Regions::collect() {
             Ok(regions) => regions,
-            // There will be news: probing settles at some time.
-            Err(_) if !gate.settled => return true,
             Err(e) => {
+                for region in &departed {
+                    self.note_departed(region);
+                }
+                // There will be news: probing settles at some time.
+                if !gate.settled {
+                    return true;
+                }
                 for record in self.records.lock().iter_mut() {
                     record.fail(&self.device, e);
                 }
@@ -193,18 +241,31 @@ impl Host {
             }
         };
         let mut waiting = false;
-        let mut records = self.records.lock();
+        let mut left_to_cxl = false;
+        let split = params::POLICY.get() == Policy::Split;
+        {
+            let mut records = self.records.lock();
 
-        // What is CXL's comes first: HMEM must not take a region for one range that CXL needs for
-        // another.
-        for record in records.iter() {
-            if record.is_cxls(&regions) {
-                regions.hold(record.range());
+            // What is CXL's comes first: HMEM must not take a region for one range that CXL needs
+            // for another.
+            for record in records.iter() {
+                if record.is_cxls(&regions) {
+                    regions.hold(record.range());
+                }
+            }
+            for record in records.iter_mut() {
+                record.follow(&self.device, &regions, &departed);
+                match record.decide(&self.device, &regions, gate.settled) {
+                    Decided::Not => waiting = true,
+                    Decided::Cxl => left_to_cxl = true,
+                    Decided::Hmem => left_to_cxl |= split,
+                    Decided::Before => {}
+                }
             }
         }
-        for record in records.iter_mut() {
-            record.follow(&self.device, &regions);
-            waiting |= record.decide(&self.device, &regions, gate.settled);
+        if left_to_cxl {
+            // Not under the lock: the probe may bring memory online, which takes its time.
+            regions.offer_again(split);
         }
         waiting
     }
@@ -217,7 +278,7 @@ impl WorkItem for Host {
     fn run(this: Arc<Self>) {
         loop {
             let gate = *this.gate.lock();
-            if gate.stopping {
+            if gate.stopping || !gate.started {
                 return;
             }
             if !this.decide(&gate) {
@@ -274,10 +335,13 @@ impl debugfs::Writer for LedgerFile {
 }
 
 #[cfg(CONFIG_DEV_DAX_CXL)]
-impl crate::cxl_bus::RegionEvents for Host {
+impl RegionEvents for Host {
     /// Decides what is undecided, and follows the regions below what is served. A decision that
     /// waits wakes up; if none does, one more run is queued.
-    fn regions_changed(this: &Arc<Self>) {
+    fn regions_changed(this: &Arc<Self>, gone: Option<&Sighting>) {
+        if let Some((range, region)) = gone.and_then(|seen| Some((seen.range?, seen.region))) {
+            this.note_departed(&Extent { range, region });
+        }
         let gate = this.update(|gate| gate.changes = gate.changes.wrapping_add(1));
         if !gate.stopping {
             Self::queue_decision(this);

@@ -26,7 +26,8 @@ use crate::{
         Range,
         Taken, //
     },
-    record::Record, //
+    record::Record,
+    synchronous::Synchronous, //
 };
 use kernel::{
     debugfs,
@@ -37,14 +38,15 @@ use kernel::{
 };
 
 #[cfg(CONFIG_DEV_DAX_CXL)]
-use crate::cxl_bus::Listener;
+use crate::cxl_listener::Listener;
 
 /// The driver.
 pub(crate) struct HmemPlatform;
 
 /// How it is registered. Its devices are no parents of dax regions, so that their driver data is
-/// the driver's own.
-pub(crate) type Adapter = platform::Adapter<HmemPlatform>;
+/// the driver's own. They are bound before the module is loaded, so that whoever loads dax_cxl
+/// next finds the decision queued.
+pub(crate) type Adapter = Synchronous<platform::Adapter<HmemPlatform>>;
 
 /// The driver bound to a device. Dropping it ends the decision and removes all `hmem` devices.
 ///

@@ -66,11 +66,26 @@ pub(crate) enum State {
     Failed,
 }
 
+/// What came out of a look at a range.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Decided {
+    /// Nothing: it is still to be decided.
+    Not,
+    /// Nothing new.
+    Before,
+    /// That it is CXL's.
+    Cxl,
+    /// That it is HMEM's.
+    Hmem,
+}
+
 /// A device that serves a piece of a range.
 ///
 /// Fields are dropped in order: the device goes before its number is free for others.
 struct Served {
     range: Range,
+    /// Whether its driver took it when it was registered.
+    taken: bool,
     /// The regions below it, which take the device along when they go.
     below: KVec<Extent>,
     device: HmemDevice,
@@ -143,18 +158,18 @@ impl Record {
         self.ledger.replace(Step::Deferred, entry);
     }
 
-    /// Decides, unless it has been decided for good. Returns whether it is still to be decided.
+    /// Decides, unless it has been decided for good.
     pub(crate) fn decide(
         &mut self,
         host: &device::Device,
         regions: &Regions,
         settled: bool,
-    ) -> bool {
+    ) -> Decided {
         if matches!(
             self.state,
             State::Hmem | State::Failed | State::Cxl { settled: true }
         ) {
-            return false;
+            return Decided::Before;
         }
         let range = self.memory.range;
         let verdict = decide(
@@ -172,16 +187,21 @@ impl Record {
                     self.note_deferred();
                 }
                 self.state = State::Deferred;
-                true
+                Decided::Not
             }
             Mode::Drop => {
-                if self.state == State::Deferred {
+                let news = self.state == State::Deferred;
+                if news {
                     dev_info!(host, "{}: owner CXL: {}\n", range, verdict.reason);
                     let entry = Entry::decided(range, c"cxl", &verdict.reason);
                     self.ledger.replace(Step::Decided, entry);
                 }
                 self.state = State::Cxl { settled };
-                false
+                if news {
+                    Decided::Cxl
+                } else {
+                    Decided::Before
+                }
             }
             Mode::Register => {
                 dev_info!(host, "{}: owner HMEM: {}\n", range, verdict.reason);
@@ -190,7 +210,7 @@ impl Record {
                 let entry = Entry::decided(range, c"hmem", &verdict.reason);
                 self.ledger.decide(entry);
                 self.register(host, regions);
-                false
+                Decided::Hmem
             }
         }
     }
@@ -213,28 +233,26 @@ impl Record {
 
     /// Follows the regions below what HMEM serves: lets go of devices whose region has gone, which
     /// the driver core has unbound by then, and makes devices depend on regions that are new.
-    pub(crate) fn follow(&mut self, host: &device::Device, regions: &Regions) {
+    ///
+    /// `departed` are the regions that have been torn down or disabled since this was last called.
+    /// They may be back by now.
+    pub(crate) fn follow(&mut self, host: &device::Device, regions: &Regions, departed: &[Extent]) {
         if self.state == (State::Cxl { settled: true }) {
             self.note_coverage(regions);
         }
-        if self.release_left(host, regions) {
+        if self.state != State::Hmem {
+            return;
+        }
+        if self.release(host, regions, departed) {
             self.register(host, regions);
         }
-        if self.state == State::Hmem {
-            let committed = regions.committed();
-            self.ledger.follow(|range| match committed.cover(range) {
-                Coverage::Full { region, .. } => Some(region),
-                Coverage::Part { .. } | Coverage::None => None,
-            });
-        }
+        let committed = regions.committed();
+        self.ledger.follow(|range| match committed.cover(range) {
+            Coverage::Full { region, .. } => Some(region),
+            Coverage::Part { .. } | Coverage::None => None,
+        });
         for served in &mut self.served {
-            let new = regions
-                .below(&served.range)
-                .any(|e| !served.below.contains(e));
-            if new && served.device.is_bound() {
-                depend(served.device.device(), &served.range);
-                served.note_below(regions);
-            }
+            served.depend(regions);
         }
     }
 
@@ -405,7 +423,8 @@ impl Record {
                 target_node: self.memory.target_node,
             },
         )?;
-        if device.is_bound() {
+        let taken = device.is_bound();
+        if taken {
             dev_info!(host, "{}: {} serves it\n", range, device.device().name());
             if let Some(why) = &self.why {
                 let entry = Entry::decided(*range, c"hmem", why).served_by(id.get());
@@ -424,11 +443,12 @@ impl Record {
 
         let mut served = Served {
             range: *range,
+            taken,
             below: KVec::new(),
             device,
             _id: id,
         };
-        served.note_below(regions);
+        served.depend(regions);
         Ok(self.served.push(served, GFP_KERNEL)?)
     }
 
@@ -450,36 +470,47 @@ impl Record {
         }
     }
 
-    /// Lets go of devices whose region has gone. Returns whether one of them served more than the
-    /// region took along.
-    fn release_left(&mut self, host: &device::Device, regions: &Regions) -> bool {
-        let mut beyond = false;
-        let left = &mut self.left;
-        let ledger = &mut self.ledger;
+    /// Lets go of devices below which a region has gone, and of those that CXL may have kept from
+    /// being bound. Returns whether a part of their memory may be served all the same.
+    fn release(&mut self, host: &device::Device, regions: &Regions, departed: &[Extent]) -> bool {
+        let mut again = false;
+        let mut remembered = true;
+        let range = self.memory.range;
         let served_before = self.served.len();
 
+        for region in departed.iter().filter(|e| e.range.intersects(&range)) {
+            remembered &= self.leave(host, &region.range);
+        }
+        let ledger = &mut self.ledger;
         self.served.retain(|served| {
-            let Some(gone) = served.gone(regions) else {
+            let gone = departed.iter().find(|e| e.range.intersects(&served.range));
+            if let Some(gone) = gone {
+                dev_info!(
+                    host,
+                    "{}: {} goes, region{} below it was torn down or disabled\n",
+                    served.range,
+                    served.device.device().name(),
+                    gone.region
+                );
+                if let Some(hole) = gone.range.intersection(&served.range) {
+                    let entry = Entry::new(hole, c"free", c"region-torn-down");
+                    ledger.release(&served.range, entry.region(gone.region));
+                }
+                again |= !gone.range.contains(&served.range);
+                return false;
+            }
+            if served.taken || !regions.meet(&served.range) {
                 return true;
-            };
+            }
             dev_info!(
                 host,
-                "{}: {} goes, region{} below it was torn down or disabled\n",
+                "{}: {} goes, a CXL region kept it from being bound\n",
                 served.range,
-                served.device.device().name(),
-                gone.region
+                served.device.device().name()
             );
-            if let Some(hole) = gone.range.intersection(&served.range) {
-                let entry = Entry::new(hole, c"free", c"region-torn-down");
-                ledger.release(&served.range, entry.region(gone.region));
-            }
-            beyond |= !gone.range.contains(&served.range);
-            // Were there no memory to remember this, the range would be served again by
-            // `register()`, which is wrong only where the region has stopped decoding.
-            if left.push(gone.range, GFP_KERNEL).is_err() {
-                dev_warn!(host, "{}: no memory to remember that it left\n", gone.range);
-                beyond = false;
-            }
+            let entry = Entry::new(served.range, c"free", c"region-came");
+            ledger.release(&served.range, entry);
+            again = true;
             false
         });
         if self.served.len() == served_before {
@@ -494,33 +525,33 @@ impl Record {
                 self.insert_entry(host, &range, false);
             }
         }
-        beyond
+        again && remembered
+    }
+
+    /// Remembers that a region has taken `range` along. Returns whether there was memory for it.
+    fn leave(&mut self, host: &device::Device, range: &Range) -> bool {
+        if self.left.iter().any(|left| left.contains(range)) {
+            return true;
+        }
+        // Were there no memory to remember this, the range would be served again by `register()`,
+        // which is wrong only where the region has stopped decoding.
+        self.left
+            .push(*range, GFP_KERNEL)
+            .inspect_err(|_| dev_warn!(host, "{}: no memory to remember that it left\n", range))
+            .is_ok()
     }
 }
 
 impl Served {
-    /// The region that has taken the device along: one that is not there any more, or one that has
-    /// come back meanwhile and is CXL's now.
-    fn gone(&self, regions: &Regions) -> Option<Extent> {
-        let bound = self.device.is_bound();
-
-        self.below
-            .iter()
-            .find(|&region| {
-                let there = regions.below(&self.range).any(|r| r == region);
-                !there || (!bound && regions.is_held(region))
-            })
-            .copied()
-    }
-
-    /// Remembers which regions are below. Without memory for it a region is looked at again at the
-    /// next change.
-    fn note_below(&mut self, regions: &Regions) {
-        self.below.clear();
-        for extent in regions.below(&self.range) {
-            if self.below.push(*extent, GFP_KERNEL).is_err() {
-                return;
-            }
+    /// Makes the device depend on regions below it that are new.
+    fn depend(&mut self, regions: &Regions) {
+        let new = regions.below(&self.range).any(|e| !self.below.contains(e));
+        if !new || !self.device.is_bound() {
+            return;
+        }
+        // A region that is being torn down at this moment will be said to have departed.
+        if let Ok(below) = depend(self.device.device(), &self.range) {
+            self.below = below;
         }
     }
 }

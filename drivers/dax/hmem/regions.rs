@@ -20,10 +20,16 @@ use kernel::{
 };
 
 #[cfg(CONFIG_DEV_DAX_CXL)]
-use crate::cxl_bus::{
-    for_each_region,
-    Kind,
-    Sighting, //
+use crate::{
+    cxl_bus::{
+        for_each_region,
+        Kind,
+        Sighting, //
+    },
+    cxl_links::{
+        depend_on_regions,
+        probe_again, //
+    },
 };
 
 /// The regions on the CXL bus.
@@ -125,9 +131,19 @@ impl Regions {
         }
     }
 
-    /// Whether CXL holds a region already.
-    pub(crate) fn is_held(&self, region: &Extent) -> bool {
-        self.held.contains(region)
+    /// Whether a committed region has a part of `range`.
+    pub(crate) fn meet(&self, range: &Range) -> bool {
+        !self.committed().intersecting(range).is_empty()
+    }
+
+    /// Has dax_cxl try again to take the regions that are left to it and that it does not serve:
+    /// those that lost to an HMEM that has let go since. With `all` these are all committed ones,
+    /// else those that [`Regions::hold`] has named.
+    pub(crate) fn offer_again(&self, all: bool) {
+        #[cfg(CONFIG_DEV_DAX_CXL)]
+        probe_again(|seen| all || self.held.iter().any(|e| e.region == seen.region));
+        #[cfg(not(CONFIG_DEV_DAX_CXL))]
+        let _ = all;
     }
 
     /// Adds what of `range` HMEM must leave to CXL: with `all` every committed region, else those
@@ -177,16 +193,35 @@ pub(crate) fn taken_by_cxl(range: &Range) -> bool {
 }
 
 /// Sees to it that `device` is unbound before a region below its memory is torn down or disabled.
-pub(crate) fn depend(device: &device::Device, range: &Range) {
+/// Returns these regions, as far as there is memory to remember them.
+///
+/// Fails with `EBUSY` if one of them is being torn down at this moment. Where there is no such
+/// dependency for another reason, the log says so.
+pub(crate) fn depend(device: &device::Device, range: &Range) -> Result<KVec<Extent>> {
+    let mut below = KVec::new();
+
     #[cfg(CONFIG_DEV_DAX_CXL)]
-    if let Err(e) = crate::cxl_bus::depend_on_regions(device, range) {
-        dev_warn!(
+    match depend_on_regions(device, range, |seen| {
+        let extent = seen.range.map(|range| Extent {
+            range,
+            region: seen.region,
+        });
+        // What is not remembered is asked for again at the next change, which does no harm.
+        if let Some(extent) = extent {
+            let _ = below.push(extent, GFP_KERNEL);
+        }
+        Ok(())
+    }) {
+        Err(EBUSY) => return Err(EBUSY),
+        Err(e) => dev_warn!(
             device,
             "{}: does not follow the CXL region below it: {:?}; stop using it before you destroy that\n",
             range,
             e
-        );
+        ),
+        Ok(()) => {}
     }
     #[cfg(not(CONFIG_DEV_DAX_CXL))]
-    let _ = (device, range);
+    let _ = (device, range, &mut below);
+    Ok(below)
 }
