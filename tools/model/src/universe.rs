@@ -1,0 +1,207 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The sizes up to which everything is explored.
+
+use crate::units::Units;
+use ownership::Policy;
+
+/// The most Soft Reserved ranges of a universe.
+pub const RANGES: usize = 2;
+/// The most CXL regions of a universe.
+pub const REGIONS: usize = 2;
+
+/// A machine and what may happen to it.
+#[derive(Clone, Debug)]
+pub struct Universe {
+    /// What it is called.
+    pub name: &'static str,
+    /// What it is there for.
+    pub about: &'static str,
+    /// The Soft Reserved ranges.
+    pub ranges: [Units; RANGES],
+    /// Where CXL may assemble regions.
+    pub regions: [Units; REGIONS],
+    /// The CXL window.
+    pub window: Units,
+    /// What HMEM does with a range that is covered in part.
+    pub policy: Policy,
+    /// The window is published at some time after the start, or never; else it is there at once.
+    pub late_window: bool,
+    /// How fine the steps of the driver core are.
+    pub grain: Grain,
+    /// What may go wrong or be done to the machine, besides booting it.
+    pub troubles: &'static [Trouble],
+    /// How many of these in one life.
+    pub budget: u8,
+}
+
+/// How fine the steps of the driver core are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Grain {
+    /// Every change that another thread can notice is a step: a device is on the bus before that is
+    /// announced, and bound before its links are.
+    Fine,
+    /// What the driver core does between two announcements is one step.
+    Coarse,
+}
+
+/// Something that does not happen in a plain boot.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Trouble {
+    /// A region is disabled or destroyed. It may come back.
+    Remove,
+    /// hmem_platform is unbound. It may be bound again.
+    Unbind,
+    /// dax_hmem is unloaded. It may be loaded again.
+    UnloadHmem,
+    /// dax_cxl is unloaded. It may be loaded again.
+    UnloadCxl,
+    /// There is no memory for the device of one piece.
+    PieceFails,
+    /// There is no memory to look at the regions.
+    LookFails,
+    /// dax_cxl cannot register its driver.
+    RegisterFails,
+}
+
+use Trouble::*;
+
+const EVERYTHING: &[Trouble] = &[
+    Remove,
+    Unbind,
+    UnloadHmem,
+    UnloadCxl,
+    PieceFails,
+    LookFails,
+    RegisterFails,
+];
+
+const NOTHING: Universe = Universe {
+    name: "",
+    about: "",
+    ranges: [Units::NONE; RANGES],
+    regions: [Units::NONE; REGIONS],
+    window: Units::NONE,
+    policy: Policy::Whole,
+    late_window: false,
+    grain: Grain::Coarse,
+    troubles: EVERYTHING,
+    budget: 0,
+};
+
+/// One range that one region covers, and a range outside of the window.
+pub const COVERED: Universe = Universe {
+    name: "covered",
+    about: "a range that one region covers, and one outside of the window",
+    ranges: [Units::new(0, 2), Units::new(2, 3)],
+    regions: [Units::new(0, 2), Units::NONE],
+    window: Units::new(0, 2),
+    budget: 2,
+    ..NOTHING
+};
+
+/// One range that a region covers in part.
+pub const PART: Universe = Universe {
+    name: "part",
+    about: "a range with a region in its middle",
+    ranges: [Units::new(0, 3), Units::NONE],
+    regions: [Units::new(1, 2), Units::NONE],
+    window: Units::new(0, 3),
+    budget: 2,
+    ..NOTHING
+};
+
+/// As [`PART`], where CXL keeps what its regions cover.
+pub const SPLIT: Universe = Universe {
+    name: "split",
+    about: "as part, with policy=split",
+    policy: Policy::Split,
+    ..PART
+};
+
+/// As [`PART`], where CXL comes when HMEM may have decided already.
+pub const LATE: Universe = Universe {
+    name: "late",
+    about: "as part, the window published at any time",
+    late_window: true,
+    ..PART
+};
+
+/// One range that two regions cover together.
+pub const PAIR: Universe = Universe {
+    name: "pair",
+    about: "a range that two regions cover together",
+    ranges: [Units::new(0, 2), Units::NONE],
+    regions: [Units::new(0, 1), Units::new(1, 2)],
+    window: Units::new(0, 2),
+    budget: 1,
+    ..NOTHING
+};
+
+/// As [`PAIR`], where CXL comes when HMEM may have decided already.
+pub const LATE_PAIR: Universe = Universe {
+    name: "late-pair",
+    about: "as pair, the window published at any time",
+    late_window: true,
+    troubles: &[Remove, Unbind],
+    ..PAIR
+};
+
+/// Two ranges, a region that reaches into both.
+pub const ACROSS: Universe = Universe {
+    name: "across",
+    about: "two ranges, a region over one and a part of the other, a region over the rest",
+    ranges: [Units::new(0, 1), Units::new(1, 3)],
+    regions: [Units::new(0, 2), Units::new(2, 3)],
+    window: Units::new(0, 3),
+    budget: 1,
+    ..NOTHING
+};
+
+/// As [`COVERED`], in fine steps.
+pub const COVERED_FINE: Universe = Universe {
+    name: "covered-fine",
+    about: "as covered, in fine steps",
+    grain: Grain::Fine,
+    budget: 1,
+    ..COVERED
+};
+
+/// As [`PART`], in fine steps.
+pub const PART_FINE: Universe = Universe {
+    name: "part-fine",
+    about: "as part, in fine steps",
+    grain: Grain::Fine,
+    budget: 1,
+    ..PART
+};
+
+/// All that are explored.
+pub const ALL: [Universe; 9] = [
+    COVERED,
+    PART,
+    SPLIT,
+    LATE,
+    PAIR,
+    LATE_PAIR,
+    ACROSS,
+    COVERED_FINE,
+    PART_FINE,
+];
+
+impl Universe {
+    /// The numbers of its ranges.
+    pub fn range_numbers(&self) -> impl Iterator<Item = usize> + '_ {
+        (0..RANGES).filter(|&i| !self.ranges[i].is_empty())
+    }
+
+    /// The numbers of its regions.
+    pub fn region_numbers(&self) -> impl Iterator<Item = usize> + '_ {
+        (0..REGIONS).filter(|&r| !self.regions[r].is_empty())
+    }
+
+    /// All Soft Reserved units.
+    pub fn reserved(&self) -> Units {
+        self.ranges.into_iter().collect()
+    }
+}

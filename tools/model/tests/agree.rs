@@ -1,0 +1,57 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The early decision ends where one that always waits would have ended.
+
+use model::{
+    code::Code,
+    outcome::{outcomes, Outcome},
+    universe::{self, Universe},
+};
+
+/// The outcomes of only the one and of only the other.
+fn differences(universe: Universe) -> (Vec<Outcome>, Vec<Outcome>) {
+    let universe = Universe {
+        budget: 1,
+        ..universe
+    };
+    let patient = Code {
+        patient: true,
+        ..Code::default()
+    };
+    let early = outcomes(universe.clone(), Code::default());
+    let late = outcomes(universe.clone(), patient);
+    println!("{}: {} outcomes", universe.name, early.len());
+    assert!(
+        early.len() > 10,
+        "{}: next to nothing happens",
+        universe.name
+    );
+    (
+        early.difference(&late).copied().collect(),
+        late.difference(&early).copied().collect(),
+    )
+}
+
+/// With one region, nothing is left that dax_cxl could hold when the region goes again.
+#[test]
+fn with_one_region_they_agree() {
+    for universe in [
+        universe::COVERED,
+        universe::PART,
+        universe::SPLIT,
+        universe::LATE,
+    ] {
+        assert_eq!(differences(universe), (vec![], vec![]));
+    }
+}
+
+/// With more, they differ where a region goes before probing settles, and nowhere else: what
+/// dax_cxl serves by then it keeps. See [`model::properties::names::CXL_WINS`].
+#[test]
+fn with_more_they_differ_only_where_a_region_goes() {
+    for universe in [universe::PAIR, universe::ACROSS] {
+        let (early, late) = differences(universe);
+        assert_eq!(late, []);
+        assert!(early.iter().all(|outcome| outcome.swapped), "{early:#?}");
+    }
+}

@@ -1,0 +1,58 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Each fault that is put in is caught, by the property that is there for it.
+
+use clap::ValueEnum;
+use model::{
+    code::{Code, Mutant},
+    properties::names,
+    report::explore_for,
+    universe::{self, Universe},
+};
+use std::collections::BTreeSet;
+
+/// Each mutant, where it is met and the property that catches it.
+const CAUGHT: [(Mutant, Universe, &str); 19] = {
+    use universe::*;
+    use Mutant::*;
+    [
+        (WalkStopsAtError, PART, names::NONE_LOST),
+        (ProbedTooEarly, PART, names::NONE_LOST),
+        (UnregistersUnregistered, COVERED, names::UNREGISTER),
+        (GuardedByPending, COVERED, names::NONE_LOST),
+        (WorkOutlivesModule, COVERED, names::NO_WORK),
+        (CxlDoesNotFlush, COVERED, names::FLUSHED),
+        (EarlyYesIsFinal, COVERED, names::NONE_LOST),
+        (EarlyNo, PART, names::NO_WAITS),
+        (Deaf, PART, names::FREE),
+        (SettlingDoesNotWake, PART, names::NOT_STUCK),
+        (NoDependency, PART, names::FIRST),
+        (ForgetsWhatLeft, PART, names::FREE),
+        (TakesSharedRegion, ACROSS, names::NONE_LOST),
+        (NoExclusion, PART, names::ONE_OWNER),
+        (LoserStaysIdle, LATE_PAIR, names::NONE_LOST),
+        (LosesTrack, PART, names::NONE_LOST),
+        (UntimelyLink, PART, names::NO_WARNING),
+        (HastyNews, PART, names::NEWS),
+        (AsyncBinding, COVERED, names::FLUSHED),
+    ]
+};
+
+#[test]
+fn each_is_caught() {
+    for (mutant, universe, property) in CAUGHT {
+        let report = explore_for(universe, Code::mutated(mutant), property);
+        println!("{report}");
+        assert_eq!(report.broken, Some(property), "{report}");
+    }
+}
+
+#[test]
+fn none_is_forgotten() {
+    let tried: BTreeSet<_> = CAUGHT.iter().map(|c| format!("{:?}", c.0)).collect();
+    let all: BTreeSet<_> = Mutant::value_variants()
+        .iter()
+        .map(|m| format!("{m:?}"))
+        .collect();
+    assert_eq!(tried, all);
+}
