@@ -44,7 +44,10 @@ use crate::{
         Decided,
         Record, //
     },
-    regions::Regions, //
+    regions::{
+        self,
+        Regions, //
+    }, //
 };
 #[cfg(CONFIG_DEV_DAX_CXL)]
 use crate::{
@@ -327,10 +330,11 @@ pub(crate) struct LedgerFile(pub(crate) Arc<Host>);
 impl debugfs::Writer for LedgerFile {
     fn write(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(f, "# dax_hmem ledger 1")?;
-        for record in self.0.records.lock().iter() {
-            record.ledger().write(f)?;
+        let mut records = self.0.records.lock();
+        for record in records.iter_mut() {
+            record.write_ledger(f)?;
         }
-        Ok(())
+        regions::write_outcomes(f, |range| records.iter().find_map(|r| r.holder_of(range)))
     }
 }
 

@@ -195,6 +195,25 @@ impl Ledger {
         }
     }
 
+    /// Notes whether the driver of the device that serves a piece is bound to it at this moment:
+    /// people bind and unbind it by hand.
+    pub(crate) fn note_bound(&mut self, device: c_int, bound: bool) {
+        for entry in self.entries.iter_mut().filter(|e| e.device == Some(device)) {
+            match (entry.state == c"hmem", bound) {
+                (true, false) => {
+                    entry.state = c"free";
+                    entry.reason = c"driver-unbound";
+                }
+                (false, true) => {
+                    entry.state = c"hmem";
+                    entry.reason = c"driver-bound";
+                    entry.error = None;
+                }
+                _ => {}
+            }
+        }
+    }
+
     /// Whether the range stands as `state`.
     pub(crate) fn is(&self, state: &'static CStr) -> bool {
         self.entries.first().is_some_and(|e| e.state == state)

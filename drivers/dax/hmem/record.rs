@@ -46,6 +46,7 @@ use crate::{
 };
 use kernel::{
     device,
+    fmt,
     prelude::*, //
 };
 
@@ -89,7 +90,7 @@ struct Served {
     /// The regions below it, which take the device along when they go.
     below: KVec<Extent>,
     device: HmemDevice,
-    _id: MemregionId,
+    id: MemregionId,
 }
 
 /// A Soft Reserved range.
@@ -139,9 +140,21 @@ impl Record {
         covered && self.in_window && matches!(self.state, State::Deferred | State::Cxl { .. })
     }
 
-    /// The ledger of the range.
-    pub(crate) fn ledger(&self) -> &Ledger {
-        &self.ledger
+    /// Writes the ledger of the range as it stands at this moment.
+    pub(crate) fn write_ledger(&mut self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for served in &self.served {
+            self.ledger
+                .note_bound(served.id.get(), served.device.is_bound());
+        }
+        self.ledger.write(f)
+    }
+
+    /// The number of the first `hmem` device that has a byte of `range`.
+    pub(crate) fn holder_of(&self, range: &Range) -> Option<c_int> {
+        self.served
+            .iter()
+            .find(|s| s.range.intersects(range) && s.device.is_bound())
+            .map(|s| s.id.get())
     }
 
     /// Defers the decision if it depends on CXL. Returns whether it does.
@@ -446,7 +459,7 @@ impl Record {
             taken,
             below: KVec::new(),
             device,
-            _id: id,
+            id,
         };
         served.depend(regions);
         Ok(self.served.push(served, GFP_KERNEL)?)

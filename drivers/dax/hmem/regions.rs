@@ -16,6 +16,7 @@ use crate::ownership::{
 };
 use kernel::{
     device,
+    fmt,
     prelude::*, //
 };
 
@@ -168,6 +169,41 @@ impl Regions {
         for &cut in self.cuts.iter().filter(|&&c| range.contains_address(c)) {
             to.push(cut, GFP_KERNEL)?;
         }
+        Ok(())
+    }
+}
+
+/// Writes one line for each committed region: what came out of dax_cxl's probe. `holder_of` finds
+/// the `hmem` device that has a byte of a range.
+pub(crate) fn write_outcomes(
+    f: &mut fmt::Formatter<'_>,
+    holder_of: impl Fn(&Range) -> Option<c_int>,
+) -> fmt::Result {
+    #[cfg(CONFIG_DEV_DAX_CXL)]
+    {
+        let walked = for_each_region(|seen| {
+            let Some(range) = seen.range.filter(|_| seen.kind == Kind::Dax) else {
+                return Ok(());
+            };
+            let written = write!(
+                f,
+                "region=region{} range={:#x}-{:#x} driver=dax_cxl outcome=",
+                seen.region,
+                range.start(),
+                range.end()
+            )
+            .and_then(|()| match (seen.bound, holder_of(&range)) {
+                (true, _) => f.write_str("bound\n"),
+                (false, Some(device)) => writeln!(f, "lost lost_to=hmem.{}", device),
+                (false, None) => f.write_str("idle\n"),
+            });
+            written.map_err(|_| ENOSPC)
+        });
+        walked.map_err(|_| fmt::Error)
+    }
+    #[cfg(not(CONFIG_DEV_DAX_CXL))]
+    {
+        let _ = (f, holder_of);
         Ok(())
     }
 }

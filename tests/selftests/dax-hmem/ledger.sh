@@ -10,7 +10,11 @@ TRACING=/sys/kernel/tracing
 EVENTS=$TRACING/events/dax_hmem
 
 lines() {
-	grep -v '^#' "$TMP/ledger"
+	grep '^range=' "$TMP/ledger"
+}
+
+outcomes() {
+	grep -v -e '^#' -e '^range=' "$TMP/ledger"
 }
 
 has_lines() {
@@ -35,6 +39,10 @@ format() {
 	line+=' errno=[0-9]+ seen_ns=[0-9]+ decided_ns=[0-9]+ served_ns=[0-9]+$'
 	has_lines || return
 	wrong=$(lines | grep -Evx -e "${line:1:-1}")
+	[ -z "$wrong" ] || fail "$wrong" || return
+	line="region=region[0-9]+ range=$hex-$hex driver=dax_cxl"
+	line+=' outcome=(bound|idle|lost lost_to=hmem\.[0-9]+)'
+	wrong=$(outcomes | grep -Evx -e "$line")
 	[ -z "$wrong" ] || fail "$wrong"
 }
 
@@ -170,6 +178,40 @@ consistent() {
 	done <"$TMP/lines"
 }
 
+# Each region with a dax device has a line, which says whether dax_cxl has it.
+tells_outcomes() {
+	local region device want line
+	for device in $(names $CXL 'dax_region[0-9]*'); do
+		region=region${device##*[!0-9]}
+		line=$(outcomes | grep "^region=$region ")
+		want=idle
+		[ "$(driver_of "$CXL/$device")" != cxl_dax_region ] || want=bound
+		case $want:$(field outcome "$line") in
+		bound:bound | idle:idle) ;;
+		idle:lost) [ -e "$PLATFORM/devices/$(field lost_to "$line")/driver" ] ;;
+		*) false ;;
+		esac || fail "$device is $want: $line" || return
+	done
+	[ "$(outcomes | wc -l)" = "$(names $CXL 'dax_region[0-9]*' | wc -l)" ] || fail "$(outcomes)"
+}
+
+# state_of DEVICE: what the ledger says of the piece that it serves, at this moment
+state_of() {
+	sed -nE "s/.* state=([a-z]+) reason=([a-z-]+) .*dev=$1 .*/\1 \2/p" "$LEDGER"
+}
+
+follows_hands() {
+	local device
+	opted_in || return
+	device=$(hmem_devices | head -n 1)
+	[ -n "$device" ] || skip "HMEM serves nothing" || return
+	offline && store $HMEM_DRIVER/unbind "$device" || return
+	[ "$(state_of "$device")" = 'free driver-unbound' ] || fail "unbound: $(state_of "$device")" || return
+	store $HMEM_DRIVER/bind "$device" || return
+	[ "$(state_of "$device")" = 'hmem driver-bound' ] || fail "bound: $(state_of "$device")" || return
+	online_again && comes_back "$TMP/before"
+}
+
 node_of() {
 	cat "$DAX/$(dax_of "$PLATFORM/devices/$1" | head -n 1)/target_node"
 }
@@ -262,7 +304,7 @@ silent_when_off() {
 	! grep -q 'range=' $TRACING/trace || fail "$(grep -v '^#' $TRACING/trace)"
 }
 
-start 12
+start 14
 [ -e "$LEDGER" ] || mount -t debugfs nodev /sys/kernel/debug 2>/dev/null
 [ "${DAX_HMEM_TEST:-}" != 1 ] || at_rest
 snapshot >"$TMP/before"
@@ -274,6 +316,8 @@ run "each Soft Reserved byte of the memory map is in exactly one line" each_byte
 run "each hmem device has one line" none_missing
 run "the states agree with sysfs and /proc/iomem" agrees
 run "device, error, times and node of a line agree" consistent
+run "what came of dax_cxl's probe of each region is told" tells_outcomes
+run "it follows a device that is unbound and bound by hand" follows_hands
 run "a new binding begins a new ledger" begins_anew
 run "the trace events are there, and off" off_by_default
 run "the events tell what the ledger says" events_tell_the_ledger

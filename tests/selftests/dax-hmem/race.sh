@@ -42,7 +42,7 @@ read_ledger() {
 	text=$(<"$LEDGER")
 	while read -r line; do
 		case $line in
-		'' | '# dax_hmem ledger 1' | 'range='*' served_ns='[0-9]*) ;;
+		'' | '# dax_hmem ledger 1' | 'region=region'*' outcome='* | 'range='*' served_ns='[0-9]*) ;;
 		*) echo "in the ledger: $line" >>"$TMP/wrong" ;;
 		esac
 	done <<<"$text"
