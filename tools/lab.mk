@@ -3,7 +3,8 @@
 # The targets that drive the lab; included by the Makefile at the top.
 #
 #   make run [SCENARIO=<name or file>] [DRIVERS=c] [KDIR=<kernel tree>] [V=1]
-#   make check
+#   make check [ONLY=<regular expression>]
+#   make check-debug [ONLY=...]
 #   make shell [SCENARIO=...]
 #   make compare
 #   make fuzz-layouts [N=300] [SEED=<as printed>]
@@ -17,7 +18,11 @@ lab-vars := V SCENARIO DRIVERS KDIR N SEED ONLY JOBS TIMEOUT
 lab-env = env $(foreach v,$(lab-vars),$(if $(call lab-given,$(v)),,-u $(v))) \
 	$(foreach v,$(lab-vars),$(if $(call lab-given,$(v)),$(v)='$(call lab-given,$(v))'))
 
-.PHONY: run check shell compare fuzz-layouts deps
+.PHONY: run check check-debug shell compare fuzz-layouts deps
 
 run check shell compare fuzz-layouts deps:
 	@$(lab-env) $(LAB) $@
+
+# Every scenario on the kernel with all checkers: an hour or two. Of these "check" runs tests/debug/.
+check-debug:
+	@$(lab-env) $(LAB) check --debug

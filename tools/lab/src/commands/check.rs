@@ -22,6 +22,10 @@ pub struct Check {
     #[arg(long, env = "ONLY")]
     only: Option<String>,
 
+    /// Every scenario on the debug kernel (KASAN, lockdep, kmemleak, ...) instead
+    #[arg(long, conflicts_with = "kdir")]
+    debug: bool,
+
     /// A kernel tree of your own, built with CONFIG_RUST, in place of every flavour
     #[arg(long, env = "KDIR", value_parser = NonEmptyStringValueParser::new())]
     kdir: Option<String>,
@@ -42,7 +46,11 @@ pub struct Check {
 impl Check {
     /// Runs the suite.
     pub fn run(self, ctx: &Ctx) -> Result<ExitCode> {
-        let mut items = suite::items(ctx, self.kdir.map(PathBuf::from), self.timeout);
+        let mut items = if self.debug {
+            suite::debug_items(ctx, self.timeout)
+        } else {
+            suite::items(ctx, self.kdir.map(PathBuf::from), self.timeout)
+        };
         let only = self.only.filter(|only| !only.is_empty());
         if let Some(only) = &only {
             let pattern = Regex::new(only).with_context(|| format!("ONLY={only}"))?;

@@ -218,11 +218,19 @@ impl Scenario {
         check::scenario(path, text).map_err(anyhow::Error::new)
     }
 
-    /// Every scenario of the project, by name.
+    /// Every scenario of the project that any kernel can run, by name.
     pub fn all(repo: &Path) -> Result<Vec<PathBuf>> {
-        let dir = repo.join("tests/scenarios");
+        Self::all_in(&repo.join("tests/scenarios"))
+    }
+
+    /// Every scenario that needs the checkers of the debug kernel, by name.
+    pub fn all_debug(repo: &Path) -> Result<Vec<PathBuf>> {
+        Self::all_in(&repo.join("tests/debug"))
+    }
+
+    fn all_in(dir: &Path) -> Result<Vec<PathBuf>> {
         let mut paths = Vec::new();
-        for entry in fs::read_dir(&dir).with_context(|| format!("cannot list {}", dir.display()))? {
+        for entry in fs::read_dir(dir).with_context(|| format!("cannot list {}", dir.display()))? {
             let path = entry?.path();
             if path.extension().is_some_and(|ext| ext == "toml") {
                 paths.push(path);

@@ -47,10 +47,20 @@ pub fn run_scenario(
     })
 }
 
-/// An item for each scenario and each set of drivers it expects something of.
+/// An item for each scenario and each set of drivers it expects something of. What needs the debug
+/// kernel comes last: making that takes as long as all the others.
 pub fn items(ctx: &Ctx, kdir: Option<PathBuf>, timeout: Option<u64>) -> Vec<Item> {
+    // The caller's own kernel need not have the checkers.
+    let checkers = kdir.is_none();
     let store = Arc::new(Store::new(ctx, kdir));
-    let paths = match Scenario::all(&ctx.repo) {
+    let all = || -> Result<Vec<PathBuf>> {
+        let mut paths = Scenario::all(&ctx.repo)?;
+        if checkers {
+            paths.extend(Scenario::all_debug(&ctx.repo)?);
+        }
+        Ok(paths)
+    };
+    let paths = match all() {
         Ok(paths) if !paths.is_empty() => paths,
         Ok(_) => return vec![broken("scenarios", "there are none".to_owned())],
         Err(error) => return vec![broken("scenarios", format!("{error:#}"))],
@@ -74,6 +84,28 @@ pub fn items(ctx: &Ctx, kdir: Option<PathBuf>, timeout: Option<u64>) -> Vec<Item
     }
     items.push(all_selftests(ctx, &store, selftests));
     items
+}
+
+/// An item for each scenario, with our drivers on the debug kernel.
+pub fn debug_items(ctx: &Ctx, timeout: Option<u64>) -> Vec<Item> {
+    let store = Arc::new(Store::new(ctx, None));
+    let paths = match (Scenario::all(&ctx.repo), Scenario::all_debug(&ctx.repo)) {
+        (Ok(paths), Ok(debug)) => paths.into_iter().chain(debug),
+        (Err(error), _) | (_, Err(error)) => {
+            return vec![broken("scenarios", format!("{error:#}"))];
+        }
+    };
+    paths
+        .map(
+            |path| match Scenario::load(&ctx.repo, &path.to_string_lossy()) {
+                Err(error) => broken(&format!("scenario {}", stem(&path)), format!("{error:#}")),
+                Ok(mut scenario) => {
+                    scenario.flavor = "debug".to_owned();
+                    item(ctx, &store, &Arc::new(scenario), Drivers::Rust, timeout)
+                }
+            },
+        )
+        .collect()
 }
 
 /// Fails for each selftest that no scenario runs.

@@ -74,6 +74,11 @@ pub fn items(ctx: &Ctx, kdir: Option<PathBuf>, timeout: Option<u64>) -> Vec<Item
     items
 }
 
+/// All scenarios with our drivers on the debug kernel.
+pub fn debug_items(ctx: &Ctx, timeout: Option<u64>) -> Vec<Item> {
+    guests::debug_items(ctx, timeout)
+}
+
 /// Totals of a suite.
 #[derive(Debug, Default)]
 pub struct Totals {
