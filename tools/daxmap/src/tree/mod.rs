@@ -2,7 +2,7 @@
 
 //! A machine's files as `daxmap` sees them: live, in a captured directory, or in an archive.
 //!
-//! Links are resolved here and not by the system, so that an absolute link of a captured tree stays
+//! Links of a captured tree are resolved here and not by the system, so that an absolute one stays
 //! inside that tree. Nothing but regular files is ever opened (a tree may hold a FIFO); the one
 //! exception is the kernel log of the live machine, which [`Tree::kernel_log`] reads.
 
@@ -81,7 +81,8 @@ pub(crate) enum Kind {
     Other,
 }
 
-/// One way to hold a tree; paths are relative to its root, without `.`, `..` or links.
+/// One way to hold a tree; paths are relative to its root, without `.` or `..`, and without links
+/// except on the running machine.
 pub(crate) trait Store {
     fn kind(&self, path: &str) -> Result<Kind, Lack>;
     fn link(&self, path: &str) -> Result<String, Lack>;
@@ -165,7 +166,7 @@ impl Tree {
             Err(Lack::Missing) => return Err(self.missing(path)),
             other => other?,
         };
-        match self.store.kind(&path)? {
+        match self.kind(&path)? {
             Kind::File => self.store.bytes(&path, MAX_FILE),
             Kind::Dir => Err(Lack::Broken("is a directory".into())),
             _ => Err(Lack::Broken("is no regular file".into())),
@@ -191,13 +192,12 @@ impl Tree {
 
     /// Whether the path leads to something.
     pub fn exists(&self, path: &str) -> bool {
-        self.resolve(path)
-            .is_ok_and(|p| self.store.kind(&p).is_ok())
+        self.resolve(path).is_ok_and(|p| self.kind(&p).is_ok())
     }
 
     /// The path with all links followed.
     pub fn real(&self, path: &str) -> Result<String, Lack> {
-        let path = self.resolve(path)?;
+        let path = self.walk(path)?;
         self.store.kind(&path)?;
         Ok(path)
     }
@@ -249,8 +249,25 @@ impl Tree {
         }
     }
 
-    /// Follows links within the tree.
+    /// A path that the store takes: on the running machine the system follows its own links, and
+    /// looking at each component takes longer than all the rest.
     fn resolve(&self, path: &str) -> Result<String, Lack> {
+        if self.live {
+            return Ok(parts(path).collect::<Vec<_>>().join("/"));
+        }
+        self.walk(path)
+    }
+
+    /// What a path leads to.
+    fn kind(&self, path: &str) -> Result<Kind, Lack> {
+        match self.store.kind(path)? {
+            Kind::Link => self.store.kind(&self.walk(path)?),
+            kind => Ok(kind),
+        }
+    }
+
+    /// Follows links within the tree.
+    fn walk(&self, path: &str) -> Result<String, Lack> {
         let mut todo: VecDeque<String> = parts(path).map(str::to_string).collect();
         let mut done: Vec<String> = Vec::new();
         let mut links = 0;
