@@ -1,15 +1,20 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The ledger of the Rust dax_hmem in debugfs: one line a decided piece, `key=value` fields.
+//! The ledger of the Rust modules in debugfs: one line a piece, `key=value` fields, and behind them
+//! lines about regions.
 //!
-//! Read liberally: an unknown key is kept aside, an unknown state is kept as text, a line without a
-//! range is passed over.
+//! Read liberally: an unknown key is kept aside, an unknown state is kept as text, a line of another
+//! kind, or without what makes it one, is passed over.
+
+mod outcome;
 
 use std::collections::BTreeMap;
 
 use serde::Serialize;
 
 use crate::range::{parse_number, Range};
+
+pub use outcome::{Fate, Outcome};
 
 /// Where the kernel shows it.
 pub const LEDGER_PATH: &str = "sys/kernel/debug/dax_hmem/ledger";
@@ -69,46 +74,71 @@ pub struct Record {
     pub other: BTreeMap<String, String>,
 }
 
-/// Reads the records; lines that are none are passed over.
-pub fn parse(text: &str) -> Vec<Record> {
-    text.lines()
-        .filter(|l| !l.trim_start().starts_with('#'))
-        .filter_map(parse_line)
-        .collect()
+/// What the ledger holds.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Ledger {
+    /// What became of each piece.
+    pub records: Vec<Record>,
+    /// What became of each region, the oldest first; older modules do not say it.
+    pub outcomes: Vec<Outcome>,
 }
 
-fn parse_line(line: &str) -> Option<Record> {
-    let mut fields: BTreeMap<String, String> = line
-        .split_whitespace()
+/// Reads the lines; those that are of no known kind are passed over.
+pub fn parse(text: &str) -> Ledger {
+    let mut ledger = Ledger::default();
+    let lines = text.lines().filter(|l| !l.trim_start().starts_with('#'));
+    for line in lines {
+        let fields = fields(line);
+        if fields.contains_key("outcome") {
+            ledger.outcomes.extend(Outcome::of(fields));
+        } else {
+            ledger.records.extend(record(fields));
+        }
+    }
+    ledger
+}
+
+/// What has a value; `-` is none.
+fn fields(line: &str) -> BTreeMap<String, String> {
+    line.split_whitespace()
         .filter_map(|f| f.split_once('='))
         .filter(|(_, v)| !v.is_empty() && *v != "-")
         .map(|(k, v)| (k.to_string(), v.to_string()))
-        .collect();
+        .collect()
+}
+
+/// Kernel code speaks of -12; the sign carries nothing here.
+fn errno(fields: &mut BTreeMap<String, String>) -> u32 {
+    fields
+        .remove("errno")
+        .and_then(|v| parse_number(v.trim_start_matches('-')))
+        .and_then(|n| u32::try_from(n).ok())
+        .unwrap_or(0)
+}
+
+/// 0: the step has not come yet.
+fn time(fields: &mut BTreeMap<String, String>, key: &str) -> Option<u64> {
+    let value = fields.remove(key)?;
+    parse_number(&value).filter(|&n| n != 0)
+}
+
+fn record(mut fields: BTreeMap<String, String>) -> Option<Record> {
     let range = Range::parse(&fields.remove("range")?)?;
-    let state = match fields.remove("state").as_deref() {
-        Some("deferred") => State::Deferred,
-        Some("cxl") => State::Cxl,
-        Some("hmem") => State::Hmem,
-        Some("free") => State::Free,
-        Some("failed") => State::Failed,
-        Some("system-ram") => State::SystemRam,
-        Some(other) => State::Other(other.to_string()),
-        None => State::Other("unknown".into()),
+    let state = match fields.remove("state")?.as_str() {
+        "deferred" => State::Deferred,
+        "cxl" => State::Cxl,
+        "hmem" => State::Hmem,
+        "free" => State::Free,
+        "failed" => State::Failed,
+        "system-ram" => State::SystemRam,
+        other => State::Other(other.to_string()),
     };
     let mut number = |key: &str| fields.remove(key).and_then(|v| parse_number(&v));
     let node = number("node").and_then(|n| u32::try_from(n).ok());
-    let (seen_ns, decided_ns, served_ns) =
-        (number("seen_ns"), number("decided_ns"), number("served_ns"));
     let (kib_head, kib_tail) = (
         number("kib_head").unwrap_or(0),
         number("kib_tail").unwrap_or(0),
     );
-    // Kernel code speaks of -12; the sign carries nothing here.
-    let errno = fields
-        .remove("errno")
-        .and_then(|v| parse_number(v.trim_start_matches('-')))
-        .and_then(|n| u32::try_from(n).ok())
-        .unwrap_or(0);
     Some(Record {
         range,
         state,
@@ -117,11 +147,10 @@ fn parse_line(line: &str) -> Option<Record> {
         dev: fields.remove("dev"),
         region: fields.remove("region"),
         lost_to: fields.remove("lost_to"),
-        errno,
-        // 0: the step has not come yet.
-        seen_ns: seen_ns.filter(|&n| n != 0),
-        decided_ns: decided_ns.filter(|&n| n != 0),
-        served_ns: served_ns.filter(|&n| n != 0),
+        errno: errno(&mut fields),
+        seen_ns: time(&mut fields, "seen_ns"),
+        decided_ns: time(&mut fields, "decided_ns"),
+        served_ns: time(&mut fields, "served_ns"),
         kib_head,
         kib_tail,
         other: fields,
@@ -134,11 +163,11 @@ mod tests {
 
     #[test]
     fn reads_a_record() {
-        let records = parse(
+        let Ledger { records, outcomes } = parse(
             "# dax_hmem ledger 1\n\
              range=0x490000000-0x4afffffff node=1 state=hmem reason=no-region dev=hmem.0 errno=0 seen_ns=123 decided_ns=456 served_ns=789\n",
         );
-        assert_eq!(records.len(), 1);
+        assert_eq!((records.len(), outcomes.len()), (1, 0));
         let r = &records[0];
         assert_eq!(r.range, Range::new(0x490000000, 0x4afffffff).unwrap());
         assert_eq!(r.state, State::Hmem);
@@ -149,9 +178,9 @@ mod tests {
 
     #[test]
     fn unknown_fields_and_states_are_kept() {
-        let records =
+        let ledger =
             parse("state=gone node=-1 errno=-12 range=0-0xffffffffffffffff x=1 junk dev=-\n");
-        let r = &records[0];
+        let r = &ledger.records[0];
         assert_eq!(r.state, State::Other("gone".into()));
         assert_eq!((r.node, r.errno, r.dev.clone()), (None, 12, None));
         assert_eq!(r.range.end, u64::MAX);
@@ -159,7 +188,36 @@ mod tests {
     }
 
     #[test]
-    fn lines_without_a_range_are_passed_over() {
-        assert!(parse("state=hmem\nrange=5-4 state=hmem\nrange=\n\u{0}\n=\n==\n").is_empty());
+    fn lines_of_no_known_kind_are_passed_over() {
+        let text = "state=hmem\nrange=5-4 state=hmem\nrange=\n\u{0}\n=\n==\n\
+                    outcome=lost\nrange=0x0-0xfff kind=new\n";
+        assert_eq!(parse(text), Ledger::default());
+    }
+
+    #[test]
+    fn regions_have_lines_of_their_own() {
+        let ledger = parse(
+            "# dax_hmem ledger 1\n\
+             range=0x0-0xfff state=hmem dev=hmem.3\n\
+             region=region0 range=0x0-0xfff driver=dax_cxl outcome=lost lost_to=hmem.3 errno=-12 at_ns=5 x=1\n\
+             region=region1 driver=dax_cxl outcome=bound lost_to=- errno=0 at_ns=9\n\
+             region=region2 outcome=eaten\n",
+        );
+        assert_eq!((ledger.records.len(), ledger.outcomes.len()), (1, 3));
+        let [lost, bound, odd] = &ledger.outcomes[..] else {
+            unreachable!();
+        };
+        assert_eq!(
+            (&lost.fate, lost.errno, lost.at_ns),
+            (&Fate::Lost, 12, Some(5))
+        );
+        assert_eq!(
+            (lost.range, lost.other["x"].as_str()),
+            (Range::new(0, 0xfff), "1")
+        );
+        assert_eq!(lost.text(), "dax_cxl lost region0 to hmem.3, error -12");
+        assert_eq!((&bound.fate, &bound.lost_to), (&Fate::Bound, &None));
+        assert_eq!(bound.text(), "dax_cxl bound region1");
+        assert_eq!((&odd.fate, odd.range), (&Fate::Other("eaten".into()), None));
     }
 }

@@ -8,7 +8,7 @@ use crate::cxl::{self, Memdev, Region, Window};
 use crate::dax::{self, DaxDevice, HmemDevice, HmemPlatform};
 use crate::firmware;
 use crate::iomem::{self, is_system_ram, Iomem, Resource};
-use crate::ledger::{self, Record, LEDGER_PATH};
+use crate::ledger::{self, Ledger, Outcome, LEDGER_PATH};
 use crate::log::{self, Message};
 use crate::memory::{self, Memory};
 use crate::modules::{self, Drivers, Module};
@@ -46,7 +46,7 @@ pub struct Map {
     /// The kernel's resource tree; empty if hidden from this user.
     pub iomem: Vec<Resource>,
     /// The ledger of the Rust modules; `None` with others.
-    pub ledger: Option<Vec<Record>>,
+    pub ledger: Option<Ledger>,
     /// The kernel log, as far as it is about these.
     pub log: Vec<Message>,
     /// What could not be read.
@@ -160,10 +160,25 @@ impl Map {
             return None;
         }
         let pieces = self.reserved.iter().flat_map(|r| &r.pieces);
-        pieces
+        let holders: Vec<&Owner> = pieces
             .filter(|p| p.range.overlaps(&range))
-            .map(|p| p.owner.clone())
-            .find(|o| matches!(o, Owner::Hmem { .. } | Owner::SystemRam))
+            .map(|p| &p.owner)
+            .filter(|o| matches!(o, Owner::Hmem { .. } | Owner::SystemRam))
+            .collect();
+        // Of several, the one that the driver met.
+        let met = self.outcome_of(region).and_then(|o| o.lost_to.as_ref());
+        let is_met = |o: &&&Owner| matches!(o, Owner::Hmem { device } if Some(device) == met);
+        let holder = holders.iter().find(is_met).or(holders.first())?;
+        Some((*holder).clone())
+    }
+
+    /// What the ledger says of a region's last probe.
+    pub fn outcome_of(&self, region: &Region) -> Option<&Outcome> {
+        let outcomes = &self.ledger.as_ref()?.outcomes;
+        outcomes
+            .iter()
+            .rev()
+            .find(|o| o.region == region.name && (o.range.is_none() || o.range == region.range))
     }
 
     /// Whether ownership is settled; `None` if nothing says it.

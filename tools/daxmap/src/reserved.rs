@@ -37,7 +37,7 @@ pub(crate) fn find(map: &Map, firmware_map: &[Range], command_line: &[Range]) ->
         .iter()
         .filter(|r| r.name == "Soft Reserved")
         .map(|r| r.range);
-    let in_ledger = map.ledger.iter().flatten().map(|r| r.range);
+    let in_ledger = map.ledger.iter().flat_map(|l| &l.records).map(|r| r.range);
     let in_dax = map
         .dax
         .iter()

@@ -29,7 +29,7 @@ pub(super) struct Claim {
 /// All claims that touch `range`, the strongest first.
 pub(super) fn claims(map: &Map, range: &Range) -> Vec<Claim> {
     let mut out: Vec<Claim> = Vec::new();
-    let mut records: Vec<&Record> = map.ledger.iter().flatten().collect();
+    let mut records: Vec<&Record> = map.ledger.iter().flat_map(|l| &l.records).collect();
     // A record for a whole range may stand beside those of its pieces, which know better.
     records.sort_by_key(|r| r.range.len());
     let (late, decided): (Vec<_>, Vec<_>) = records

@@ -100,7 +100,7 @@ fn lost(map: &Map, region: &Region) -> Option<Problem> {
         .map(|d| d.name.clone())
         .collect();
     let name = region.name.as_str();
-    let problem = Problem::new(Kind::RegionLost, Severity::Note, name);
+    let problem = Problem::new(Kind::RegionLost, Severity::Note, name).seen(told(map, region));
     let mut problem = match &region.dax_region {
         Some(dax_region) => problem
             .because(format!(
@@ -126,6 +126,12 @@ fn lost(map: &Map, region: &Region) -> Option<Problem> {
     }
     problem.range = Some(range);
     Some(problem)
+}
+
+/// What the ledger says of the region's last probe.
+fn told(map: &Map, region: &Region) -> Option<String> {
+    let outcome = map.outcome_of(region)?;
+    Some(format!("{} (ledger)", outcome.text()))
 }
 
 /// A committed region without a DAX driver, where no hmem device is in the way.
@@ -154,6 +160,7 @@ pub(super) fn idle(map: &Map, name: &str) -> Problem {
         .because(format!(
             "{name} is committed, but no driver is bound to {dax_region}"
         ))
+        .seen(told(map, region))
         .seen(said)
         .fix([format!("echo {dax_region} > /sys/bus/cxl/drivers_probe")])
 }

@@ -67,6 +67,7 @@ pub fn of_region(map: &Map, region: &Region) -> Vec<Step> {
         .map(|d| format!("/sys/bus/cxl/devices/{d}"))
         .into_iter()
         .collect();
+    evidence.extend(outcome(map, region));
     evidence.extend(log(map, |e| match e {
         Event::Conflict { device: d, .. } | Event::ProbeFailed { device: d, .. } => {
             Some(d) == device
@@ -215,7 +216,7 @@ fn decision(map: &Map, piece: &Piece) -> Step {
     );
     let mut evidence: Vec<String> = Vec::new();
     if piece.reason.evidence == Evidence::Ledger {
-        let records = map.ledger.iter().flatten();
+        let records = map.ledger.iter().flat_map(|l| &l.records);
         let here = records.filter(|r| r.range.overlaps(&piece.range));
         evidence.extend(here.flat_map(record));
     }
@@ -237,17 +238,28 @@ fn names(line: &str, range: &Range) -> bool {
     named.is_none_or(|r| r.overlaps(range))
 }
 
+/// A line of the ledger with its time, as the kernel log has it.
+fn stamped(ns: u64, what: &str) -> String {
+    format!(
+        "[{:5}.{:06}] {what} (ledger)",
+        ns / 1_000_000_000,
+        ns / 1000 % 1_000_000
+    )
+}
+
+/// What the ledger says of a region's last probe.
+fn outcome(map: &Map, region: &Region) -> Option<String> {
+    let outcome = map.outcome_of(region)?;
+    let text = outcome.text();
+    Some(match outcome.at_ns {
+        Some(ns) => stamped(ns, &text),
+        None => format!("{text} (ledger)"),
+    })
+}
+
 /// A ledger record as times and facts.
 fn record(r: &Record) -> Vec<String> {
-    let stamp = |ns: Option<u64>, what: &str| {
-        ns.map(|n| {
-            format!(
-                "[{:5}.{:06}] {what} (ledger)",
-                n / 1_000_000_000,
-                n / 1000 % 1_000_000
-            )
-        })
-    };
+    let stamp = |ns: Option<u64>, what: &str| ns.map(|ns| stamped(ns, what));
     let lost = r.lost_to.as_ref().map(|to| {
         let region = r.region.as_deref().unwrap_or("the region");
         format!("{region} lost {} to {to} (ledger)", r.range)

@@ -5,6 +5,7 @@
 use anyhow::Result;
 use daxmap::cxl::{Region, RegionState};
 use daxmap::firmware::Source;
+use daxmap::ledger::Fate;
 use daxmap::{Map, Owner, Piece, Reserved};
 
 use crate::cli::{ListArgs, OwnerKind, RowKind};
@@ -118,7 +119,7 @@ fn region(map: &Map, region: &Region) -> Row {
             p.node,
             UseDoc::of(&p),
             ReasonDoc {
-                text: describe(region, &holder),
+                text: describe(map, region, &holder),
                 ..ReasonDoc::of(&p.reason)
             },
         ),
@@ -133,7 +134,7 @@ fn region(map: &Map, region: &Region) -> Row {
             },
             ReasonDoc {
                 code: "region".into(),
-                text: describe(region, &holder),
+                text: describe(map, region, &holder),
                 evidence: "sysfs".into(),
             },
         ),
@@ -166,7 +167,7 @@ fn region(map: &Map, region: &Region) -> Row {
 }
 
 /// A region's own line: mode, ways, members, who took its place.
-fn describe(region: &Region, holder: &Option<Owner>) -> String {
+fn describe(map: &Map, region: &Region, holder: &Option<Owner>) -> String {
     let mut words = vec![region.mode.clone().unwrap_or_else(|| "no mode".into())];
     if let Some(ways) = region.ways.filter(|&w| w > 1) {
         words.push(format!("{ways}-way"));
@@ -179,8 +180,16 @@ fn describe(region: &Region, holder: &Option<Owner>) -> String {
     if !serials.is_empty() {
         words.push(format!("serial {}", serials.join(" ")));
     }
-    if let Some(holder) = holder {
-        words.push(format!("its range is with {}", crate::show::owner(holder)));
+    let lost_to = map
+        .outcome_of(region)
+        .filter(|o| o.fate == Fate::Lost && region.dax_driver.is_none())
+        .and_then(|o| o.lost_to.as_deref());
+    match (lost_to, holder) {
+        (Some(to), _) => words.push(format!("lost to {to}")),
+        (None, Some(holder)) => {
+            words.push(format!("its range is with {}", crate::show::owner(holder)));
+        }
+        (None, None) => {}
     }
     words.join(", ")
 }
