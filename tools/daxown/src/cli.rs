@@ -147,11 +147,11 @@ Examples:
   daxown explain 0x490000000+512M           a range, also written 0x490000000-0x4afffffff
   daxown explain dax0.0
   daxown explain region0
-  daxown explain hmem.1")]
+  daxown explain hmem.1 dax1.0              what both are about is told once")]
 pub struct ExplainArgs {
     /// What to explain
-    #[arg(value_name = "ADDRESS|RANGE|daxX.Y|regionN|hmem.N")]
-    pub what: String,
+    #[arg(value_name = "ADDRESS|RANGE|daxX.Y|regionN|hmem.N", required = true)]
+    pub what: Vec<String>,
 }
 
 #[derive(Debug, Args)]

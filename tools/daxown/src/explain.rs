@@ -27,19 +27,29 @@ struct Story {
 
 pub fn run(global: &Global, args: &ExplainArgs) -> Result<ExitCode> {
     let map = crate::read(global)?;
-    let subject = Subject::find(&map, &args.what)?;
-    let stories = stories(&map, &subject);
+    let mut names = Vec::new();
+    let mut told: Vec<Story> = Vec::new();
+    for what in &args.what {
+        let subject = Subject::find(&map, what)?;
+        for story in stories(&map, &subject) {
+            let known = |s: &Story| s.title == story.title && s.range == story.range;
+            if !told.iter().any(known) {
+                told.push(story);
+            }
+        }
+        names.push(subject.name);
+    }
     let look = Look::new(global);
     let text = if global.json {
         json::text(&ExplainDoc {
             schema: "daxown-explain-1".into(),
             machine: Machine::of(&map),
-            what: subject.name.clone(),
-            stories: stories.iter().map(document).collect(),
+            what: names.join(" "),
+            stories: told.iter().map(document).collect(),
             gaps: json::gaps(&map),
         })?
     } else {
-        let parts: Vec<String> = stories.iter().map(|s| render(s, &look)).collect();
+        let parts: Vec<String> = told.iter().map(|s| render(s, &look)).collect();
         parts.join("\n")
     };
     crate::print(&text)?;

@@ -315,7 +315,7 @@ pub struct ExplainDoc {
     pub schema: String,
     /// The machine.
     pub machine: Machine,
-    /// What was asked for.
+    /// What was asked for, with spaces between.
     pub what: String,
     /// One story for each piece of memory it has to do with.
     pub stories: Vec<StoryDoc>,
