@@ -1,7 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! `lab run`: boots one scenario and shows who owns what.
+//! `lab run`: boots one scenario and shows who owns what, as daxown says it in the guest, and whether
+//! what the lab itself saw is as the scenario expects.
 
+use std::env;
+use std::io;
+use std::io::IsTerminal;
 use std::path::Path;
 use std::process::ExitCode;
 use std::time::Duration;
@@ -11,7 +15,9 @@ use anyhow::Result;
 use clap::builder::NonEmptyStringValueParser;
 use clap::Args;
 use indicatif::ProgressBar;
+use rustix::termios;
 use serde::Serialize;
+use serde_json::Value;
 
 use super::GuestOptions;
 use crate::guest::boot;
@@ -26,7 +32,9 @@ use crate::report::Ownership;
 use crate::report::Verdict;
 use crate::scenario::Drivers;
 use crate::scenario::Scenario;
-use crate::scenario::MIB;
+
+/// Columns that daxown's table with all its reasons needs; a terminal may have fewer.
+const NARROWEST: u16 = 120;
 
 /// Arguments of `lab run`.
 #[derive(Args)]
@@ -55,6 +63,9 @@ struct Json<'a> {
     faults: &'a [String],
     kernel_reports: &'a [String],
     ownership: Option<&'a Ownership>,
+    /// What `daxown list -J` and `daxown doctor -J` printed in the guest.
+    list: Option<Value>,
+    doctor: Option<Value>,
     log: &'a Path,
     seconds: f64,
 }
@@ -81,6 +92,10 @@ impl Run {
             if ctx.verbose {
                 eprintln!("{}", boot.command());
             }
+            if let Some(terminal) = terminal() {
+                // Without it daxown prints as into a file, which is as true.
+                let _ = boot.dir.write_input("terminal", terminal);
+            }
             spinner.set_message("booting");
         };
         let progress = |text: &str| spinner.set_message(text.to_owned());
@@ -90,6 +105,7 @@ impl Run {
         let (boot, outcome) = booted?;
         let verdict = report::judge(&boot, &outcome)?;
         if self.json {
+            let document = |words: &str| outcome.results.verbs.of(words)?.document().ok();
             let json = Json {
                 scenario: &scenario.name,
                 drivers,
@@ -97,6 +113,8 @@ impl Run {
                 faults: &verdict.faults,
                 kernel_reports: &verdict.reports,
                 ownership: verdict.ownership.as_ref(),
+                list: document("list -J"),
+                doctor: document("doctor -J"),
                 log: boot.dir.path(),
                 seconds: start.elapsed().as_secs_f64(),
             };
@@ -112,35 +130,32 @@ impl Run {
     }
 }
 
+/// Width and colours of the terminal that somebody looks at.
+fn terminal() -> Option<String> {
+    let stdout = io::stdout();
+    if !stdout.is_terminal() {
+        return None;
+    }
+    let width = termios::tcgetwinsize(&stdout).map_or(0, |size| size.ws_col);
+    let plain = env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
+    let color = if plain { "never" } else { "always" };
+    Some(format!("{} {color}\n", width.max(NARROWEST)))
+}
+
 fn print(boot: &Boot<'_>, outcome: &Outcome, verdict: &Verdict, wall: Duration) {
+    for verb in ["list", "doctor"] {
+        if let Some(verb) = outcome.results.verbs.of(verb) {
+            print!("\n$ daxown {}\n{}{}", verb.name(), verb.stdout, verb.stderr);
+        }
+    }
     if let (Some(ownership), Some(end)) = (&verdict.ownership, outcome.results.end()) {
         if !ownership.ranges.is_empty() {
-            println!("\n{}", report::table(ownership, &boot.layout));
-            let total: u64 = ownership.ranges.iter().map(|range| range.size()).sum();
-            let online: u64 = ownership.ranges.iter().map(|range| range.online()).sum();
-            println!("{} of {} MiB online", online / MIB, total / MIB);
+            println!("\nWhat the lab itself found:");
+            for line in report::table(verdict, &boot.layout).lines() {
+                println!("  {line}");
+            }
         }
-        let mut places: Vec<(u64, u64)> = ownership
-            .ranges
-            .iter()
-            .map(|range| (range.start, range.end))
-            .collect();
-        for &(start, size) in &boot.layout.windows {
-            places.push((start, start + (size - 1)));
-        }
-        if !boot.layout.windows.is_empty() {
-            let windows: Vec<String> = boot
-                .layout
-                .windows
-                .iter()
-                .enumerate()
-                .map(|(index, window)| format!("W{index} = {:#x}", window.0))
-                .collect();
-            println!("\n/proc/iomem, {}:", windows.join(", "));
-        }
-        for line in iomem::excerpt(&end.iomem, &places) {
-            println!("  {}", iomem::show(&line, &boot.layout));
-        }
+        print_iomem(boot, ownership, &end.iomem);
     }
     if !outcome.results.modules.is_empty() {
         println!();
@@ -162,6 +177,32 @@ fn print(boot: &Boot<'_>, outcome: &Outcome, verdict: &Verdict, wall: Duration) 
     println!("NOT as the scenario expects; {seconds:.1} s");
     for fault in &verdict.faults {
         println!("- {fault}");
+    }
+}
+
+/// The lines of /proc/iomem about ranges and windows.
+fn print_iomem(boot: &Boot<'_>, ownership: &Ownership, lines: &[iomem::Line]) {
+    let windows = &boot.layout.windows;
+    let mut places: Vec<(u64, u64)> = ownership
+        .ranges
+        .iter()
+        .map(|range| (range.start, range.end))
+        .collect();
+    places.extend(
+        windows
+            .iter()
+            .map(|&(start, size)| (start, start + (size - 1))),
+    );
+    let names: Vec<String> = windows
+        .iter()
+        .enumerate()
+        .map(|(index, window)| format!("W{index} = {:#x}", window.0))
+        .collect();
+    if !names.is_empty() {
+        println!("\n/proc/iomem, {}:", names.join(", "));
+    }
+    for line in iomem::excerpt(lines, &places) {
+        println!("  {}", iomem::show(&line, &boot.layout));
     }
 }
 

@@ -75,7 +75,7 @@ impl<'a> Boot<'a> {
         let layout = Layout::of(&scenario.machine, &assets.qemu, &ctx.cache)?;
         let dir = RunDir::new(&ctx.cache, &format!("{}-{drivers}", scenario.name))?;
         dir.fill(scenario, drivers, &layout)?;
-        dir.add_program(&assets.daxown)?;
+        dir.add_daxown(&assets.daxown)?;
         if !scenario.test_modules.is_empty() {
             let built = test_modules(ctx, &assets.kernel)?;
             dir.add_test_modules(&built, &scenario.test_modules)?;

@@ -11,6 +11,7 @@ mod results;
 mod rundir;
 mod selftests;
 mod test_modules;
+mod verbs;
 
 pub use assets::Assets;
 pub use boot::boot;
@@ -27,3 +28,5 @@ pub use rundir::RunDir;
 pub use selftests::list as selftest_list;
 pub use selftests::selftests;
 pub use test_modules::test_modules;
+pub use verbs::Verb;
+pub use verbs::Verbs;

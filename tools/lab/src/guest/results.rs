@@ -11,6 +11,7 @@ use anyhow::bail;
 use anyhow::Context;
 use anyhow::Result;
 
+use super::Verbs;
 use crate::report::iomem;
 
 /// Everything a guest left.
@@ -24,6 +25,8 @@ pub struct Results {
     pub modules: Vec<LoadedModule>,
     /// Output of steps, by number.
     pub step_logs: BTreeMap<usize, String>,
+    /// What daxown said in the end.
+    pub verbs: Verbs,
     /// Why the guest gave up, if it did.
     pub failed: Option<String>,
     /// The guest came to its own end.
@@ -119,6 +122,7 @@ impl Results {
                 results.step_logs.insert(number, text);
             }
         }
+        results.verbs = Verbs::read(&out.join("daxown"))?;
         if let Some(done) = optional(&out.join("done"))? {
             results.complete = true;
             results.failed = Some(done.trim().to_owned()).filter(|reason| !reason.is_empty());

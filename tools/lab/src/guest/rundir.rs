@@ -25,6 +25,7 @@ const SCRIPTS: &[(&str, &str, bool)] = &[
     ("main", include_str!("../../guest/main"), false),
     ("lib.sh", include_str!("../../guest/lib.sh"), false),
     ("capture.sh", include_str!("../../guest/capture.sh"), false),
+    ("verbs.sh", include_str!("../../guest/verbs.sh"), false),
     ("firmware", include_str!("../../guest/firmware"), false),
     ("steps", include_str!("../../guest/steps"), false),
     ("shell", include_str!("../../guest/shell"), false),
@@ -80,6 +81,11 @@ impl RunDir {
         self.path.join("out")
     }
 
+    /// The capture that daxown made in the end.
+    pub fn archive(&self) -> PathBuf {
+        self.output().join("capture/end/daxown.tar.gz")
+    }
+
     /// The serial console.
     pub fn console(&self) -> PathBuf {
         self.path.join("console.log")
@@ -107,6 +113,7 @@ impl RunDir {
             self.write_step(index, step, &mut list)?;
         }
         self.write_input("steps/list", list)?;
+        self.write_input("ranges", ranges(scenario, layout))?;
         self.write_modprobe(scenario, drivers)?;
         if scenario.needs_firmware() {
             self.write_input("regions", regions(scenario, layout))?;
@@ -114,10 +121,14 @@ impl RunDir {
         Ok(())
     }
 
-    /// Puts a program into the guest's PATH.
-    pub fn add_program(&self, program: &Path) -> Result<()> {
-        let name = program.file_name().unwrap_or_default();
-        fs::copy(program, self.input().join("guest/bin").join(name))
+    /// Where the guest finds daxown, in its PATH.
+    pub fn daxown(&self) -> PathBuf {
+        self.input().join("guest/bin/daxown")
+    }
+
+    /// Puts daxown into the guest.
+    pub fn add_daxown(&self, program: &Path) -> Result<()> {
+        fs::copy(program, self.daxown())
             .map(|_| ())
             .with_context(|| format!("cannot copy {}", program.display()))
     }
@@ -175,6 +186,17 @@ impl RunDir {
         }
         self.write_input("modprobe.d/options.conf", options)
     }
+}
+
+/// The Soft Reserved ranges, for the guest to ask about.
+fn ranges(scenario: &Scenario, layout: &Layout) -> String {
+    let mut text = String::new();
+    for range in &scenario.soft_reserved {
+        let start = layout.resolve(range.base);
+        let end = start.saturating_add(range.size - 1);
+        let _ = writeln!(text, "{start:#x}-{end:#x}");
+    }
+    text
 }
 
 /// The list that the guest's `firmware` script reads.

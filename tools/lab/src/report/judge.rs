@@ -9,6 +9,7 @@ use anyhow::Result;
 use super::crosscheck;
 use super::differences::differences;
 use super::log;
+use super::verbs;
 use super::Ownership;
 use crate::guest::Boot;
 use crate::guest::Outcome;
@@ -74,12 +75,8 @@ pub fn judge(boot: &Boot<'_>, outcome: &Outcome) -> Result<Verdict> {
     if let Some(ownership) = &mut ownership {
         ownership.take_reasons(&results.dmesg);
     }
-    let archive = boot.dir.output().join("capture/end/daxown.tar.gz");
     if let Some(ownership) = ownership.as_ref().filter(|_| results.complete) {
-        match crosscheck::disagreements(&archive, ownership) {
-            Ok(found) => faults.extend(found),
-            Err(error) => faults.push(format!("{error:#}")),
-        }
+        faults.extend(daxown_faults(boot, results, ownership));
     }
     Ok(Verdict {
         faults,
@@ -88,6 +85,23 @@ pub fn judge(boot: &Boot<'_>, outcome: &Outcome) -> Result<Verdict> {
         expected: expect.is_some(),
         ownership,
     })
+}
+
+/// Where daxown is wrong about the guest, in it or from its capture.
+fn daxown_faults(boot: &Boot<'_>, results: &Results, ownership: &Ownership) -> Vec<String> {
+    let archive = boot.dir.archive();
+    let mut faults = verbs::faults(&results.verbs, &boot.dir.daxown(), &archive);
+    let found = crosscheck::disagreements(&archive, ownership);
+    let diagnosis = results.end().map_or(Ok(Vec::new()), |end| {
+        verbs::diagnosis(&results.verbs, ownership, end, boot.drivers)
+    });
+    for result in [found, diagnosis] {
+        match result {
+            Ok(found) => faults.extend(found),
+            Err(error) => faults.push(format!("{error:#}")),
+        }
+    }
+    faults
 }
 
 /// The cases of each step that prints KTAP; what is absent is a failed case.

@@ -12,6 +12,7 @@ mod ownership;
 mod table;
 #[cfg(test)]
 mod tests;
+mod verbs;
 
 pub use judge::judge;
 pub use judge::Verdict;

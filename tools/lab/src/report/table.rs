@@ -1,53 +1,56 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Shows ownership to people.
+//! Shows to people what the lab itself saw of each range, and whether that was expected.
 
-use comfy_table::presets::UTF8_FULL_CONDENSED;
+use comfy_table::presets::NOTHING;
 use comfy_table::CellAlignment;
-use comfy_table::ContentArrangement;
 use comfy_table::Table;
 
-use super::Ownership;
+use super::RangeReport;
+use super::Verdict;
 use crate::machine::Layout;
 use crate::scenario::Owner;
-use crate::scenario::Size;
 use crate::scenario::MIB;
 
-/// One line for each part of each range.
-pub fn table(ownership: &Ownership, layout: &Layout) -> Table {
+/// One line for each range.
+pub fn table(verdict: &Verdict, layout: &Layout) -> String {
     let mut table = Table::new();
-    table.load_preset(UTF8_FULL_CONDENSED);
-    table.set_content_arrangement(ContentArrangement::Dynamic);
-    table.set_header([
-        "range", "address", "size", "owner", "device", "online", "why",
-    ]);
-    for range in &ownership.ranges {
-        for (index, part) in range.parts.iter().enumerate() {
-            let first = index == 0;
-            let once = |text: &str| {
-                if first {
-                    text.to_owned()
-                } else {
-                    String::new()
-                }
-            };
-            table.add_row([
-                once(&range.name),
-                format!("{}-{}", layout.show(part.start), layout.show(part.end)),
-                Size(part.size()).to_string(),
-                shown(part.owner).to_owned(),
-                part.device.clone(),
-                format!("{} of {} MiB", part.online / MIB, mib(part.size())),
-                once(&range.reason),
-            ]);
-        }
+    table.load_preset(NOTHING);
+    table.set_header(["range", "address", "owner", "online", "expected"]);
+    let ranges = verdict.ownership.iter().flat_map(|all| &all.ranges);
+    for range in ranges {
+        let owners: Vec<&str> = range.owners().into_iter().map(shown).collect();
+        table.add_row([
+            range.name.clone(),
+            format!("{}-{}", layout.show(range.start), layout.show(range.end)),
+            owners.join(" and "),
+            format!("{} of {} MiB", mib(range.online()), mib(range.size())),
+            expected(verdict, range).to_owned(),
+        ]);
     }
-    for index in [2, 5] {
-        if let Some(column) = table.column_mut(index) {
-            column.set_cell_alignment(CellAlignment::Right);
-        }
+    if let Some(column) = table.column_mut(3) {
+        column.set_cell_alignment(CellAlignment::Right);
     }
-    table
+    let last = table.column_count().saturating_sub(1);
+    for (index, column) in table.column_iter_mut().enumerate() {
+        column.set_padding((0, if index == last { 0 } else { 2 }));
+    }
+    table.trim_fmt()
+}
+
+fn expected(verdict: &Verdict, range: &RangeReport) -> &'static str {
+    let prefix = format!("{}: ", range.name);
+    if verdict
+        .faults
+        .iter()
+        .any(|fault| fault.starts_with(&prefix))
+    {
+        "NO"
+    } else if verdict.expected {
+        "yes"
+    } else {
+        "nothing is expected"
+    }
 }
 
 /// The owner as the field writes it.
