@@ -7,6 +7,7 @@
 #   make check-debug [ONLY=...]
 #   make shell [SCENARIO=...]
 #   make compare
+#   make captures [ONLY=<regular expression>]
 #   make fuzz-layouts [N=300] [SEED=<as printed>]
 #   make deps
 
@@ -18,9 +19,9 @@ lab-vars := V SCENARIO DRIVERS KDIR N SEED ONLY JOBS TIMEOUT
 lab-env = env $(foreach v,$(lab-vars),$(if $(call lab-given,$(v)),,-u $(v))) \
 	$(foreach v,$(lab-vars),$(if $(call lab-given,$(v)),$(v)='$(call lab-given,$(v))'))
 
-.PHONY: run check check-debug shell compare fuzz-layouts deps
+.PHONY: run check check-debug shell compare captures fuzz-layouts deps
 
-run check shell compare fuzz-layouts deps:
+run check shell compare captures fuzz-layouts deps:
 	@$(lab-env) $(LAB) $@
 
 # Every scenario on the kernel with all checkers: an hour or two. Of these "check" runs tests/debug/.

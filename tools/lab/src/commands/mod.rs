@@ -12,6 +12,7 @@ use clap::Subcommand;
 use crate::provision::Ctx;
 use crate::scenario::Drivers;
 
+mod captures;
 mod check;
 mod compare;
 mod fuzz;
@@ -28,6 +29,8 @@ pub enum Command {
     Check(check::Check),
     /// Run random layouts of ranges, windows and regions in guests
     FuzzLayouts(fuzz::Fuzz),
+    /// Renew the captures of guests that daxown is tested with
+    Captures(captures::Captures),
     /// Run every scenario with the C modules and with ours, and print both
     Compare(compare::Compare),
     /// Boot a scenario and give its guest this terminal
@@ -43,6 +46,7 @@ impl Command {
             Self::Run(run) => run.run(ctx),
             Self::Check(check) => check.run(ctx),
             Self::FuzzLayouts(fuzz) => fuzz.run(ctx),
+            Self::Captures(captures) => captures.run(ctx),
             Self::Compare(compare) => compare.run(ctx),
             Self::Shell(shell) => shell.run(ctx),
             Self::Scenario(check) => check.run(ctx),

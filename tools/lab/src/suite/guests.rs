@@ -27,6 +27,14 @@ pub struct ScenarioRun {
     pub verdict: Verdict,
     /// The run's directory.
     pub log: PathBuf,
+    archive: PathBuf,
+}
+
+impl ScenarioRun {
+    /// What `daxown capture` kept of the guest in the end.
+    pub fn archive(&self) -> &Path {
+        &self.archive
+    }
 }
 
 /// Boots and judges one scenario.
@@ -44,6 +52,7 @@ pub fn run_scenario(
         outcome,
         verdict,
         log: boot.dir.path().to_path_buf(),
+        archive: boot.dir.archive(),
     })
 }
 
