@@ -33,9 +33,12 @@ pub fn faults(verbs: &Verbs, program: &Path, archive: &Path) -> Vec<String> {
         }
     }
     faults.extend(verbs.0.iter().filter_map(ending));
-    if let Some(live) = verbs.of("list -J") {
-        match on_host(program, archive, &["list", "-J"]) {
-            Ok(captured) => faults.extend(difference(&live.stdout, &captured)),
+    for verb in ["list", "doctor"] {
+        let Some(live) = verbs.of(&format!("{verb} -J")) else {
+            continue;
+        };
+        match on_host(program, archive, &[verb, "-J"]) {
+            Ok(captured) => faults.extend(difference(verb, &live.stdout, &captured)),
             Err(error) => faults.push(format!("{error:#}")),
         }
     }
@@ -71,7 +74,7 @@ fn on_host(program: &Path, archive: &Path, args: &[&str]) -> Result<String> {
     Ok(String::from_utf8_lossy(&output.stdout).into_owned())
 }
 
-fn difference(live: &str, captured: &str) -> Option<String> {
+fn difference(verb: &str, live: &str, captured: &str) -> Option<String> {
     let mut lines = captured.lines();
     let first = live.lines().find_map(|line| {
         let other = lines.next().unwrap_or_default();
@@ -82,7 +85,7 @@ fn difference(live: &str, captured: &str) -> Option<String> {
         (first, more) => {
             let (line, other) = first.unwrap_or(("", more.unwrap_or_default()));
             Some(format!(
-                "daxown list says `{line}` of the live kernel, `{other}` of its capture"
+                "daxown {verb} says `{line}` of the live kernel, `{other}` of its capture"
             ))
         }
     }
@@ -296,9 +299,12 @@ mod tests {
 
     #[test]
     fn a_capture_reads_as_the_live_kernel() {
-        assert_eq!(difference("a\nb\n", "a\nb\n"), None);
+        assert_eq!(difference("list", "a\nb\n", "a\nb\n"), None);
         for (live, captured) in [("a\nb\n", "a\nc\n"), ("a\n", "a\nb\n"), ("a\nb\n", "a\n")] {
-            assert!(difference(live, captured).is_some(), "{live} {captured}");
+            assert!(
+                difference("list", live, captured).is_some(),
+                "{live} {captured}"
+            );
         }
     }
 }
