@@ -118,6 +118,17 @@ pub fn human(bytes: u64) -> String {
     format!("{number} {}", UNITS[unit])
 }
 
+/// `384 of 510 MiB`: the unit once where both have the same.
+pub fn part_of(part: u64, whole: u64, look: &Look) -> String {
+    let (part_text, whole_text) = (look.size(part), look.size(whole));
+    let unit = |text: &str| text.split_once(' ').map(|(_, unit)| unit.to_string());
+    let short = match (part_text.split_once(' '), unit(&whole_text)) {
+        (Some((number, unit)), Some(whole)) if part == 0 || unit == whole => number.to_string(),
+        _ => part_text,
+    };
+    format!("{short} of {whole_text}")
+}
+
 /// Width of prose where there is no terminal.
 const PAGE: usize = 100;
 
@@ -219,7 +230,24 @@ pub fn severity_style(severity: Severity) -> Style {
 
 #[cfg(test)]
 mod tests {
-    use super::human;
+    use super::{human, part_of, Look};
+
+    #[test]
+    fn the_unit_is_told_once() {
+        let look = |bytes| Look {
+            color: false,
+            width: None,
+            bytes,
+        };
+        let mib = |n: u64| n << 20;
+        assert_eq!(part_of(mib(384), mib(510), &look(false)), "384 of 510 MiB");
+        assert_eq!(part_of(0, mib(1024), &look(false)), "0 of 1 GiB");
+        assert_eq!(
+            part_of(mib(512), mib(1024), &look(false)),
+            "512 MiB of 1 GiB"
+        );
+        assert_eq!(part_of(0, 4096, &look(true)), "0 of 4096");
+    }
 
     #[test]
     fn sizes_are_exact_where_they_can_be() {

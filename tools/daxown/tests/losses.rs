@@ -74,7 +74,7 @@ fn an_unaligned_end() {
         "misaligned",
         &[
             "error -12",
-            "1024 KiB at its end",
+            "1024 KiB too many at its end",
             "0x490000000-0x4afffffff",
         ],
     );
@@ -98,6 +98,56 @@ fn a_rebind() {
 #[test]
 fn a_reload() {
     loses("reload-c", 512, "left-to-cxl", &["left the range to CXL"]);
+}
+
+/// The scenarios of the suite in which the stock drivers lose memory.
+#[test]
+fn each_scenario_that_loses_memory() {
+    let reserve = "kmem-cannot-reserve";
+    let left = "dax_hmem is bound and left the range to CXL";
+    for (name, mib, kind, words) in [
+        (
+            "region-smaller-c",
+            1024,
+            reserve,
+            &["error -16", "edge of region0"][..],
+        ),
+        (
+            "two-regions-c",
+            1024,
+            reserve,
+            &["error -16", "region0", "region1"],
+        ),
+        (
+            "straddle-c",
+            1024,
+            reserve,
+            &["error -16", "CXL Window 0", "CXL Window 1"],
+        ),
+        (
+            "straddle-regions-c",
+            1024,
+            reserve,
+            &["error -16", "region0", "region1"],
+        ),
+        (
+            "misaligned-end-c",
+            513,
+            "misaligned",
+            &["error -12", "1024 KiB too many at its end"],
+        ),
+        (
+            "misaligned-start-c",
+            512,
+            "misaligned",
+            &["error -12", "1024 KiB too many at its start"],
+        ),
+        ("rebind-c", 512, "left-to-cxl", &[left]),
+        ("reload-after-c", 512, "left-to-cxl", &[left]),
+        ("reload-during-c", 512, "left-to-cxl", &[left]),
+    ] {
+        loses(&format!("scenarios/{name}"), mib, kind, words);
+    }
 }
 
 #[test]

@@ -111,7 +111,11 @@ pub(super) fn ledger_reason(map: &Map, record: &Record) -> Reason {
         },
         "partly-covered" => format!("{region} covers only a part of the range"),
         "kept-by-region" => format!("{region} keeps it"),
-        "no-region" => "no committed CXL region in it at the time".into(),
+        "no-region" if map.committed_in(&record.range).next().is_some() => {
+            "no committed CXL region was in it when it was decided".into()
+        }
+        "no-region" => "no committed CXL region in it".into(),
+        "outside-windows" if map.windows.is_empty() => "no CXL window is known".into(),
         "outside-windows" => "outside every CXL window".into(),
         "awaiting-cxl" => "undecided, waiting for CXL".into(),
         "in-use-already" => "in use as System RAM already".into(),
@@ -169,10 +173,11 @@ pub(super) fn hmem_reason(map: &Map, range: &Range) -> Reason {
     } else if !windows_known {
         (ReasonCode::HmemDevice, "an hmem device has it".to_string())
     } else if map.windows_of(range).is_empty() {
-        (
-            ReasonCode::OutsideWindow,
-            "outside every CXL window".to_string(),
-        )
+        let text = match map.windows.is_empty() {
+            true => "no CXL window is known",
+            false => "outside every CXL window",
+        };
+        (ReasonCode::OutsideWindow, text.to_string())
     } else {
         (
             ReasonCode::NoRegion,

@@ -135,13 +135,21 @@ fn cannot_reserve(map: &Map, dax: &DaxDevice, range: Range) -> Problem {
     let problem = problem.because(format!(
         "kmem could not reserve {range} for {} (error -16): the range crosses the edge of {}",
         dax.name,
-        names.join(" and ")
+        listed(&names)
     ));
     match &dax.parent {
         Parent::Hmem(hmem) => problem
             .fix(remedy::cut(&dax.name, hmem, &range.split_at(&edges)))
             .fix(remedy::use_rust_modules()),
         _ => problem,
+    }
+}
+
+/// `a`, `a and b`, `a, b and c`.
+fn listed(names: &[String]) -> String {
+    match names.split_last() {
+        Some((last, rest)) if !rest.is_empty() => format!("{} and {last}", rest.join(", ")),
+        _ => names.concat(),
     }
 }
 

@@ -121,7 +121,7 @@ fn unserved(map: &Map, piece: &Piece) -> Problem {
         severity,
         piece.device.clone().unwrap_or_else(|| "dax_hmem".into()),
     )
-    .because(format!("nobody serves it: {}", piece.reason.text))
+    .because(format!("nobody serves it; {}", piece.reason.text))
     .seen(["/sys/kernel/debug/dax_hmem/ledger"])
     .seen(
         map.log
@@ -162,10 +162,15 @@ fn hmem_failed(map: &Map, piece: &Piece) -> Problem {
     }
     if piece.range.aligned_inside(ALIGN) != Some(piece.range) {
         let (head, tail) = remainders(&piece.range);
+        let sides: Vec<String> = [(head, "start"), (tail, "end")]
+            .into_iter()
+            .filter(|(kib, _)| *kib > 0)
+            .map(|(kib, side)| format!("{kib} KiB too many at its {side}"))
+            .collect();
         return make(Kind::Misaligned)
             .because(format!(
-                "the range is not aligned to 2 MiB ({head} KiB too many at its start, {tail} KiB at its end), \
-                 and the driver of {device} refuses it whole"
+                "the range is not aligned to 2 MiB ({}), and the driver of {device} refuses it whole",
+                sides.join(", ")
             ))
             .seen(failed)
             .fix(remedy::declare_aligned(&piece.range, ALIGN))

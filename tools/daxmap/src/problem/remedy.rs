@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Commands that put things right. Each was run in a guest in the state it is given for.
+//! Commands that put things right. The scenarios `remedy-*` run them in guests: cut, online, load,
+//! hand_to_cxl and create_region. The others are what the kernel's documentation gives.
 
 use crate::cxl::Region;
 use crate::map::Map;
@@ -108,12 +109,13 @@ pub fn declare_aligned(range: &Range, align: u64) -> Vec<String> {
     match range.aligned_inside(align) {
         Some(inside) => vec![
             format!(
-                "# have firmware declare {inside} (aligned to {} MiB); where the range comes from the kernel command line, use:",
+                "# have firmware declare {inside}, which is aligned to {} MiB;",
                 align >> 20
             ),
+            "# where the range comes from the kernel command line, use:".to_string(),
             format!(
-                "# memmap={}K%{:#x}+0xefffffff",
-                inside.len() >> 10,
+                "# memmap={}M%{:#x}+0xefffffff",
+                inside.len() >> 20,
                 inside.start
             ),
         ],

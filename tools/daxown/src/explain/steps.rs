@@ -40,7 +40,7 @@ impl Step {
 
 pub fn of_piece(map: &Map, reserved: &Reserved, piece: &Piece) -> Vec<Step> {
     let mut out = vec![firmware(map, reserved), window(map, &piece.range)];
-    out.push(regions(map, &piece.range));
+    out.push(regions(map, reserved, &piece.range));
     out.push(decision(map, piece));
     out.extend(device(map, piece));
     out.push(now(map, piece));
@@ -158,21 +158,30 @@ fn window(map: &Map, range: &Range) -> Step {
     Step::new("window", text, evidence)
 }
 
-fn regions(map: &Map, range: &Range) -> Step {
-    let mut here: Vec<&Region> = map
+fn regions(map: &Map, reserved: &Reserved, piece: &Range) -> Step {
+    // The decision is about the whole range: what lies beside the piece has a part in it.
+    let mut here: Vec<(Range, &Region)> = map
         .regions
         .iter()
-        .filter(|r| r.range.is_some_and(|x| x.overlaps(range)))
+        .filter_map(|region| Some((region.range?, region)))
+        .filter(|(range, _)| range.overlaps(&reserved.range))
         .collect();
-    here.sort_by_key(|r| r.range);
+    here.sort_by_key(|(range, _)| *range);
+    let noun = match reserved.range == *piece {
+        true => "it",
+        false => "this piece of the range",
+    };
     let mut texts = Vec::new();
     let mut evidence = Vec::new();
-    for region in here {
-        let how = region.range.map_or("", |r| match r.contains(range) {
-            true => "covers all of it",
-            false => "covers a part of it",
-        });
-        texts.push(format!("{} {how}", members(region)));
+    for (range, region) in here {
+        let where_to = if range.contains(piece) {
+            format!("covers all of {noun}")
+        } else if range.overlaps(piece) {
+            format!("covers a part of {noun}")
+        } else {
+            "covers another piece of the range".into()
+        };
+        texts.push(format!("{} {where_to}", members(region)));
         evidence.push(format!("/sys/bus/cxl/devices/{}", region.name));
     }
     let text = match texts.is_empty() {

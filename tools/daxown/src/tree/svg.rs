@@ -14,7 +14,7 @@ use svg::node::element::{Group, Rectangle, Text, Title};
 use svg::Document;
 
 use super::nodes::{Kind, Node};
-use crate::show::{self, human};
+use crate::show::{self, human, Look};
 use parts::{definitions, gaps, heading, legend, ruler};
 
 const LEFT: f64 = 128.0;
@@ -80,8 +80,8 @@ pub fn draw(map: &Map, nodes: &[Node]) -> String {
         )
         .add(heading(map))
         .add(gaps(&axis, TOP, y))
-        .add(picture)
         .add(ruler(&axis, TOP, y))
+        .add(picture)
         .add(legend(height - 20.0))
         .to_string()
         + "\n"
@@ -194,11 +194,14 @@ fn block(node: &Node, axis: &[Stretch], y: f64) -> Group {
     };
     let second = match (&node.state, node.usable) {
         (Some(state), Some(usable)) if usable < node.range.len() => {
-            format!(
-                "{} of {} usable",
-                human(usable),
-                human(node.range.len()).replace(' ', "\u{a0}")
-            ) + if state == "offline" { " (offline)" } else { "" }
+            let look = Look {
+                color: false,
+                width: None,
+                bytes: false,
+            };
+            let text = show::part_of(usable, node.range.len(), &look);
+            let offline = if state == "offline" { " (offline)" } else { "" };
+            format!("{text} usable{offline}")
         }
         (Some(state), _) => format!("{}, {state}", human(node.range.len())),
         (None, _) if node.kind == Kind::Dax => node

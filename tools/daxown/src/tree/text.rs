@@ -10,8 +10,18 @@ use super::nodes::{Kind, Node};
 use crate::show::{self, Look};
 
 const BAR: usize = 16;
+/// Columns from which on a reason is worth being cut.
+const PROSE: usize = 32;
 /// Without a terminal: as wide as reports are.
 const DEFAULT_WIDTH: usize = 110;
+
+/// Widths of what stands at the left edge.
+struct Columns {
+    /// Of an address.
+    digits: usize,
+    /// Of a size.
+    size: usize,
+}
 
 /// One line before it is fitted to the width.
 struct Line<'a> {
@@ -31,12 +41,17 @@ pub fn draw(map: &Map, nodes: &[Node], look: &Look) -> String {
         .map(|n| format!("{:#x}", n.range.end).len())
         .max()
         .unwrap_or(8);
+    let sizes = lines.iter().map(|l| look.size(l.node.range.len()).len());
+    let columns = Columns {
+        digits,
+        size: sizes.max().unwrap_or(0),
+    };
     // What does not fit goes in this order: the bar, the end address.
     let with_end = width >= 72 + 2 * digits;
     let with_bar = width >= 84;
     let mut out = String::new();
     for line in &lines {
-        out.push_str(render(line, look, width, digits, with_end, with_bar).trim_end());
+        out.push_str(render(line, look, width, &columns, with_end, with_bar).trim_end());
         out.push('\n');
     }
     if map.reserved.is_empty() {
@@ -64,11 +79,12 @@ fn render(
     line: &Line,
     look: &Look,
     width: usize,
-    digits: usize,
+    columns: &Columns,
     with_end: bool,
     with_bar: bool,
 ) -> String {
     let node = line.node;
+    let Columns { digits, size } = *columns;
     let address = match with_end {
         true => format!(
             "{:#0digits$x}-{:#0digits$x}",
@@ -77,11 +93,11 @@ fn render(
         false => format!("{:#0digits$x}", node.range.start),
     };
     let left = format!(
-        "{}  {:>9}  ",
+        "{}  {:>size$}  ",
         look.dim(&address),
         look.size(node.range.len())
     );
-    let left_width = address.len() + 2 + look.size(node.range.len()).len().max(9) + 2;
+    let left_width = address.len() + 2 + size + 2;
     let (bar, bar_width) = match with_bar {
         true => (bar(node, look), BAR + 3),
         false => (String::new(), 0),
@@ -109,15 +125,15 @@ fn body(line: &Line, look: &Look, room: usize) -> (String, usize) {
     }
     if let Some(usable) = node.usable {
         if usable < node.range.len() {
-            let text = format!(
-                "  {} of {} usable",
-                look.size(usable),
-                look.size(node.range.len())
-            );
-            parts.push((Style::new(), text));
+            let text = show::part_of(usable, node.range.len(), look);
+            parts.push((Style::new(), format!("  {text} usable")));
         }
     }
-    if !node.detail.is_empty() {
+    let used: usize = parts.iter().map(|(_, text)| text.width()).sum();
+    let left = room.saturating_sub(used);
+    // The first words of a reason say nothing, and `list` has the whole.
+    let is_cut = node.kind == Kind::Reserved && node.detail.width() + 2 > left;
+    if !node.detail.is_empty() && (!is_cut || left >= PROSE) {
         parts.push((Style::new().dimmed(), format!("  {}", node.detail)));
     }
     let mut out = String::new();

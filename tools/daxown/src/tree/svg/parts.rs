@@ -77,7 +77,7 @@ pub fn heading(map: &Map) -> Group {
         )
         .add(
             Text::new(format!(
-                "Linux {kernel}, dax_hmem: {drivers}; Soft Reserved {}, usable {usable}",
+                "Linux {kernel}, dax_hmem: {drivers}; Soft Reserved {}, usable {usable}; widths are not to scale",
                 human(total)
             ))
             .set("x", 12)
@@ -137,7 +137,7 @@ pub fn definitions() -> Definitions {
             )
     };
     Definitions::new()
-        .add(hatch("lost", "#ef5350", 3.0))
+        .add(hatch("lost", "#ef9a9a", 3.0))
         .add(hatch("gap", "#eceff1", 6.0))
         .add(Style::new("text { white-space: pre }"))
 }
