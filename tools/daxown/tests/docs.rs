@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The walkthrough in `Documentation/daxown.md` shows real output, and names every kind of problem.
+//! The walkthrough in `Documentation/daxown.md` shows real output, has a line for each scenario, and
+//! names every kind of problem.
 //!
 //! After an intended change: `DOCS=overwrite cargo test -p daxown --test docs`.
 
@@ -8,7 +9,11 @@ mod common;
 
 use std::path::PathBuf;
 
-use common::{daxown, fixture};
+use common::{daxown, fixture, scenarios, stem};
+use serde_json::Value;
+
+/// Below this line, up to the next empty one, is the table of the scenarios.
+const TABLE: &str = "<!-- made by tools/daxown/tests/docs.rs -->";
 
 fn page() -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../Documentation/daxown.md")
@@ -17,8 +22,17 @@ fn page() -> PathBuf {
 /// The text with the output below each command made anew.
 fn renew(text: &str) -> String {
     let mut out = String::new();
-    let mut in_session = false;
+    let (mut in_session, mut in_table) = (false, false);
     for line in text.lines() {
+        in_table &= !line.is_empty();
+        if in_table {
+            continue;
+        }
+        if line == TABLE {
+            in_table = true;
+            out.push_str(&format!("{TABLE}\n{}", table()));
+            continue;
+        }
         if line == "```console" {
             in_session = true;
         } else if line == "```" {
@@ -40,6 +54,66 @@ fn renew(text: &str) -> String {
         }
     }
     out
+}
+
+fn document(name: &str, verb: &str) -> Value {
+    let output = daxown(&fixture(name), &[verb, "-J"]);
+    serde_json::from_str(&output.stdout).unwrap()
+}
+
+/// A line for each scenario.
+fn table() -> String {
+    let mut names: Vec<String> = scenarios()
+        .iter()
+        .map(|path| stem(path).rsplit_once('-').unwrap().0.to_string())
+        .collect();
+    names.sort();
+    names.dedup();
+    let mut out =
+        "| scenario | kernel's own | | Rust | |\n| --- | --- | --- | --- | --- |\n".to_string();
+    for name in names {
+        let sides = ["c", "rust"].map(|drivers| {
+            let capture = format!("scenarios/{name}-{drivers}");
+            match fixture(&capture).is_file() {
+                true => side(&capture),
+                false => " | ".to_string(),
+            }
+        });
+        out.push_str(&format!("| {name} | {} | {} |\n", sides[0], sides[1]));
+    }
+    out
+}
+
+/// Owners, and how much is usable, or what is not and why.
+fn side(capture: &str) -> String {
+    let list = document(capture, "list");
+    let mut owners: Vec<&str> = list["rows"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .filter(|row| row["kind"] == "reserved")
+        .map(|row| match row["owner"]["kind"].as_str().unwrap() {
+            "cxl" => "CXL",
+            "hmem" => "HMEM",
+            other => other,
+        })
+        .collect();
+    owners.dedup();
+    let doctor = document(capture, "doctor");
+    let mib = |key: &str| doctor["totals"][key].as_u64().unwrap() >> 20;
+    let problems = doctor["problems"].as_array().unwrap().iter();
+    let mut kinds: Vec<String> = problems
+        .filter(|problem| problem["bytes"] != 0)
+        .map(|problem| format!("`{}`", problem["kind"].as_str().unwrap()))
+        .collect();
+    kinds.sort();
+    kinds.dedup();
+    let (total, lost) = (mib("reserved") + mib("regions"), mib("not_usable"));
+    let verdict = match lost {
+        0 => format!("all of {total} MiB usable"),
+        _ => format!("{lost} of {total} MiB not usable: {}", kinds.join(", ")),
+    };
+    format!("{} | {verdict}", owners.join(", "))
 }
 
 #[test]

@@ -6,7 +6,7 @@
 
 mod common;
 
-use common::{daxown, fixtures, stem};
+use common::{daxown, fixtures, scenarios, stem};
 use snapbox::{Assert, Data};
 
 /// Verbs that are shown for every fixture.
@@ -49,6 +49,25 @@ fn text() {
     }
 }
 
+/// As above; what is explained are all Soft Reserved ranges of the scenario.
+#[test]
+fn each_scenario() {
+    for fixture in scenarios() {
+        let starts = daxown(&fixture, &["list", "-n", "-k", "reserved", "-o", "start"]).stdout;
+        let mut explain = vec!["explain"];
+        explain.extend(starts.lines().map(str::trim));
+        let all: String = VERBS
+            .iter()
+            .map(|verb| match verb[0] {
+                "explain" if explain.len() == 1 => String::new(),
+                "explain" => session(&fixture, &explain),
+                _ => session(&fixture, verb),
+            })
+            .collect();
+        assert(&format!("scenarios/{}.txt", stem(&fixture)), all);
+    }
+}
+
 #[test]
 fn json() {
     for fixture in fixtures() {
@@ -69,9 +88,9 @@ fn json() {
 
 #[test]
 fn picture() {
-    for fixture in fixtures() {
+    for fixture in fixtures().into_iter().chain(scenarios()) {
         let name = stem(&fixture);
-        if ["union-c", "smaller-rust"].contains(&name.as_str()) {
+        if ["union-c", "smaller-rust", "default-rust", "straddle-c"].contains(&name.as_str()) {
             let output = daxown(&fixture, &["tree", "--svg", "-"]);
             assert(&format!("{name}.svg"), output.stdout);
         }

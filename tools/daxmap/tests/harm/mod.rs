@@ -7,7 +7,7 @@
 use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{Read, Write};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use flate2::read::GzDecoder;
 use flate2::write::GzEncoder;
@@ -43,9 +43,9 @@ pub fn cases(default: u32) -> ProptestConfig {
 
 pub fn fixtures() -> Vec<PathBuf> {
     let dir = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../daxown/tests/fixtures");
-    let mut paths: Vec<PathBuf> = std::fs::read_dir(dir)
-        .unwrap()
-        .map(|e| e.unwrap().path())
+    let entries = |dir: &Path| std::fs::read_dir(dir).unwrap().map(|e| e.unwrap().path());
+    let mut paths: Vec<PathBuf> = entries(&dir)
+        .chain(entries(&dir.join("scenarios")))
         .filter(|p| p.extension().is_some_and(|e| e == "gz"))
         .collect();
     paths.sort();

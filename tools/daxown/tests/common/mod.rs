@@ -13,19 +13,34 @@ pub struct Output {
     pub status: i32,
 }
 
-pub fn fixtures() -> Vec<PathBuf> {
-    let dir = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures");
+fn folder() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures")
+}
+
+fn archives(dir: &Path) -> Vec<PathBuf> {
     let mut paths: Vec<PathBuf> = std::fs::read_dir(dir)
         .unwrap()
         .map(|e| e.unwrap().path())
+        .filter(|p| p.is_file())
         .collect();
     paths.sort();
     assert!(!paths.is_empty());
     paths
 }
 
+/// Guests of a kind that no scenario has.
+pub fn fixtures() -> Vec<PathBuf> {
+    archives(&folder())
+}
+
+/// Guests in the end of each scenario.
+pub fn scenarios() -> Vec<PathBuf> {
+    archives(&folder().join("scenarios"))
+}
+
+/// `union-c`, or `scenarios/two-regions-c`.
 pub fn fixture(name: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("tests/fixtures/{name}.tar.gz"))
+    folder().join(format!("{name}.tar.gz"))
 }
 
 /// `union-c` for `.../union-c.tar.gz`.
