@@ -4,7 +4,8 @@
 #
 #   make KDIR=<built CONFIG_RUST kernel tree>      build dax_hmem.ko and dax_cxl.ko
 #   make KDIR=... modules_install [INSTALL_MOD_PATH=<root>]
-#                                                  put them in updates/
+#                                                  put them in updates/, and what
+#                                                  modprobe is to know beside them
 #   make KDIR=... clean | rust-analyzer            as in any kernel module
 #   make rustfmt | rustfmtcheck                    format the kernel side, or check it
 #   make run | check | shell                       the lab, see tools/lab.mk
@@ -26,8 +27,15 @@ kbuild = toolchain=$$($(CURDIR)/tools/check-kdir.sh '$(KDIR)' '$(origin LLVM)') 
 
 .PHONY: modules modules_install clean rust-analyzer rustfmt rustfmtcheck help
 
-modules modules_install rust-analyzer:
+modules rust-analyzer:
 	+@$(kbuild) $@
+
+# Beside lib/modules, where modprobe looks for what software brings along; /etc
+# is the administrator's.
+modules_install:
+	+@$(kbuild) $@
+	@install -D -m 644 -t '$(INSTALL_MOD_PATH)/lib/modprobe.d' \
+		$(CURDIR)/drivers/dax/modprobe.d/dax_hmem.conf
 
 # No check: what was built with another tree is to go as well.
 clean:
@@ -40,6 +48,6 @@ rustfmtcheck:
 	@$(RUSTFMT) --edition 2021 --check $(rust-roots)
 
 help:
-	@sed -n '3,14s/^# \{0,1\}//p' $(firstword $(MAKEFILE_LIST))
+	@sed -n '3,15s/^# \{0,1\}//p' $(firstword $(MAKEFILE_LIST))
 
 include tools/lab.mk

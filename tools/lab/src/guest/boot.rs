@@ -76,6 +76,9 @@ impl<'a> Boot<'a> {
         let dir = RunDir::new(&ctx.cache, &format!("{}-{drivers}", scenario.name))?;
         dir.fill(scenario, drivers, &layout)?;
         dir.add_daxown(&assets.daxown)?;
+        if let Some(updates) = &assets.updates {
+            dir.add_modprobe(updates)?;
+        }
         if !scenario.test_modules.is_empty() {
             let built = test_modules(ctx, &assets.kernel)?;
             dir.add_test_modules(&built, &scenario.test_modules)?;
@@ -111,7 +114,7 @@ impl<'a> Boot<'a> {
         }
         let config = VmConfig {
             qemu: assets.qemu.clone(),
-            accel: assets.accel,
+            accel: accel(scenario, assets),
             hardware: machine::arguments(&scenario.machine),
             kernel: assets.kernel.image.clone(),
             cmdline: kernel_cmdline,
@@ -195,6 +198,15 @@ impl<'a> Boot<'a> {
             Ok(()) => "ok".to_owned(),
             Err(error) => format!("{error:#}").replace('\n', " "),
         }
+    }
+}
+
+/// QEMU counts instructions with one thread of TCG only.
+fn accel(scenario: &Scenario, assets: &Assets) -> &'static str {
+    if scenario.machine.qemu.iter().any(|arg| arg == "-icount") {
+        "tcg"
+    } else {
+        assets.accel
     }
 }
 

@@ -133,6 +133,28 @@ impl RunDir {
             .with_context(|| format!("cannot copy {}", program.display()))
     }
 
+    /// Puts in what `modules_install` tells modprobe, with the modules in `updates`.
+    pub fn add_modprobe(&self, updates: &Path) -> Result<()> {
+        // updates is lib/modules/<release>/updates.
+        let Some(lib) = updates.ancestors().nth(3) else {
+            return Ok(());
+        };
+        let from = lib.join("modprobe.d");
+        for entry in
+            fs::read_dir(&from).with_context(|| format!("cannot list {}", from.display()))?
+        {
+            let path = entry?.path();
+            fs::copy(
+                &path,
+                self.input()
+                    .join("modprobe.d")
+                    .join(path.file_name().unwrap_or_default()),
+            )
+            .with_context(|| format!("cannot copy {}", path.display()))?;
+        }
+        Ok(())
+    }
+
     /// Puts in modules that steps load by hand.
     pub fn add_test_modules(&self, built: &Path, names: &[String]) -> Result<()> {
         let target = self.input().join("modules");

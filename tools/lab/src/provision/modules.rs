@@ -146,7 +146,9 @@ fn is_source(path: &Path) -> bool {
     let extension = path.extension().and_then(|ext| ext.to_str());
     match extension {
         None => ["Makefile", "Kbuild", "Kconfig"].contains(&name) && path.is_file(),
-        Some(ext) => !generated && ["rs", "c", "h", "S", "lds"].contains(&ext) && path.is_file(),
+        Some(ext) => {
+            !generated && ["rs", "c", "h", "S", "lds", "conf"].contains(&ext) && path.is_file()
+        }
     }
 }
 
