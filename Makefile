@@ -8,7 +8,7 @@
 #                                                  modprobe is to know beside them
 #   make KDIR=... clean | rust-analyzer            as in any kernel module
 #   make rustfmt | rustfmtcheck                    format the kernel side, or check it
-#   make run | check | shell                       the lab, see tools/lab.mk
+#   make run | check | bench | shell               the lab, see tools/lab.mk
 #
 # CLIPPY=1, MO=<dir>, V=1 and LLVM= have their usual meaning. Without LLVM= the
 # toolchain is the one that the kernel tree was configured with.

@@ -8,6 +8,7 @@
 #   make shell [SCENARIO=...]
 #   make compare
 #   make captures [ONLY=<regular expression>]
+#   make bench [N=3] [ONLY=<regular expression>]
 #   make fuzz-layouts [N=300] [SEED=<as printed>]
 #   make deps
 
@@ -19,9 +20,9 @@ lab-vars := V SCENARIO DRIVERS KDIR N SEED ONLY JOBS TIMEOUT
 lab-env = env $(foreach v,$(lab-vars),$(if $(call lab-given,$(v)),,-u $(v))) \
 	$(foreach v,$(lab-vars),$(if $(call lab-given,$(v)),$(v)='$(call lab-given,$(v))'))
 
-.PHONY: run check check-debug shell compare captures fuzz-layouts deps
+.PHONY: run check check-debug shell compare bench captures fuzz-layouts deps
 
-run check shell compare captures fuzz-layouts deps:
+run check shell compare bench captures fuzz-layouts deps:
 	@$(lab-env) $(LAB) $@
 
 # Every scenario on the kernel with all checkers: an hour or two. Of these "check" runs tests/debug/.

@@ -5,6 +5,7 @@
 //! `provision` makes everything a guest needs and keeps it in the user's cache; the other
 //! modules describe, boot and judge guests.
 
+pub mod bench;
 pub mod cli;
 pub mod commands;
 pub mod fuzz;

@@ -12,6 +12,7 @@ use clap::Subcommand;
 use crate::provision::Ctx;
 use crate::scenario::Drivers;
 
+mod bench;
 mod captures;
 mod check;
 mod compare;
@@ -33,6 +34,8 @@ pub enum Command {
     Captures(captures::Captures),
     /// Run every scenario with the C modules and with ours, and print both
     Compare(compare::Compare),
+    /// Measure the C modules and ours on the same kernel
+    Bench(bench::Bench),
     /// Boot a scenario and give its guest this terminal
     Shell(shell::Shell),
     /// Check a scenario file without booting it
@@ -48,6 +51,7 @@ impl Command {
             Self::FuzzLayouts(fuzz) => fuzz.run(ctx),
             Self::Captures(captures) => captures.run(ctx),
             Self::Compare(compare) => compare.run(ctx),
+            Self::Bench(bench) => bench.run(ctx),
             Self::Shell(shell) => shell.run(ctx),
             Self::Scenario(check) => check.run(ctx),
         }
