@@ -1,0 +1,241 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! One Soft Reserved range: its state, and what HMEM has registered for it.
+
+use crate::{
+    hmem_device::{
+        HmemDevice,
+        Memory, //
+    },
+    iomem::{
+        self,
+        SoftReserved, //
+    },
+    ledger::{
+        Entry,
+        Ledger, //
+    },
+    memregion::MemregionId,
+    ownership::{
+        decide,
+        Coverage,
+        Extent,
+        Mode,
+        Range,
+        Reason,
+        World, //
+    },
+    regions::Regions,
+    trace::Step, //
+};
+use kernel::{
+    device,
+    fmt,
+    prelude::*, //
+};
+
+mod follow;
+mod register;
+
+/// Who owns a range, as far as it is known.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum State {
+    /// Not decided: CXL may still assemble regions.
+    Deferred,
+    /// CXL owns it. As long as it is not `settled`, the regions may turn out to go away again
+    /// before device probing settles; then it is decided anew.
+    Cxl {
+        /// Whether the decision was made, or confirmed, after device probing had settled.
+        settled: bool,
+    },
+    /// HMEM owns it, less what other owners have.
+    Hmem,
+    /// It could not be decided, for lack of memory. Binding the platform device anew tries again.
+    Failed,
+}
+
+/// What came out of a look at a range.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Decided {
+    /// Nothing: it is still to be decided.
+    Not,
+    /// Nothing new.
+    Before,
+    /// That it is CXL's.
+    Cxl,
+    /// That it is HMEM's.
+    Hmem,
+}
+
+/// A device that serves a piece of a range.
+///
+/// Fields are dropped in order: the device goes before its number is free for others.
+struct Served {
+    range: Range,
+    /// Whether its driver took it when it was registered.
+    taken: bool,
+    /// The regions below it, which take the device along when they go.
+    below: KVec<Extent>,
+    device: HmemDevice,
+    id: MemregionId,
+}
+
+/// A Soft Reserved range.
+///
+/// Fields are dropped in order: the devices go before the entries of the iomem tree that contain
+/// what the devices have reserved.
+pub(crate) struct Record {
+    memory: Memory,
+    /// Whether a CXL window intersects it.
+    in_window: bool,
+    state: State,
+    served: KVec<Served>,
+    entries: KVec<SoftReserved>,
+    /// What regions took along when they were torn down. It stays free for CXL.
+    left: KVec<Range>,
+    /// Why HMEM owns it.
+    why: Option<Reason>,
+    ledger: Ledger,
+}
+
+impl Record {
+    /// A range that nobody has decided about.
+    pub(crate) fn new(memory: Memory) -> Self {
+        Self {
+            memory,
+            in_window: cfg!(CONFIG_DEV_DAX_CXL) && iomem::intersects_cxl_window(&memory.range),
+            state: State::Deferred,
+            served: KVec::new(),
+            entries: KVec::new(),
+            left: KVec::new(),
+            why: None,
+            ledger: Ledger::new(memory),
+        }
+    }
+
+    /// The addresses.
+    pub(crate) fn range(&self) -> &Range {
+        &self.memory.range
+    }
+
+    /// Whether CXL owns the range, given these regions.
+    pub(crate) fn is_cxls(&self, regions: &Regions) -> bool {
+        let covered = matches!(
+            regions.committed().cover(&self.memory.range),
+            Coverage::Full { .. }
+        );
+        covered && self.in_window && matches!(self.state, State::Deferred | State::Cxl { .. })
+    }
+
+    /// Writes the ledger of the range as it stands at this moment.
+    pub(crate) fn write_ledger(&mut self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for served in &self.served {
+            self.ledger
+                .note_bound(served.id.get(), served.device.is_bound());
+        }
+        self.ledger.write(f)
+    }
+
+    /// The number of the first `hmem` device that has a byte of `range`.
+    pub(crate) fn holder_of(&self, range: &Range) -> Option<c_int> {
+        self.served
+            .iter()
+            .find(|s| s.range.intersects(range) && s.device.is_bound())
+            .map(|s| s.id.get())
+    }
+
+    /// Defers the decision if it depends on CXL. Returns whether it does.
+    pub(crate) fn defer(&mut self, host: &device::Device) -> bool {
+        if self.in_window {
+            dev_info!(host, "{}: undecided, waiting for CXL\n", self.memory.range);
+            self.note_deferred();
+        }
+        self.in_window
+    }
+
+    fn note_deferred(&mut self) {
+        let entry = Entry::decided(self.memory.range, c"deferred", &Reason::AwaitingCxl);
+        self.ledger.replace(Step::Deferred, entry);
+    }
+
+    /// Decides, unless it has been decided for good.
+    pub(crate) fn decide(
+        &mut self,
+        host: &device::Device,
+        regions: &Regions,
+        settled: bool,
+    ) -> Decided {
+        if matches!(
+            self.state,
+            State::Hmem | State::Failed | State::Cxl { settled: true }
+        ) {
+            return Decided::Before;
+        }
+        let range = self.memory.range;
+        let verdict = decide(
+            &range,
+            &World {
+                in_window: self.in_window,
+                regions: regions.committed(),
+                settled,
+            },
+        );
+        match verdict.mode {
+            Mode::Defer => {
+                if self.state != State::Deferred {
+                    dev_info!(host, "{}: its CXL region is gone again, undecided\n", range);
+                    self.note_deferred();
+                }
+                self.state = State::Deferred;
+                Decided::Not
+            }
+            Mode::Drop => {
+                let news = self.state == State::Deferred;
+                if news {
+                    dev_info!(host, "{}: owner CXL: {}\n", range, verdict.reason);
+                    let entry = Entry::decided(range, c"cxl", &verdict.reason);
+                    self.ledger.replace(Step::Decided, entry);
+                }
+                self.state = State::Cxl { settled };
+                if news {
+                    Decided::Cxl
+                } else {
+                    Decided::Before
+                }
+            }
+            Mode::Register => {
+                dev_info!(host, "{}: owner HMEM: {}\n", range, verdict.reason);
+                self.state = State::Hmem;
+                self.why = Some(verdict.reason);
+                let entry = Entry::decided(range, c"hmem", &verdict.reason);
+                self.ledger.decide(entry);
+                self.register(host, regions);
+                Decided::Hmem
+            }
+        }
+    }
+
+    /// Gives up on a range that cannot be decided.
+    pub(crate) fn fail(&mut self, host: &device::Device, error: Error) {
+        if matches!(self.state, State::Deferred | State::Cxl { settled: false }) {
+            self.state = State::Failed;
+            dev_warn!(
+                host,
+                "{}: nobody serves it: {:?} while looking for CXL regions; bind {} anew\n",
+                self.memory.range,
+                error,
+                host.name()
+            );
+            let entry = Entry::new(self.memory.range, c"failed", c"undecidable").error(error);
+            self.ledger.replace(Step::Failed, entry);
+        }
+    }
+
+    /// Announces that all devices go, because the platform device is unbound.
+    pub(crate) fn close(&mut self) {
+        for served in &self.served {
+            let entry = Entry::new(served.range, c"free", c"unbound");
+            self.ledger.release(&served.range, entry);
+        }
+    }
+}
