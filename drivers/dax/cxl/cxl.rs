@@ -9,9 +9,9 @@
 //!
 //! The driver is not registered before dax_hmem has decided which Soft Reserved ranges are its
 //! own. Whatever HMEM has taken by then is excluded by the DAX core: the probe here fails with the
-//! message of the core, and the region stays committed and idle. Nothing is torn down.
-//! When HMEM has let go of the memory and a later decision leaves it to CXL, dax_hmem has the region
-//! probed again.
+//! message of the core, and the region stays committed and idle. Nothing is torn down. When HMEM
+//! has let go of the memory and a later decision leaves it to CXL, dax_hmem has the region probed
+//! again.
 
 #[path = "../../../rust/bindings.rs"]
 pub mod bindings;

@@ -251,7 +251,7 @@ pub(crate) fn depend(device: &device::Device, range: &Range) -> Result<KVec<Exte
         Err(EBUSY) => return Err(EBUSY),
         Err(e) => dev_warn!(
             device,
-            "{}: does not follow the CXL region below it: {:?}; stop using it before you destroy that\n",
+            "{}: does not follow the CXL region below: {:?}; stop using it before that goes\n",
             range,
             e
         ),
