@@ -40,6 +40,8 @@ pub struct DaxDevice {
     pub target_node: Option<u32>,
     /// Alignment in bytes.
     pub align: Option<u64>,
+    /// What kmem made of its memory: `online`, `unplugged`, ...; kernels before 7.2 do not say.
+    pub state: Option<String>,
 }
 
 /// An `hmem.N` platform device.
@@ -114,6 +116,7 @@ fn device(scan: &Scan, name: &str, iomem: &Iomem) -> DaxDevice {
         driver: scan.link_name(&format!("{dir}/driver")),
         target_node: scan.node(&format!("{dir}/target_node")),
         align: scan.number(&format!("{dir}/align")),
+        state: scan.value(&format!("{dir}/state")),
     }
 }
 

@@ -81,6 +81,8 @@ pub enum Kind {
     RegionIncomplete,
     /// Memory blocks are offline.
     Offline,
+    /// Memory was taken out of a device that kmem still has.
+    Unplugged,
     /// Cut to whole memory blocks or to 2 MiB.
     Trimmed,
     /// Capacity of a CXL device that no region maps.

@@ -41,7 +41,21 @@ pub(super) fn unused(map: &Map, piece: &Piece, lost: u64) -> Vec<Problem> {
     if dax.driver.is_none() {
         return vec![unbound(map, dax).at(piece.range, lost)];
     }
+    if dax.state.as_deref() == Some("unplugged") {
+        return vec![unplugged(map, dax).at(piece.range, lost)];
+    }
     vec![remainder(map, piece, dax, lost).at(piece.range, lost)]
+}
+
+/// Memory that somebody took out by hand: without it kmem would have left it online or offline.
+fn unplugged(map: &Map, dax: &DaxDevice) -> Problem {
+    let name = dax.name.as_str();
+    Problem::new(Kind::Unplugged, Severity::Warning, name)
+        .because(format!(
+            "its memory was unplugged; {name} is still bound to kmem"
+        ))
+        .seen([format!("/sys/bus/dax/devices/{name}/state")])
+        .fix(remedy::plug(name, map.memory.auto_online.as_deref()))
 }
 
 /// A dax device of size zero: the seed of a region that an administrator is to divide.

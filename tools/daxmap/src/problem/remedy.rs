@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Commands that put things right. The scenarios `remedy-*` run them in guests: cut, online, load,
-//! hand_to_cxl and create_region. The others are what the kernel's documentation gives.
+//! Commands that put things right. The scenarios `remedy-*` run each of them in a guest in the state
+//! it is given for, save the one for a region that made no dax region. What firmware has to do is a
+//! remark.
 
 use crate::cxl::Region;
 use crate::map::Map;
@@ -10,6 +11,14 @@ use crate::range::Range;
 /// Brings a dax device's memory online.
 pub fn online(dax: &str) -> Vec<String> {
     vec![format!("daxctl online-memory {dax}")]
+}
+
+/// Gives a dax device its memory back, as the policy of this machine has it.
+pub fn plug(dax: &str, policy: Option<&str>) -> Vec<String> {
+    let state = policy
+        .filter(|word| ["online", "online_kernel", "online_movable"].contains(word))
+        .unwrap_or("online_movable");
+    vec![format!("echo {state} > /sys/bus/dax/devices/{dax}/state")]
 }
 
 /// Loads a module.

@@ -33,6 +33,7 @@ const SCRIPTS: &[(&str, &str, bool)] = &[
     ("bin/offline", include_str!("../../guest/bin/offline"), true),
     ("bin/settle", include_str!("../../guest/bin/settle"), true),
     ("bin/release", include_str!("../../guest/bin/release"), true),
+    ("bin/remedy", include_str!("../../guest/bin/remedy"), true),
 ];
 
 /// Runs that are kept before the oldest go.
