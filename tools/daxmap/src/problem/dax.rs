@@ -95,6 +95,17 @@ fn unbound(map: &Map, dax: &DaxDevice) -> Problem {
         }
         _ => None,
     });
+    if let Some(block) = map.memory.block_size.filter(|&b| !holds_a_block(dax, b)) {
+        return Problem::new(Kind::Trimmed, Severity::Warning, name)
+            .because(format!(
+                "kmem works in whole memory blocks of {} MiB, and {name} holds none",
+                block >> 20
+            ))
+            .seen(mine)
+            .fix([format!(
+                "# it can be used as a file: echo {name} > /sys/bus/dax/drivers/device_dax/bind"
+            )]);
+    }
     if let Some(why) = failure {
         return loss(Kind::KmemFailed)
             .because(format!("kmem did not take {name}: {why}"))
@@ -118,6 +129,10 @@ fn unbound(map: &Map, dax: &DaxDevice) -> Problem {
             "{name} has no driver, and the log does not say why"
         ))
         .fix(remedy::bind_kmem(name))
+}
+
+fn holds_a_block(dax: &DaxDevice, block: u64) -> bool {
+    dax.ranges.iter().any(|r| r.aligned_inside(block).is_some())
 }
 
 fn about(event: &Event, name: &str) -> bool {
