@@ -82,6 +82,9 @@ use kernel::{
 /// Identifies the work item of the settling.
 const SETTLING: u64 = 1;
 
+/// How many undecided ranges the log names one by one. Each gets a line when it is decided.
+const TOLD: usize = 16;
+
 /// The ranges of a bound `hmem_platform` device.
 #[pin_data]
 pub(crate) struct Host {
@@ -144,18 +147,27 @@ impl Host {
     /// Takes over the ranges: registers at once what no CXL window intersects, and queues the
     /// decision about the others. Called once. What fails is logged and harms no other range.
     pub(crate) fn start(this: &Arc<Self>, ranges: KVec<Record>) {
-        let mut waiting = false;
+        let mut waiting = 0usize;
         {
             let mut records = this.records.lock();
             *records = ranges;
             for record in records.iter_mut() {
-                if record.defer(&this.device) {
-                    waiting = true;
+                if record.defer(&this.device, waiting < TOLD) {
+                    waiting = waiting.saturating_add(1);
                 } else {
                     record.decide(&this.device, &Regions::none(), true);
                 }
             }
         }
+        // A line costs more than a decision.
+        if waiting > TOLD {
+            dev_info!(
+                this.device,
+                "{} ranges in all are undecided, waiting for CXL\n",
+                waiting
+            );
+        }
+        let waiting = waiting > 0;
         this.update(|gate| {
             gate.started = true;
             gate.settled |= !waiting;

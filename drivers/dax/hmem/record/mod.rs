@@ -144,10 +144,13 @@ impl Record {
             .map(|s| s.id.get())
     }
 
-    /// Defers the decision if it depends on CXL. Returns whether it does.
-    pub(crate) fn defer(&mut self, host: &device::Device) -> bool {
+    /// Defers the decision if it depends on CXL, with a line in the log if `told`. Returns whether
+    /// it does.
+    pub(crate) fn defer(&mut self, host: &device::Device, told: bool) -> bool {
         if self.in_window {
-            dev_info!(host, "{}: undecided, waiting for CXL\n", self.memory.range);
+            if told {
+                dev_info!(host, "{}: undecided, waiting for CXL\n", self.memory.range);
+            }
             self.note_deferred();
         }
         self.in_window
