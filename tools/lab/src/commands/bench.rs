@@ -58,6 +58,7 @@ impl Bench {
     /// Measures, prints, writes.
     pub fn run(self, ctx: &Ctx) -> Result<ExitCode> {
         let pattern = self.only.as_deref().filter(|only| !only.is_empty());
+        let mut faults = Vec::new();
         let result = match &self.from {
             Some(path) => {
                 let text = fs::read_to_string(path)
@@ -65,12 +66,18 @@ impl Bench {
                 serde_json::from_str(&text)
                     .with_context(|| format!("{} is no result of a bench", path.display()))?
             }
-            None => self.measure(ctx, pattern)?,
+            None => self.measure(ctx, pattern, &mut faults)?,
         };
         if self.json {
             println!("{}", serde_json::to_string_pretty(&result)?);
         } else {
             println!("{}", bench::table::terminal(&result));
+        }
+        for fault in &faults {
+            eprintln!("error: {fault}");
+        }
+        if !faults.is_empty() {
+            return Ok(ExitCode::FAILURE);
         }
         if pattern.is_none() {
             bench::page::write(&ctx.repo, &result)?;
@@ -79,7 +86,13 @@ impl Bench {
         Ok(ExitCode::SUCCESS)
     }
 
-    fn measure(&self, ctx: &Ctx, pattern: Option<&str>) -> Result<bench::Bench> {
+    /// What cannot be measured is told in `faults`, and harms nothing else.
+    fn measure(
+        &self,
+        ctx: &Ctx,
+        pattern: Option<&str>,
+        faults: &mut Vec<String>,
+    ) -> Result<bench::Bench> {
         let work = self.work(pattern)?;
         let store = Store::new(ctx, self.kdir.clone().map(PathBuf::from));
         let mut result = bench::Bench::default();
@@ -100,12 +113,18 @@ impl Bench {
             let name = format!("{} ({drivers})", work_item.name());
             bar.set_message(name.clone());
             let progress = |text: &str| bar.set_message(format!("{name}: {text}"));
-            work_item.run(ctx, &assets, *drivers, &mut result, progress)?;
+            let done = work_item.run(ctx, &assets, *drivers, &mut result, progress);
+            let word = if done.is_ok() { "" } else { ": FAILED" };
+            faults.extend(done.err().map(|error| format!("{error:#}")));
             bar.inc(1);
             // For those who keep the output; the bar is on terminals only.
             let seconds = start.elapsed().as_secs_f64();
             bar.suspend(|| {
-                eprintln!("[{:>2}/{}] {seconds:>5.1} s  {name}", index + 1, work.len());
+                eprintln!(
+                    "[{:>2}/{}] {seconds:>5.1} s  {name}{word}",
+                    index + 1,
+                    work.len()
+                );
             });
         }
         bar.finish_and_clear();
