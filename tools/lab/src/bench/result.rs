@@ -131,7 +131,7 @@ impl Bench {
             .collect()
     }
 
-    /// Adds how the cost grows with the ranges.
+    /// Adds how the cost grows with the ranges, or renews it.
     pub fn fit(&mut self) {
         for topic in [Topic::Claimed, Topic::Registered] {
             let c = exponent(&self.growth(topic, |figure| &figure.c));
@@ -142,8 +142,21 @@ impl Bench {
             let figure = self.figure(topic, "exponent of growth, 1 to 1024", Unit::Exponent);
             figure.c = Sample::from(Vec::from_iter(c));
             figure.rust = Sample::from(Vec::from_iter(rust));
+            let c = further(&self.growth(topic, |figure| &figure.c));
+            let rust = further(&self.growth(topic, |figure| &figure.rust));
+            let figure = self.figure(topic, "each range from 128 to 1024", Unit::Instructions);
+            figure.c = Sample::from(Vec::from_iter(c));
+            figure.rust = Sample::from(Vec::from_iter(rust));
         }
     }
+}
+
+/// What one more range costs, between the two largest numbers of ranges.
+fn further(points: &[(f64, f64)]) -> Option<f64> {
+    let [.., (few, less), (many, more)] = points else {
+        return None;
+    };
+    (many > few).then(|| (more - less) / (many - few))
 }
 
 /// How the names of the figures begin that count the resolving of ranges.
@@ -176,10 +189,17 @@ mod tests {
             figure.rust.add(n as f64);
         }
         bench.fit();
-        let fitted = bench.figures.last().expect("figure");
+        let [.., fitted, further] = bench.figures.as_slice() else {
+            panic!("no figures");
+        };
         assert_eq!(fitted.unit, Unit::Exponent);
         assert!((fitted.c.median().expect("c") - 2.0).abs() < 1e-9);
         assert!((fitted.rust.median().expect("rust") - 1.0).abs() < 1e-9);
         assert_eq!(fitted.ratio(), None);
+        assert_eq!(further.c.median(), Some(144.0));
+        assert_eq!(further.rust.median(), Some(1.0));
+        let count = bench.figures.len();
+        bench.fit();
+        assert_eq!(bench.figures.len(), count);
     }
 }

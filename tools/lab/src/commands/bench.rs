@@ -59,7 +59,7 @@ impl Bench {
     pub fn run(self, ctx: &Ctx) -> Result<ExitCode> {
         let pattern = self.only.as_deref().filter(|only| !only.is_empty());
         let mut faults = Vec::new();
-        let result = match &self.from {
+        let mut result: bench::Bench = match &self.from {
             Some(path) => {
                 let text = fs::read_to_string(path)
                     .with_context(|| format!("cannot read {}", path.display()))?;
@@ -68,6 +68,7 @@ impl Bench {
             }
             None => self.measure(ctx, pattern, &mut faults)?,
         };
+        result.fit();
         if self.json {
             println!("{}", serde_json::to_string_pretty(&result)?);
         } else {
@@ -128,7 +129,6 @@ impl Bench {
             });
         }
         bar.finish_and_clear();
-        result.fit();
         Ok(result)
     }
 
