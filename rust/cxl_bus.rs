@@ -91,45 +91,30 @@ where
     })
 }
 
-/// Whether `dev` is of the type that drivers with this `id` are matched with.
+/// What `dev` is, if it is one of those that show a region.
 ///
 /// `to_cxl_dax_region()` and its like warn about devices of any other type, and the types
-/// themselves are not exported, so the bus's own match function is asked.
-///
-/// # Safety
-///
-/// `dev` is a valid device on the CXL bus.
-unsafe fn is_type(dev: *mut bindings::device, id: u32) -> bool {
-    let driver = dax::cxl_driver {
-        id: id as c_int,
-        ..Default::default()
-    };
-    // SAFETY: The bus type is static and constant.
-    let Some(matches) = (unsafe { dax::cxl_bus_type.match_ }) else {
-        return false;
-    };
-    // SAFETY: `dev` is on this bus, and of the driver the function reads nothing but the id.
-    unsafe { matches(dev, &driver.drv) != 0 }
-}
-
-/// What `dev` is, if it is one of those that show a region.
+/// themselves are not exported, so the bus's own match function is asked which drivers it is for.
 ///
 /// # Safety
 ///
 /// `dev` is a valid device on the CXL bus.
 pub(crate) unsafe fn kind_of(dev: *mut bindings::device) -> Option<Kind> {
-    // SAFETY: By the safety requirements of this function.
-    unsafe {
-        if is_type(dev, dax::CXL_DEVICE_DAX_REGION) {
-            Some(Kind::Dax)
-        } else if is_type(dev, dax::CXL_DEVICE_REGION) {
-            Some(Kind::Region)
-        } else if is_type(dev, dax::CXL_DEVICE_PMEM_REGION) {
-            Some(Kind::Pmem)
-        } else {
-            None
-        }
-    }
+    // SAFETY: The bus type is static and constant.
+    let matches = unsafe { dax::cxl_bus_type.match_ }?;
+    let mut driver = dax::cxl_driver::default();
+
+    [
+        (dax::CXL_DEVICE_DAX_REGION, Kind::Dax),
+        (dax::CXL_DEVICE_REGION, Kind::Region),
+        (dax::CXL_DEVICE_PMEM_REGION, Kind::Pmem),
+    ]
+    .into_iter()
+    .find_map(|(id, kind)| {
+        driver.id = id as c_int;
+        // SAFETY: `dev` is on this bus, and of the driver the function reads nothing but the id.
+        (unsafe { matches(dev, &driver.drv) } != 0).then_some(kind)
+    })
 }
 
 /// Reads what `dev` shows of a region.
