@@ -5,9 +5,13 @@
 mod harm;
 
 use daxmap::{problem, Map, Tree};
-use harm::{apply, cases, fixtures, harm, load, save};
+use std::collections::BTreeMap;
+
+use harm::{apply, cases, fixtures, harm, load, save, unpack};
 use proptest::prelude::*;
 use proptest::sample::Index;
+use proptest::strategy::ValueTree;
+use proptest::test_runner::TestRunner;
 
 /// What holds for every map, however broken its tree.
 fn check(map: &Map) {
@@ -44,7 +48,7 @@ fn check(map: &Map) {
 }
 
 proptest! {
-    #![proptest_config(cases(128))]
+    #![proptest_config(cases(64))]
 
     #[test]
     fn broken_trees_are_read(fixture in any::<Index>(), harms in proptest::collection::vec(harm(), 1..12)) {
@@ -61,6 +65,19 @@ proptest! {
     }
 
     #[test]
+    fn broken_directories_are_read(fixture in any::<Index>(), harms in proptest::collection::vec(harm(), 1..12)) {
+        let mut files = load(fixture.get(&fixtures()));
+        for harm in &harms {
+            apply(&mut files, harm);
+        }
+        let dir = tempfile::tempdir().unwrap();
+        unpack(&files, dir.path());
+        if let Ok(tree) = Tree::open(dir.path()) {
+            check(&Map::read(&tree));
+        }
+    }
+
+    #[test]
     fn broken_archives_are_read_or_refused(fixture in any::<Index>(), at in any::<Index>(), byte in any::<u8>(), cut in any::<Index>()) {
         let mut data = std::fs::read(fixture.get(&fixtures())).unwrap();
         let at = at.index(data.len());
@@ -71,6 +88,30 @@ proptest! {
         if let Ok(tree) = Tree::open(out.path()) {
             check(&Map::read(&tree));
         }
+    }
+}
+
+/// A fuzzer that breaks nothing finds nothing: every way to break a tree does change one.
+#[test]
+fn each_kind_of_harm_is_done() {
+    let whole: Vec<_> = fixtures().iter().take(4).map(load).collect();
+    let mut runner = TestRunner::deterministic();
+    let mut done: BTreeMap<String, u32> = BTreeMap::new();
+    for round in 0..2000 {
+        let harm = harm().new_tree(&mut runner).unwrap().current();
+        let name = format!("{harm:?}");
+        let kind = name.split('(').next().unwrap_or_default().to_string();
+        let before = &whole[round % whole.len()];
+        let mut files = before.clone();
+        apply(&mut files, &harm);
+        *done.entry(kind).or_default() += u32::from(files != *before);
+    }
+    assert_eq!(done.len(), 11, "{done:?}");
+    for (kind, times) in &done {
+        assert!(
+            *times >= 10,
+            "{kind} changed a tree {times} times only: {done:?}"
+        );
     }
 }
 
