@@ -58,6 +58,11 @@ pub(crate) fn find(map: &Map, firmware_map: &[Range], command_line: &[Range]) ->
                 f.sources.push(source);
                 f.sources.dedup();
             }
+            // The stock driver may take all of a node for a range, where ACPI HMAT has the node: what
+            // of its device lies beside a known range is no Soft Reserved memory.
+            if source == Source::HmemDevice && found.iter().any(|f| f.range.overlaps(&range)) {
+                continue;
+            }
             let known: Vec<Range> = found.iter().map(|f| f.range).collect();
             found.extend(subtract(range, &known).into_iter().map(|range| Found {
                 range,

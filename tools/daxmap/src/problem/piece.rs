@@ -167,7 +167,13 @@ fn hmem_failed(map: &Map, piece: &Piece) -> Problem {
             .filter(|(kib, _)| *kib > 0)
             .map(|(kib, side)| format!("{kib} KiB too many at its {side}"))
             .collect();
-        return make(Kind::Misaligned)
+        // Of what holds no memory block nobody makes System RAM.
+        let block = map.memory.block_size.unwrap_or(128 << 20);
+        let severity = match piece.range.aligned_inside(block) {
+            Some(_) => Severity::Loss,
+            None => Severity::Warning,
+        };
+        return Problem::new(Kind::Misaligned, severity, device.clone())
             .because(format!(
                 "the range is not aligned to 2 MiB ({}), and the driver of {device} refuses it whole",
                 sides.join(", ")
