@@ -3,7 +3,7 @@
 # The targets that drive the lab; included by the Makefile at the top.
 #
 #   make run [SCENARIO=<name or file>] [DRIVERS=c] [KDIR=<kernel tree>] [V=1]
-#   make check [ONLY=<regular expression>]
+#   make check [ONLY=<regular expression>] [ALL=1]
 #   make check-debug [ONLY=...]
 #   make shell [SCENARIO=...]
 #   make compare
@@ -16,7 +16,7 @@ LAB := $(patsubst %/,%,$(dir $(lastword $(MAKEFILE_LIST))))/bootstrap.sh
 
 # Only what the caller has set is passed on: a default for building is none for the lab.
 lab-given = $(if $(filter command environment,$(firstword $(origin $(1)))),$($(1)))
-lab-vars := V SCENARIO DRIVERS KDIR N SEED ONLY JOBS TIMEOUT
+lab-vars := V SCENARIO DRIVERS KDIR N SEED ONLY ALL JOBS TIMEOUT
 lab-env = env $(foreach v,$(lab-vars),$(if $(call lab-given,$(v)),,-u $(v))) \
 	$(foreach v,$(lab-vars),$(if $(call lab-given,$(v)),$(v)='$(call lab-given,$(v))'))
 
@@ -25,6 +25,6 @@ lab-env = env $(foreach v,$(lab-vars),$(if $(call lab-given,$(v)),,-u $(v))) \
 run check shell compare bench captures fuzz-layouts deps:
 	@$(lab-env) $(LAB) $@
 
-# Every scenario on the kernel with all checkers: an hour or two. Of these "check" runs tests/debug/.
+# Every scenario on the kernel with all checkers: an hour or two. Of these "check" runs turmoil.
 check-debug:
 	@$(lab-env) $(LAB) check --debug

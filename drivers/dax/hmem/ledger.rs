@@ -36,6 +36,8 @@ pub(crate) struct Entry {
     device: Option<c_int>,
     error: Option<Error>,
     served_ns: u64,
+    /// Somebody has unbound the device by hand.
+    unbound: bool,
 }
 
 /// The history of one Soft Reserved range.
@@ -57,6 +59,7 @@ impl Entry {
             device: None,
             error: None,
             served_ns: 0,
+            unbound: false,
         }
     }
 
@@ -199,17 +202,11 @@ impl Ledger {
     /// people bind and unbind it by hand.
     pub(crate) fn note_bound(&mut self, device: c_int, bound: bool) {
         for entry in self.entries.iter_mut().filter(|e| e.device == Some(device)) {
-            match (entry.state == c"hmem", bound) {
-                (true, false) => {
-                    entry.state = c"free";
-                    entry.reason = c"driver-unbound";
-                }
-                (false, true) => {
-                    entry.state = c"hmem";
-                    entry.reason = c"driver-bound";
-                    entry.error = None;
-                }
-                _ => {}
+            entry.unbound = !bound;
+            if bound && entry.state != c"hmem" {
+                entry.state = c"hmem";
+                entry.reason = c"driver-bound";
+                entry.error = None;
             }
         }
     }
@@ -262,9 +259,14 @@ impl Ledger {
             entry.range.end(),
             self.memory.target_node,
         )?;
-        text(f, entry.state)?;
+        let (state, reason) = if entry.unbound && entry.state == c"hmem" {
+            (c"free", c"driver-unbound")
+        } else {
+            (entry.state, entry.reason)
+        };
+        text(f, state)?;
         f.write_str(" reason=")?;
-        text(f, entry.reason)?;
+        text(f, reason)?;
         if let Some(region) = entry.region {
             write!(f, " region=region{}", region)?;
         }

@@ -26,6 +26,10 @@ pub struct Check {
     #[arg(long, conflicts_with = "kdir")]
     debug: bool,
 
+    /// Also run the C drivers where they do as well as ours
+    #[arg(long, env = "ALL", value_parser = clap::builder::FalseyValueParser::new(), action = clap::ArgAction::SetTrue)]
+    all: bool,
+
     /// A kernel tree of your own, built with CONFIG_RUST, in place of every flavour
     #[arg(long, env = "KDIR", value_parser = NonEmptyStringValueParser::new())]
     kdir: Option<String>,
@@ -49,7 +53,7 @@ impl Check {
         let mut items = if self.debug {
             suite::debug_items(ctx, self.timeout)
         } else {
-            suite::items(ctx, self.kdir.map(PathBuf::from), self.timeout)
+            suite::items(ctx, self.kdir.map(PathBuf::from), self.timeout, self.all)
         };
         let only = self.only.filter(|only| !only.is_empty());
         if let Some(only) = &only {

@@ -8,7 +8,6 @@ use std::path::PathBuf;
 
 use anyhow::Result;
 
-use super::daxown::daxown;
 use crate::machine;
 use crate::provision;
 use crate::provision::Ctx;
@@ -44,7 +43,7 @@ impl Assets {
         Ok(Self {
             kernel,
             rootfs: provision::rootfs(ctx)?,
-            daxown: daxown(ctx)?,
+            daxown: provision::daxown(ctx)?,
             qemu,
             accel,
             updates,

@@ -5,7 +5,6 @@
 mod assets;
 mod boot;
 mod cmdline;
-mod daxown;
 mod modules;
 mod results;
 mod rundir;

@@ -270,6 +270,17 @@ impl Scenario {
         }
     }
 
+    /// True if the C drivers leave less memory online than ours, at the end.
+    pub fn c_loses(&self) -> bool {
+        let online = |expect: &Expect| -> u64 {
+            let ranges = expect.end.ranges.values();
+            ranges.filter_map(|range| range.online).sum()
+        };
+        self.expect_c
+            .as_ref()
+            .is_some_and(|c| online(c) < online(&self.expect))
+    }
+
     /// True if a first boot has to act as firmware.
     pub fn needs_firmware(&self) -> bool {
         !self.regions.is_empty()

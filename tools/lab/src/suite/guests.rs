@@ -56,20 +56,28 @@ pub fn run_scenario(
     })
 }
 
-/// An item for each scenario and each set of drivers it expects something of. What needs the debug
-/// kernel comes last: making that takes as long as all the others.
-pub fn items(ctx: &Ctx, kdir: Option<PathBuf>, timeout: Option<u64>) -> Vec<Item> {
+/// Of what needs the debug kernel, this is run with the others.
+const ON_DEBUG: &str = "tests/debug/turmoil.toml";
+
+/// An item for each scenario with our drivers, and with the C drivers where these lose memory;
+/// with `all` also where they do not.
+pub fn items(ctx: &Ctx, kdir: Option<PathBuf>, timeout: Option<u64>, all: bool) -> Vec<Item> {
     // The caller's own kernel need not have the checkers.
     let checkers = kdir.is_none();
     let store = Arc::new(Store::new(ctx, kdir));
-    let all = || -> Result<Vec<PathBuf>> {
+    let found = || -> Result<Vec<PathBuf>> {
         let mut paths = Scenario::all(&ctx.repo)?;
-        if checkers {
-            paths.extend(Scenario::all_debug(&ctx.repo)?);
+        let debug = ctx.repo.join(ON_DEBUG);
+        match checkers {
+            // It takes longest.
+            true if has_debug_kernel(ctx) => paths.insert(0, debug),
+            // To build that kernel takes as long as all the others.
+            true => paths.push(debug),
+            false => {}
         }
         Ok(paths)
     };
-    let paths = match all() {
+    let paths = match found() {
         Ok(paths) if !paths.is_empty() => paths,
         Ok(_) => return vec![broken("scenarios", "there are none".to_owned())],
         Err(error) => return vec![broken("scenarios", format!("{error:#}"))],
@@ -84,7 +92,8 @@ pub fn items(ctx: &Ctx, kdir: Option<PathBuf>, timeout: Option<u64>) -> Vec<Item
                 let scenario = Arc::new(scenario);
                 selftests.extend(scenario.selftests().map(str::to_owned));
                 for &drivers in &scenario.drivers {
-                    if scenario.expect(drivers).is_some() {
+                    let wanted = all || drivers == Drivers::Rust || scenario.c_loses();
+                    if wanted && scenario.expect(drivers).is_some() {
                         items.push(item(ctx, &store, &scenario, drivers, timeout));
                     }
                 }
@@ -93,6 +102,15 @@ pub fn items(ctx: &Ctx, kdir: Option<PathBuf>, timeout: Option<u64>) -> Vec<Item
     }
     items.push(all_selftests(ctx, &store, selftests));
     items
+}
+
+/// A guess, on which nothing depends but the order.
+fn has_debug_kernel(ctx: &Ctx) -> bool {
+    let kernels = std::fs::read_dir(ctx.cache.join("kernels"));
+    kernels.into_iter().flatten().flatten().any(|entry| {
+        entry.file_name().to_string_lossy().starts_with("debug-")
+            && entry.path().join("complete").is_file()
+    })
 }
 
 /// An item for each scenario, with our drivers on the debug kernel.

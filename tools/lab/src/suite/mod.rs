@@ -66,11 +66,11 @@ impl Item {
     }
 }
 
-/// Everything there is to check.
-pub fn items(ctx: &Ctx, kdir: Option<PathBuf>, timeout: Option<u64>) -> Vec<Item> {
+/// Everything there is to check; with `all` also the C drivers where they do as well as ours.
+pub fn items(ctx: &Ctx, kdir: Option<PathBuf>, timeout: Option<u64>, all: bool) -> Vec<Item> {
     let mut items = host::items(ctx);
     items.extend(build::items(ctx, kdir.clone()));
-    items.extend(guests::items(ctx, kdir, timeout));
+    items.extend(guests::items(ctx, kdir, timeout, all));
     items
 }
 
