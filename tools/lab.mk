@@ -25,6 +25,6 @@ lab-env = env $(foreach v,$(lab-vars),$(if $(call lab-given,$(v)),,-u $(v))) \
 run check shell compare bench captures fuzz-layouts deps:
 	@$(lab-env) $(LAB) $@
 
-# Every scenario on the kernel with all checkers: an hour or two. Of these "check" runs turmoil.
+# Every scenario on the kernel with all checkers: an hour or two. "check ALL=1" runs turmoil on it.
 check-debug:
 	@$(lab-env) $(LAB) check --debug

@@ -26,7 +26,7 @@ pub struct Check {
     #[arg(long, conflicts_with = "kdir")]
     debug: bool,
 
-    /// Also run the C drivers where they do as well as ours
+    /// Also run the C drivers where they do as well as ours, and turmoil on the debug kernel
     #[arg(long, env = "ALL", value_parser = clap::builder::FalseyValueParser::new(), action = clap::ArgAction::SetTrue)]
     all: bool,
 

@@ -56,14 +56,14 @@ pub fn run_scenario(
     })
 }
 
-/// Of what needs the debug kernel, this is run with the others.
+/// Of what needs the debug kernel, this is run with all the others.
 const ON_DEBUG: &str = "tests/debug/turmoil.toml";
 
 /// An item for each scenario with our drivers, and with the C drivers where these lose memory;
-/// with `all` also where they do not.
+/// with `all` also where they do not, and one on the debug kernel.
 pub fn items(ctx: &Ctx, kdir: Option<PathBuf>, timeout: Option<u64>, all: bool) -> Vec<Item> {
     // The caller's own kernel need not have the checkers.
-    let checkers = kdir.is_none();
+    let checkers = all && kdir.is_none();
     let store = Arc::new(Store::new(ctx, kdir));
     let found = || -> Result<Vec<PathBuf>> {
         let mut paths = Scenario::all(&ctx.repo)?;
