@@ -27,6 +27,10 @@
 //! on it. Whoever holds it binds or unbinds a region, and waits for nothing that needs `records`:
 //! what he tells the notifier is only noted, and the devices of HMEM that depend on the region are
 //! unbound before, without that lock.
+//!
+//! With none of these locks held, the decision has regions that are CXL's probed again, which takes
+//! the lock of their dax devices. Whoever flushes the decision, unbinding or dax_cxl, holds no such
+//! lock; unregistering dax_cxl's driver waits for that probe and for nothing else of the decision.
 
 use crate::{
     attribute::{

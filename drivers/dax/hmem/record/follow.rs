@@ -98,7 +98,7 @@ impl Record {
                 again |= !gone.range.contains(&served.range);
                 return false;
             }
-            if served.taken || !regions.meet(&served.range) {
+            if served.taken || served.device.is_bound() || !regions.meet(&served.range) {
                 return true;
             }
             dev_info!(
