@@ -9,25 +9,12 @@
 #include <linux/sched/task.h>
 #include <linux/wait.h>
 
-static DECLARE_WAIT_QUEUE_HEAD(released);
+#include "hold.h"
+
+MODULE_PARM_DESC(hold, "The lock is held as long as this is set");
+
 static DECLARE_COMPLETION(locked);
 static struct task_struct *holder;
-static bool hold = true;
-
-static int set_hold(const char *text, const struct kernel_param *param)
-{
-	int rc = param_set_bool(text, param);
-
-	wake_up_all(&released);
-	return rc;
-}
-
-static const struct kernel_param_ops hold_ops = {
-	.set = set_hold,
-	.get = param_get_bool,
-};
-module_param_cb(hold, &hold_ops, &hold, 0644);
-MODULE_PARM_DESC(hold, "The lock is held as long as this is set");
 
 static int hold_here(struct device *unused, int node, const struct resource *res)
 {

@@ -10,27 +10,13 @@
 #include <linux/platform_device.h>
 #include <linux/wait.h>
 
-static DECLARE_WAIT_QUEUE_HEAD(released);
-static bool hold = true;
+#include "hold.h"
+
+MODULE_PARM_DESC(hold, "The probe goes on as long as this is set");
 
 static unsigned int seconds = 60;
 module_param(seconds, uint, 0444);
 MODULE_PARM_DESC(seconds, "The probe ends after this time even if it is held");
-
-static int set_hold(const char *text, const struct kernel_param *param)
-{
-	int rc = param_set_bool(text, param);
-
-	wake_up_all(&released);
-	return rc;
-}
-
-static const struct kernel_param_ops hold_ops = {
-	.set = set_hold,
-	.get = param_get_bool,
-};
-module_param_cb(hold, &hold_ops, &hold, 0644);
-MODULE_PARM_DESC(hold, "The probe goes on as long as this is set");
 
 static int slow_probe(struct platform_device *pdev)
 {
