@@ -10,17 +10,6 @@
 UNIT=$((2 << 20))
 BLOCK=$((0x$(cat /sys/devices/system/memory/block_size_bytes)))
 
-# firmware_ranges: "first last" of what the kernel log of the boot says is Soft Reserved
-firmware_ranges() {
-	local map first last
-	map=$(dmesg | grep -E '(BIOS-e820|user): \[mem 0x[0-9a-f]+-0x[0-9a-f]+\]')
-	! grep -q 'user: ' <<<"$map" || map=$(grep 'user: ' <<<"$map")
-	sed -nE 's/.*\[mem (0x[0-9a-f]+)-(0x[0-9a-f]+)\] +soft reserved.*/\1 \2/Ip' <<<"$map" |
-		while read -r first last; do
-			echo "$((first)) $((last))"
-		done | sort -n
-}
-
 # dax_ranges: "first last device driver" of each dax device, ascending
 dax_ranges() {
 	local dax range

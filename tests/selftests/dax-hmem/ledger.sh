@@ -58,21 +58,6 @@ merged() {
 		END { if (NR) print begin, end; exit bad }'
 }
 
-# firmware_ranges: what the kernel log of the boot says is Soft Reserved
-firmware_ranges() {
-	local map
-	map=$(dmesg | grep -E '(BIOS-e820|user): \[mem 0x[0-9a-f]+-0x[0-9a-f]+\]')
-	! grep -q 'user: ' <<<"$map" || map=$(grep 'user: ' <<<"$map")
-	sed -nE 's/.*\[mem (0x[0-9a-f]+)-(0x[0-9a-f]+)\] +soft reserved.*/\1 \2/Ip' <<<"$map" | decimal
-}
-
-decimal() {
-	local first last
-	while read -r first last; do
-		echo "$((first)) $((last))"
-	done
-}
-
 ledger_ranges() {
 	lines | sed -E 's/^range=([^-]*)-([^ ]*) .*/\1 \2/' | decimal
 }

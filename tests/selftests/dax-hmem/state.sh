@@ -279,3 +279,20 @@ release_probe() {
 	HOLDER=
 	rmmod hold_probe
 }
+
+# decimal: turns "first last" on each line of the input into decimal numbers
+decimal() {
+	local first last
+	while read -r first last; do
+		echo "$((first)) $((last))"
+	done
+}
+
+# firmware_ranges: "first last" of what the kernel log of the boot says is Soft Reserved, ascending
+firmware_ranges() {
+	local map
+	map=$(dmesg | grep -E '(BIOS-e820|user): \[mem 0x[0-9a-f]+-0x[0-9a-f]+\]')
+	! grep -q 'user: ' <<<"$map" || map=$(grep 'user: ' <<<"$map")
+	sed -nE 's/.*\[mem (0x[0-9a-f]+)-(0x[0-9a-f]+)\] +soft reserved.*/\1 \2/Ip' <<<"$map" |
+		decimal | sort -n
+}
