@@ -123,6 +123,11 @@ pub(crate) unsafe fn kind_of(dev: *mut bindings::device) -> Option<Kind> {
 ///
 /// `dev` is a valid device on the CXL bus to which the caller has a reference.
 pub(crate) unsafe fn sight(dev: *mut bindings::device) -> Option<Sighting> {
+    // Most devices on the bus are no regions, and their names tell so at the least cost.
+    //
+    // SAFETY: A device that has been added has a name, which lives as long as the device.
+    let name = unsafe { CStr::from_char_ptr(bindings::dev_name(dev)) };
+    let region = region_number(name.to_bytes())?;
     // SAFETY: By the safety requirements of this function.
     let kind = unsafe { kind_of(dev)? };
 
@@ -149,12 +154,10 @@ pub(crate) unsafe fn sight(dev: *mut bindings::device) -> Option<Sighting> {
             }
         }
     };
-    // SAFETY: A device that has been added has a name, which lives as long as the device.
-    let name = unsafe { CStr::from_char_ptr(bindings::dev_name(dev)) };
 
     Some(Sighting {
         kind,
-        region: trailing_number(name.to_bytes())?,
+        region,
         // A region without addresses shows 0 to 2^64 - 1, or an end below its start.
         range: Range::new(start, end).filter(|r| r.size().is_some()),
         // SAFETY: By the safety requirements of this function.
@@ -162,11 +165,17 @@ pub(crate) unsafe fn sight(dev: *mut bindings::device) -> Option<Sighting> {
     })
 }
 
-/// The decimal number that a device name ends with.
+/// The `N` of a device name that ends with `regionN`.
 ///
 /// The number is also in the region's structure, but that may go before a device that shows it.
-fn trailing_number(name: &[u8]) -> Option<c_int> {
-    let at = name.iter().rposition(|c| !c.is_ascii_digit())?;
-    let digits = name.get(at.checked_add(1)?..)?;
+fn region_number(name: &[u8]) -> Option<c_int> {
+    let at = name
+        .iter()
+        .rposition(|c| !c.is_ascii_digit())?
+        .checked_add(1)?;
+    let (prefix, digits) = name.split_at_checked(at)?;
+    if !prefix.ends_with(b"region") {
+        return None;
+    }
     core::str::from_utf8(digits).ok()?.parse().ok()
 }

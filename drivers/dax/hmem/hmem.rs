@@ -29,6 +29,9 @@ pub mod clock;
 #[path = "../../../rust/cxl_bus.rs"]
 pub mod cxl_bus;
 #[cfg(CONFIG_DEV_DAX_CXL)]
+#[path = "../../../rust/cxl_flush.rs"]
+pub mod cxl_flush;
+#[cfg(CONFIG_DEV_DAX_CXL)]
 #[path = "../../../rust/cxl_links.rs"]
 pub mod cxl_links;
 #[cfg(CONFIG_DEV_DAX_CXL)]

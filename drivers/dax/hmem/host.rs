@@ -6,8 +6,9 @@
 //!
 //! Binding the device queues two work items. The *decision*, on the ordered queue that dax_cxl
 //! flushes, decides what it can, then waits for news, and ends when no range is undecided. The
-//! *settling*, on a queue of its own, waits until device probing has settled, which may take as
-//! long as the slowest driver of the system, and tells the decision, which then decides the rest.
+//! *settling*, on a queue of its own, waits until device probing has settled, on the CXL bus too,
+//! which may take as long as the slowest driver of the system, and tells the decision, which then
+//! decides the rest.
 //! So a range is CXL's as soon as committed regions cover it, and only a "no" waits.
 //!
 //! An early "yes" is what waiting would have given unless a region goes away again before probing
@@ -56,6 +57,7 @@ use crate::{
 #[cfg(CONFIG_DEV_DAX_CXL)]
 use crate::{
     cxl_bus::Sighting,
+    cxl_flush,
     cxl_listener::RegionEvents, //
 };
 use core::sync::atomic::{
@@ -319,6 +321,12 @@ impl WorkItem<SETTLING> for Host {
 
     fn run(this: Arc<Self>) {
         probing::wait_until_settled();
+        // Memory devices that were there before their window are probed once more, by a work item.
+        #[cfg(CONFIG_DEV_DAX_CXL)]
+        {
+            cxl_flush::flush();
+            probing::wait_until_settled();
+        }
 
         let gate = this.update(|gate| gate.settled = true);
         if !gate.stopping {
