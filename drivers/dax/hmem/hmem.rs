@@ -69,6 +69,7 @@ mod host;
 #[cfg(CONFIG_KUNIT = "y")]
 mod kunit;
 mod ledger;
+mod lines;
 mod params;
 mod platform;
 mod record;

@@ -39,6 +39,10 @@ use crate::{
         Show, //
     },
     hmem_queues::Queues,
+    lines::{
+        Lines,
+        NAMED, //
+    },
     ownership::{
         Extent,
         Policy, //
@@ -88,9 +92,6 @@ use kernel::{
 /// Identifies the work item of the settling.
 const SETTLING: u64 = 1;
 
-/// How many undecided ranges the log names one by one. Each gets a line when it is decided.
-const TOLD: usize = 16;
-
 /// The ranges of a bound `hmem_platform` device.
 #[pin_data]
 pub(crate) struct Host {
@@ -99,7 +100,7 @@ pub(crate) struct Host {
     /// Whether a range is undecided, for the attribute.
     undecided: AtomicBool,
     #[pin]
-    records: Mutex<KVec<Record>>,
+    records: Mutex<KVVec<Record>>,
     #[pin]
     gate: Mutex<Gate>,
     #[pin]
@@ -141,7 +142,7 @@ impl Host {
             device,
             queues,
             undecided: AtomicBool::new(true),
-            records <- new_mutex!(KVec::new(), "dax_hmem::records"),
+            records <- new_mutex!(KVVec::new(), "dax_hmem::records"),
             gate <- new_mutex!(Gate::default(), "dax_hmem::gate"),
             news <- new_condvar!("dax_hmem::news"),
             departed <- new_mutex!(KVec::new(), "dax_hmem::departed"),
@@ -152,21 +153,28 @@ impl Host {
 
     /// Takes over the ranges: registers at once what no CXL window intersects, and queues the
     /// decision about the others. Called once. What fails is logged and harms no other range.
-    pub(crate) fn start(this: &Arc<Self>, ranges: KVec<Record>) {
+    pub(crate) fn start(this: &Arc<Self>, ranges: KVVec<Record>) {
         let mut waiting = 0usize;
         {
+            // No region matters for what no window intersects.
+            let none = Regions::none();
             let mut records = this.records.lock();
+            let mut lines = Lines::new(&this.device);
             *records = ranges;
             for record in records.iter_mut() {
-                if record.defer(&this.device, waiting < TOLD) {
+                if record.defer(&this.device, waiting < NAMED) {
                     waiting = waiting.saturating_add(1);
-                } else {
-                    record.decide(&this.device, &Regions::none(), true);
+                    continue;
+                }
+                match &none {
+                    Ok(none) => {
+                        record.decide(&mut lines, none, true);
+                    }
+                    Err(e) => record.fail(&this.device, *e),
                 }
             }
         }
-        // A line costs more than a decision.
-        if waiting > TOLD {
+        if waiting > NAMED {
             dev_info!(
                 this.device,
                 "{} ranges in all are undecided, waiting for CXL\n",
@@ -249,6 +257,13 @@ impl Host {
             Ok(regions) => regions,
             Err(e) => {
                 for region in &departed {
+                    dev_warn!(
+                        self.device,
+                        "{}: region{} went; followed at the next change on the CXL bus: {:?}\n",
+                        region.range,
+                        region.region,
+                        e
+                    );
                     self.note_departed(region);
                 }
                 // There will be news: probing settles at some time.
@@ -266,6 +281,7 @@ impl Host {
         let split = params::POLICY.get() == Policy::Split;
         {
             let mut records = self.records.lock();
+            let mut lines = Lines::new(&self.device);
 
             // What is CXL's comes first: HMEM must not take a region for one range that CXL needs
             // for another.
@@ -275,8 +291,8 @@ impl Host {
                 }
             }
             for record in records.iter_mut() {
-                record.follow(&self.device, &regions, &departed);
-                match record.decide(&self.device, &regions, gate.settled) {
+                record.follow(&mut lines, &regions, &departed);
+                match record.decide(&mut lines, &regions, gate.settled) {
                     Decided::Not => waiting = true,
                     Decided::Cxl => left_to_cxl = true,
                     Decided::Hmem => left_to_cxl |= split,

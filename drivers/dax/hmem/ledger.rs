@@ -129,36 +129,51 @@ impl Entry {
 }
 
 impl Ledger {
-    /// Opens the ledger of a range that was just found.
-    pub(crate) fn new(memory: Memory) -> Self {
-        let mut this = Self {
+    /// Opens the ledger of a range that was found at `seen_ns`. It has no entry until the range is
+    /// decided about.
+    pub(crate) fn new(memory: Memory, seen_ns: u64) -> Self {
+        let this = Self {
             memory,
-            seen_ns: now_ns(),
+            seen_ns,
             decided_ns: 0,
             entries: KVec::new(),
         };
-        this.replace(
+        this.announce(
             Step::Seen,
-            Entry::new(memory.range, c"deferred", c"undecided"),
+            &Entry::new(memory.range, c"deferred", c"undecided"),
         );
         this
     }
 
-    /// Replaces every entry of the range by one for all of it.
-    pub(crate) fn replace(&mut self, step: Step, entry: Entry) {
-        match step {
-            Step::Decided => self.decided_ns = now_ns(),
-            Step::Deferred => self.decided_ns = 0,
-            _ => {}
-        }
+    /// Announces that the range is undecided, and forgets what was decided.
+    pub(crate) fn defer(&mut self) {
+        self.decided_ns = 0;
         self.entries.clear();
-        self.add(step, entry);
+        self.announce(Step::Deferred, &self.deferred());
     }
 
-    /// Announces a decision that the entries of its pieces will stand for.
-    pub(crate) fn decide(&mut self, entry: Entry) {
-        self.replace(Step::Decided, entry);
+    fn deferred(&self) -> Entry {
+        Entry::decided(self.memory.range, c"deferred", &Reason::AwaitingCxl)
+    }
+
+    /// Announces the decision that was made at `now_ns`. Entries for the pieces are to follow.
+    pub(crate) fn decide(&mut self, now_ns: u64, entry: &Entry) {
+        self.decided_ns = now_ns;
         self.entries.clear();
+        self.announce(Step::Decided, entry);
+    }
+
+    /// Announces the decision that was made at `now_ns`, with one entry for the whole range.
+    pub(crate) fn decide_whole(&mut self, now_ns: u64, entry: Entry) {
+        self.decide(now_ns, &entry);
+        // As in `add()`.
+        let _ = self.entries.push(entry, GFP_KERNEL);
+    }
+
+    /// Replaces every entry of the range by one for all of it.
+    pub(crate) fn replace(&mut self, step: Step, entry: Entry) {
+        self.entries.clear();
+        self.add(step, entry);
     }
 
     /// Adds an entry for a piece.
@@ -235,6 +250,9 @@ impl Ledger {
 
     /// Writes one line for each piece, ascending.
     pub(crate) fn write(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.entries.is_empty() && self.decided_ns == 0 {
+            return self.write_entry(f, &self.deferred());
+        }
         let mut next = Some(self.memory.range.start());
 
         // The entries stand in the order in which things happened. They are few, so the next one

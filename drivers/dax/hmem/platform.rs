@@ -4,6 +4,7 @@
 
 use crate::{
     attribute::Attribute,
+    clock::now_ns,
     hmem_device::Memory,
     hmem_queues,
     hmem_resources::{
@@ -20,7 +21,10 @@ use crate::{
     iomem,
     ownership::{
         for_each_piece,
-        range::sort_disjoint,
+        range::{
+            intersecting,
+            sort_disjoint, //
+        },
         Fate,
         Obstacle,
         Range,
@@ -131,20 +135,27 @@ fn show_ledger(
 /// They are those the platform has set aside for the device, as far as firmware marked them Soft
 /// Reserved, and what else firmware marked so: where two firmware tables overlap, the platform
 /// keeps only the entry that it saw first, and the rest of the other one would be lost.
-fn find_ranges(pdev: &platform::Device<Core<'_>>) -> Result<KVec<Record>> {
+fn find_ranges(pdev: &platform::Device<Core<'_>>) -> Result<KVVec<Record>> {
     let mut listed = KVec::new();
-    let mut parts = KVec::new();
+    let mut reserved = KVec::new();
+    let mut windows = KVec::new();
+    let mut parts = KVVec::new();
 
     for_each_resource(pdev, |memory| Ok(listed.push(memory, GFP_KERNEL)?))?;
+    iomem::for_each_soft_reserved(&Range::ALL, |range| Ok(reserved.push(range, GFP_KERNEL)?))?;
+    iomem::for_each_cxl_window(&Range::ALL, |range| Ok(windows.push(range, GFP_KERNEL)?))?;
+    let reserved = sort_disjoint(&mut reserved);
+    let windows = sort_disjoint(&mut windows);
 
     for memory in &listed {
-        add_reserved(memory, &mut parts)?;
+        add_reserved(memory, reserved, &mut parts)?;
     }
     if is_platforms_own(pdev) {
-        add_unlisted(&listed, &mut parts)?;
+        add_unlisted(&listed, reserved, &mut parts)?;
     }
 
-    let mut records = KVec::new();
+    let seen_ns = now_ns();
+    let mut records = KVVec::with_capacity(parts.len(), GFP_KERNEL)?;
     for mut memory in parts {
         if !is_possible_node(memory.target_node) {
             let node = fallback_node(memory.range.start());
@@ -157,29 +168,35 @@ fn find_ranges(pdev: &platform::Device<Core<'_>>) -> Result<KVec<Record>> {
             );
             memory.target_node = node;
         }
-        records.push(Record::new(memory), GFP_KERNEL)?;
+        let record = Record::new(memory, is_in_window(&memory.range, windows), seen_ns);
+        records.push(record, GFP_KERNEL)?;
     }
     Ok(records)
 }
 
+/// Whether a CXL window intersects `range`. Which one it is does not matter to the harness that
+/// answers for windows which the iomem tree does not have.
+fn is_in_window(range: &Range, windows: &[Range]) -> bool {
+    cfg!(CONFIG_DEV_DAX_CXL)
+        && (!intersecting(windows, range).is_empty() || iomem::intersects_cxl_window(range))
+}
+
 /// Adds what of `memory` is Soft Reserved.
-fn add_reserved(memory: &Memory, parts: &mut KVec<Memory>) -> Result {
-    if !iomem::is_soft_reserved(&memory.range) {
-        return Ok(());
+fn add_reserved(memory: &Memory, reserved: &[Range], parts: &mut KVVec<Memory>) -> Result {
+    let found = intersecting(reserved, &memory.range);
+
+    for range in found.iter().filter_map(|r| r.intersection(&memory.range)) {
+        parts.push(Memory { range, ..*memory }, GFP_KERNEL)?;
     }
-    let before = parts.len();
-    iomem::for_each_soft_reserved(&memory.range, |range| {
-        Ok(parts.push(Memory { range, ..*memory }, GFP_KERNEL)?)
-    })?;
-    // A test harness answers the question above for ranges that the list does not know.
-    if parts.len() == before {
+    // A test harness has ranges that the list does not know, and answers for them.
+    if found.is_empty() && iomem::is_soft_reserved(&memory.range) {
         parts.push(*memory, GFP_KERNEL)?;
     }
     Ok(())
 }
 
 /// Adds what is Soft Reserved and in none of the ranges in `listed`.
-fn add_unlisted(listed: &[Memory], parts: &mut KVec<Memory>) -> Result {
+fn add_unlisted(listed: &[Memory], reserved: &[Range], parts: &mut KVVec<Memory>) -> Result {
     let mut known = KVec::with_capacity(listed.len(), GFP_KERNEL)?;
     for memory in listed {
         known.push(
@@ -191,12 +208,9 @@ fn add_unlisted(listed: &[Memory], parts: &mut KVec<Memory>) -> Result {
         )?;
     }
     let known = sort_disjoint(&mut known);
-    let Some(all) = Range::new(0, u64::MAX) else {
-        return Ok(());
-    };
 
-    iomem::for_each_soft_reserved(&all, |range| {
-        for_each_piece(&range, known, &[], 1, |piece| {
+    for range in reserved {
+        for_each_piece(range, known, &[], 1, |piece| {
             if piece.fate == Fate::Serve {
                 let memory = Memory {
                     range: piece.range,
@@ -204,7 +218,8 @@ fn add_unlisted(listed: &[Memory], parts: &mut KVec<Memory>) -> Result {
                 };
                 parts.push(memory, GFP_KERNEL)?;
             }
-            Ok(())
-        })
-    })
+            Ok::<(), Error>(())
+        })?;
+    }
+    Ok(())
 }

@@ -2,17 +2,21 @@
 
 //! The CXL regions of the machine at one moment, as the decision needs them.
 
-use crate::ownership::{
-    pieces::edges,
-    range::{
-        sort,
-        sort_disjoint, //
-    },
-    Extent,
-    Extents,
-    Obstacle,
-    Range,
-    Taken, //
+use crate::{
+    iomem,
+    ownership::{
+        pieces::edges,
+        range::{
+            intersecting,
+            sort,
+            sort_disjoint, //
+        },
+        Extent,
+        Extents,
+        Obstacle,
+        Range,
+        Taken, //
+    }, //
 };
 use kernel::{
     device,
@@ -42,26 +46,43 @@ pub(crate) struct Regions {
     held: KVec<Extent>,
     /// All regions whose driver is bound: those that may be torn down or disabled.
     bound: KVec<Extent>,
-    /// Where a region begins, or ends one byte below; ascending. Of all regions, also of those
-    /// that are not committed: every one of them stands in the iomem tree.
+    /// Where a CXL window or region begins, or ends one byte below; ascending. Of all regions, also
+    /// of those that are not committed: every one of them stands in the iomem tree.
     cuts: KVec<u64>,
+    /// What was System RAM when this was made, ascending. What becomes so later does so because a
+    /// driver serves it.
+    ram: KVec<Range>,
 }
 
 impl Regions {
-    /// Of a machine without CXL.
-    pub(crate) const fn none() -> Self {
-        Self {
+    /// Of a machine without regions. Fails with `ENOMEM`.
+    pub(crate) fn none() -> Result<Self> {
+        let mut cuts = KVec::new();
+        let mut ram = KVec::new();
+
+        iomem::for_each_system_ram(&Range::ALL, |range, _| Ok(ram.push(range, GFP_KERNEL)?))?;
+        let disjoint = sort_disjoint(&mut ram).len();
+        ram.truncate(disjoint);
+        iomem::for_each_cxl_window(&Range::ALL, |window| {
+            for cut in edges(&window) {
+                cuts.push(cut, GFP_KERNEL)?;
+            }
+            Ok(())
+        })?;
+        sort(&mut cuts, |&cut| cut);
+        Ok(Self {
             committed: KVec::new(),
             held: KVec::new(),
             bound: KVec::new(),
-            cuts: KVec::new(),
-        }
+            cuts,
+            ram,
+        })
     }
 
     /// Looks at the bus. Fails with `ENOMEM`.
     #[cfg(CONFIG_DEV_DAX_CXL)]
     pub(crate) fn collect() -> Result<Self> {
-        let mut this = Self::none();
+        let mut this = Self::none()?;
 
         for_each_region(|seen| this.add(&seen))?;
 
@@ -75,7 +96,7 @@ impl Regions {
     /// Without CXL there is nothing to look at.
     #[cfg(not(CONFIG_DEV_DAX_CXL))]
     pub(crate) fn collect() -> Result<Self> {
-        Ok(Self::none())
+        Self::none()
     }
 
     #[cfg(CONFIG_DEV_DAX_CXL)]
@@ -137,6 +158,11 @@ impl Regions {
         !self.committed().intersecting(range).is_empty()
     }
 
+    /// Whether a part of `range` was System RAM already.
+    pub(crate) fn meet_ram(&self, range: &Range) -> bool {
+        !intersecting(&self.ram, range).is_empty()
+    }
+
     /// Has dax_cxl try again to take the regions that are left to it and that it does not serve:
     /// those that lost to an HMEM that has let go since. With `all` these are all committed ones,
     /// else those that [`Regions::hold`] has named.
@@ -164,7 +190,7 @@ impl Regions {
         Ok(())
     }
 
-    /// Adds the edges of regions inside `range`.
+    /// Adds the edges of windows and regions inside `range`.
     pub(crate) fn cuts(&self, range: &Range, to: &mut KVec<u64>) -> Result {
         for &cut in self.cuts.iter().filter(|&&c| range.contains_address(c)) {
             to.push(cut, GFP_KERNEL)?;

@@ -3,6 +3,7 @@
 //! Which part of a range committed CXL regions cover, alone or together.
 
 use super::range::{
+    intersecting,
     sort_disjoint,
     Range,
     Ranged, //
@@ -84,9 +85,7 @@ impl<'a> Extents<'a> {
 
     /// Those that share a byte with `range`, ascending. Takes two binary searches.
     pub fn intersecting(&self, range: &Range) -> &'a [Extent] {
-        let from = self.0.partition_point(|e| e.range.end() < range.start());
-        let to = self.0.partition_point(|e| e.range.start() <= range.end());
-        self.0.get(from..to).unwrap_or(&[])
+        intersecting(self.0, range)
     }
 
     /// Tells how much of `range` the regions cover together.

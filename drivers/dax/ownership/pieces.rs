@@ -9,6 +9,7 @@
 //! demands.
 
 use super::range::{
+    intersecting,
     Range,
     Ranged,
     Trim, //
@@ -88,7 +89,7 @@ pub fn for_each_piece<E>(
 ) -> Result<(), E> {
     let mut rest = Some(*range);
 
-    for obstacle in obstacles {
+    for obstacle in intersecting(obstacles, range) {
         let Some(open) = rest else {
             return Ok(());
         };

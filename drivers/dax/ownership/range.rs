@@ -28,6 +28,12 @@ pub struct Trim {
 }
 
 impl Range {
+    /// All addresses.
+    pub const ALL: Self = Self {
+        start: 0,
+        end: u64::MAX,
+    };
+
     /// Creates the range from `start` to `end`, both inclusive.
     ///
     /// Returns [`None`] if `end` lies below `start`.
@@ -170,6 +176,25 @@ pub trait Ranged: Copy {
     fn range(&self) -> Range;
     /// The same record for `range` instead.
     fn with_range(self, range: Range) -> Self;
+}
+
+impl Ranged for Range {
+    fn range(&self) -> Range {
+        *self
+    }
+
+    fn with_range(self, range: Range) -> Self {
+        range
+    }
+}
+
+/// Those of `records` that share a byte with `range`. Takes two binary searches.
+///
+/// The records ascend and are disjoint, as [`sort_disjoint`] leaves them.
+pub fn intersecting<'a, T: Ranged>(records: &'a [T], range: &Range) -> &'a [T] {
+    let from = records.partition_point(|r| r.range().end() < range.start());
+    let to = records.partition_point(|r| r.range().start() <= range.end());
+    records.get(from..to).unwrap_or(&[])
 }
 
 /// Sorts `records` by address and makes them disjoint; where two overlap, the one that starts

@@ -9,6 +9,7 @@ use super::{
 };
 use crate::{
     ledger::Entry,
+    lines::Lines,
     ownership::{
         Coverage,
         Extent,
@@ -32,15 +33,15 @@ impl Record {
     ///
     /// `departed` are the regions that have been torn down or disabled since this was last called.
     /// They may be back by now.
-    pub(crate) fn follow(&mut self, host: &device::Device, regions: &Regions, departed: &[Extent]) {
+    pub(crate) fn follow(&mut self, lines: &mut Lines<'_>, regions: &Regions, departed: &[Extent]) {
         if self.state == (State::Cxl { settled: true }) {
-            self.note_coverage(regions);
+            self.note_coverage(lines.now_ns(), regions);
         }
         if self.state != State::Hmem {
             return;
         }
-        if self.release(host, regions, departed) {
-            self.register(host, regions);
+        if self.release(lines.host(), regions, departed) {
+            self.register(lines, regions);
         }
         let committed = regions.committed();
         self.ledger.follow(|range| match committed.cover(range) {
@@ -53,13 +54,13 @@ impl Record {
     }
 
     /// Notes that the administrator has let go of what CXL owns, or has assembled it again.
-    fn note_coverage(&mut self, regions: &Regions) {
+    fn note_coverage(&mut self, now_ns: u64, regions: &Regions) {
         let range = self.memory.range;
 
         match regions.committed().cover(&range) {
             Coverage::Full { region, others } if self.ledger.is(c"free") => {
                 let entry = Entry::decided(range, c"cxl", &Reason::Covered { region, others });
-                self.ledger.replace(Step::Decided, entry);
+                self.ledger.decide_whole(now_ns, entry);
             }
             Coverage::Part { .. } | Coverage::None if self.ledger.is(c"cxl") => {
                 let entry = Entry::new(range, c"free", c"region-torn-down");

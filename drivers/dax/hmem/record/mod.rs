@@ -7,14 +7,12 @@ use crate::{
         HmemDevice,
         Memory, //
     },
-    iomem::{
-        self,
-        SoftReserved, //
-    },
+    iomem::SoftReserved,
     ledger::{
         Entry,
         Ledger, //
     },
+    lines::Lines,
     memregion::MemregionId,
     ownership::{
         decide,
@@ -99,17 +97,18 @@ pub(crate) struct Record {
 }
 
 impl Record {
-    /// A range that nobody has decided about.
-    pub(crate) fn new(memory: Memory) -> Self {
+    /// A range found at `seen_ns`, that nobody has decided about; `in_window` tells whether CXL may
+    /// own it.
+    pub(crate) fn new(memory: Memory, in_window: bool, seen_ns: u64) -> Self {
         Self {
             memory,
-            in_window: cfg!(CONFIG_DEV_DAX_CXL) && iomem::intersects_cxl_window(&memory.range),
+            in_window,
             state: State::Deferred,
             served: KVec::new(),
             entries: KVec::new(),
             left: KVec::new(),
             why: None,
-            ledger: Ledger::new(memory),
+            ledger: Ledger::new(memory, seen_ns),
         }
     }
 
@@ -151,20 +150,15 @@ impl Record {
             if told {
                 dev_info!(host, "{}: undecided, waiting for CXL\n", self.memory.range);
             }
-            self.note_deferred();
+            self.ledger.defer();
         }
         self.in_window
-    }
-
-    fn note_deferred(&mut self) {
-        let entry = Entry::decided(self.memory.range, c"deferred", &Reason::AwaitingCxl);
-        self.ledger.replace(Step::Deferred, entry);
     }
 
     /// Decides, unless it has been decided for good.
     pub(crate) fn decide(
         &mut self,
-        host: &device::Device,
+        lines: &mut Lines<'_>,
         regions: &Regions,
         settled: bool,
     ) -> Decided {
@@ -186,8 +180,12 @@ impl Record {
         match verdict.mode {
             Mode::Defer => {
                 if self.state != State::Deferred {
-                    dev_info!(host, "{}: its CXL region is gone again, undecided\n", range);
-                    self.note_deferred();
+                    dev_info!(
+                        lines.host(),
+                        "{}: its CXL region is gone again, undecided\n",
+                        range
+                    );
+                    self.ledger.defer();
                 }
                 self.state = State::Deferred;
                 Decided::Not
@@ -195,9 +193,9 @@ impl Record {
             Mode::Drop => {
                 let news = self.state == State::Deferred;
                 if news {
-                    dev_info!(host, "{}: owner CXL: {}\n", range, verdict.reason);
+                    lines.decided(range, verdict.reason);
                     let entry = Entry::decided(range, c"cxl", &verdict.reason);
-                    self.ledger.replace(Step::Decided, entry);
+                    self.ledger.decide_whole(lines.now_ns(), entry);
                 }
                 self.state = State::Cxl { settled };
                 if news {
@@ -207,12 +205,12 @@ impl Record {
                 }
             }
             Mode::Register => {
-                dev_info!(host, "{}: owner HMEM: {}\n", range, verdict.reason);
+                lines.decided(range, verdict.reason);
                 self.state = State::Hmem;
                 self.why = Some(verdict.reason);
                 let entry = Entry::decided(range, c"hmem", &verdict.reason);
-                self.ledger.decide(entry);
-                self.register(host, regions);
+                self.ledger.decide(lines.now_ns(), &entry);
+                self.register(lines, regions);
                 Decided::Hmem
             }
         }

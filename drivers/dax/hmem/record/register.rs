@@ -17,6 +17,7 @@ use crate::{
         SoftReserved, //
     },
     ledger::Entry,
+    lines::Lines,
     memregion::MemregionId,
     ownership::{
         for_each_piece,
@@ -45,8 +46,10 @@ impl Record {
     /// Registers all of the range that HMEM can serve and does not serve yet.
     ///
     /// One piece that fails does not keep the others from being served.
-    pub(super) fn register(&mut self, host: &device::Device, regions: &Regions) {
-        if let Err(e) = self.try_register(host, regions) {
+    pub(super) fn register(&mut self, lines: &mut Lines<'_>, regions: &Regions) {
+        let host = lines.host();
+
+        if let Err(e) = self.try_register(lines, regions) {
             dev_warn!(
                 host,
                 "{}: not all of it is served: {:?}; bind {} anew to try again\n",
@@ -59,7 +62,8 @@ impl Record {
         }
     }
 
-    fn try_register(&mut self, host: &device::Device, regions: &Regions) -> Result {
+    fn try_register(&mut self, lines: &mut Lines<'_>, regions: &Regions) -> Result {
+        let host = lines.host();
         let range = self.memory.range;
         let policy: Policy = params::POLICY.get();
         let mut obstacles = KVec::new();
@@ -74,33 +78,17 @@ impl Record {
         for &left in &self.left {
             push(&mut obstacles, left, Taken::Claimed)?;
         }
-        iomem::for_each_system_ram(&range, |ram, managed| {
-            if !managed {
-                return push(&mut obstacles, ram, Taken::SystemRam);
-            }
-            // It came online for an earlier owner that has gone, and whoever uses it keeps it
-            // online. It is claimed again, apart from what is not online; kmem cannot reserve it
-            // a second time and will say so.
-            dev_info!(host, "{}: online as System RAM already, stays so\n", ram);
-            for cut in edges(&ram) {
-                cuts.push(cut, GFP_KERNEL)?;
-            }
-            Ok(())
-        })?;
+        if regions.meet_ram(&range) {
+            add_ram(host, &range, &mut obstacles, &mut cuts)?;
+        }
         let obstacles = sort_disjoint(&mut obstacles);
 
         regions.cuts(&range, &mut cuts)?;
-        iomem::for_each_cxl_window(&range, |window| {
-            for cut in edges(&window) {
-                cuts.push(cut, GFP_KERNEL)?;
-            }
-            Ok(())
-        })?;
         sort(&mut cuts, |&cut| cut);
 
         let whole = whole && self.served.is_empty() && self.insert_entry(host, &range, true);
         for_each_piece(&range, obstacles, &cuts, dax::ALIGN, |piece| {
-            self.settle_piece(host, regions, &piece, whole);
+            self.settle_piece(lines, regions, &piece, whole);
             Ok(())
         })
     }
@@ -108,11 +96,12 @@ impl Record {
     /// Registers one piece, or says why it is not served.
     fn settle_piece(
         &mut self,
-        host: &device::Device,
+        lines: &mut Lines<'_>,
         regions: &Regions,
         piece: &Piece,
         whole: bool,
     ) {
+        let host = lines.host();
         let range = &piece.range;
         let unit = dax::ALIGN >> 20;
 
@@ -127,7 +116,7 @@ impl Record {
                 if !whole {
                     self.insert_entry(host, range, false);
                 }
-                if let Err(e) = self.serve(host, range, regions) {
+                if let Err(e) = self.serve(lines, range, regions) {
                     dev_warn!(
                         host,
                         "{}: nobody serves it: {:?}; bind {} anew to try again\n",
@@ -172,7 +161,9 @@ impl Record {
 
     /// Registers an `hmem` device for a piece. A device that its driver does not take stays, so
     /// that it can be bound by hand; the driver said why.
-    fn serve(&mut self, host: &device::Device, range: &Range, regions: &Regions) -> Result {
+    fn serve(&mut self, lines: &mut Lines<'_>, range: &Range, regions: &Regions) -> Result {
+        let host = lines.host();
+
         // What can fail for lack of memory comes before the device, so that none has to go again.
         self.served.reserve(1, GFP_KERNEL)?;
         let id = MemregionId::alloc()?;
@@ -186,7 +177,7 @@ impl Record {
         )?;
         let taken = device.is_bound();
         if taken {
-            dev_info!(host, "{}: {} serves it\n", range, device.device().name());
+            lines.served(*range, id.get());
             if let Some(why) = &self.why {
                 let entry = Entry::decided(*range, c"hmem", why).served_by(id.get());
                 self.ledger.add(Step::Served, entry);
@@ -239,4 +230,27 @@ impl Record {
 
 fn push(to: &mut KVec<Obstacle>, range: Range, taken: Taken) -> Result {
     Ok(to.push(Obstacle { range, taken }, GFP_KERNEL)?)
+}
+
+/// Adds what of `range` is System RAM already: what firmware gave is an obstacle, what a driver
+/// made so is cut at its edges.
+fn add_ram(
+    host: &device::Device,
+    range: &Range,
+    obstacles: &mut KVec<Obstacle>,
+    cuts: &mut KVec<u64>,
+) -> Result {
+    iomem::for_each_system_ram(range, |ram, managed| {
+        if !managed {
+            return push(obstacles, ram, Taken::SystemRam);
+        }
+        // It came online for an earlier owner that has gone, and whoever uses it keeps it online.
+        // It is claimed again, apart from what is not online; kmem cannot reserve it a second time
+        // and will say so.
+        dev_info!(host, "{}: online as System RAM already, stays so\n", ram);
+        for cut in edges(&ram) {
+            cuts.push(cut, GFP_KERNEL)?;
+        }
+        Ok(())
+    })
 }

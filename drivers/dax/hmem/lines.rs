@@ -1,0 +1,173 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The lines in the log that say who owns and who serves which range.
+//!
+//! Each range gets its own. But a line costs more than a decision, and a thousand of them push
+//! everything else out of the log. So behind the first [`NAMED`], one line stands for all ranges
+//! that follow each other without a gap and of which the same is to be said.
+
+use crate::{
+    clock::now_ns,
+    ownership::{
+        Range,
+        Reason, //
+    }, //
+};
+use core::mem::take;
+use kernel::{
+    device,
+    prelude::*, //
+};
+
+/// How many ranges the log names one by one, each time all ranges are looked at.
+pub(crate) const NAMED: usize = 16;
+
+/// What is said during one look at all ranges; the last of it when this is dropped.
+pub(crate) struct Lines<'a> {
+    host: &'a device::Device,
+    now_ns: u64,
+    owners: Joined<Reason>,
+    /// With the number of the first device.
+    devices: Joined<c_int>,
+}
+
+/// Ranges of which the same is to be said.
+#[derive(Clone, Copy)]
+struct Run<T> {
+    /// From the start of the first to the end of the last.
+    range: Range,
+    what: T,
+    count: c_int,
+}
+
+/// Joins ranges to runs.
+struct Joined<T> {
+    named: usize,
+    run: Option<Run<T>>,
+}
+
+impl<T> Joined<T> {
+    const fn new() -> Self {
+        Self {
+            named: 0,
+            run: None,
+        }
+    }
+
+    /// Adds a range; `same` tells whether a run before it goes on with it. Returns what is to be
+    /// said now.
+    fn add(
+        &mut self,
+        range: Range,
+        what: T,
+        same: impl FnOnce(&Run<T>, &T) -> bool,
+    ) -> Option<Run<T>> {
+        let new = Run {
+            range,
+            what,
+            count: 1,
+        };
+        if self.named < NAMED {
+            self.named += 1;
+            return Some(new);
+        }
+        let Some(run) = &mut self.run else {
+            self.run = Some(new);
+            return None;
+        };
+        let longer = Range::new(run.range.start(), range.end())
+            .filter(|_| run.range.end().checked_add(1) == Some(range.start()));
+        match longer {
+            Some(longer) if same(run, &new.what) => {
+                run.range = longer;
+                run.count = run.count.saturating_add(1);
+                None
+            }
+            _ => self.run.replace(new),
+        }
+    }
+}
+
+impl<'a> Lines<'a> {
+    /// Begins a look at the ranges of `host`.
+    pub(crate) fn new(host: &'a device::Device) -> Self {
+        Self {
+            host,
+            now_ns: now_ns(),
+            owners: Joined::new(),
+            devices: Joined::new(),
+        }
+    }
+
+    /// The device whose ranges these are.
+    pub(crate) const fn host(&self) -> &'a device::Device {
+        self.host
+    }
+
+    /// When the look began.
+    pub(crate) const fn now_ns(&self) -> u64 {
+        self.now_ns
+    }
+
+    /// Says who owns `range`, and why.
+    pub(crate) fn decided(&mut self, range: Range, why: Reason) {
+        if let Some(run) = self.owners.add(range, why, |run, why| run.what == *why) {
+            self.print_owner(&run);
+        }
+    }
+
+    /// Says that `hmem.<id>` serves `range`.
+    pub(crate) fn served(&mut self, range: Range, id: c_int) {
+        let next = |run: &Run<c_int>, id: &c_int| run.what.checked_add(run.count) == Some(*id);
+
+        if let Some(run) = self.devices.add(range, id, next) {
+            self.print_device(&run);
+        }
+    }
+
+    fn print_owner(&self, run: &Run<Reason>) {
+        let owner = match run.what {
+            Reason::Covered { .. } => "CXL",
+            _ => "HMEM",
+        };
+        if run.count == 1 {
+            dev_info!(self.host, "{}: owner {}: {}\n", run.range, owner, run.what);
+        } else {
+            dev_info!(
+                self.host,
+                "{}: owner {}: {}; {} ranges\n",
+                run.range,
+                owner,
+                run.what,
+                run.count
+            );
+        }
+    }
+
+    fn print_device(&self, run: &Run<c_int>) {
+        let last = run.what.saturating_add(run.count).saturating_sub(1);
+
+        if run.count == 1 {
+            dev_info!(self.host, "{}: hmem.{} serves it\n", run.range, last);
+        } else {
+            dev_info!(
+                self.host,
+                "{}: hmem.{} to hmem.{} serve it\n",
+                run.range,
+                run.what,
+                last
+            );
+        }
+    }
+}
+
+impl Drop for Lines<'_> {
+    fn drop(&mut self) {
+        if let Some(run) = take(&mut self.owners.run) {
+            self.print_owner(&run);
+        }
+        if let Some(run) = take(&mut self.devices.run) {
+            self.print_device(&run);
+        }
+    }
+}
