@@ -11,6 +11,7 @@ pub mod commands;
 pub mod fuzz;
 pub mod guest;
 pub mod machine;
+pub mod page;
 pub mod provision;
 pub mod report;
 pub mod scenario;

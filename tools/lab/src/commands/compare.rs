@@ -2,6 +2,7 @@
 
 //! `lab compare`: every scenario with the C modules and with ours, in one table.
 
+use std::fs;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Mutex;
@@ -18,6 +19,7 @@ use comfy_table::Table;
 use regex::Regex;
 use serde::Serialize;
 
+use crate::page;
 use crate::provision::Ctx;
 use crate::report;
 use crate::scenario::Drivers;
@@ -29,7 +31,8 @@ use crate::suite::Store;
 /// Arguments of `lab compare`.
 #[derive(Args)]
 pub struct Compare {
-    /// Compare only scenarios whose name matches this regular expression
+    /// Compare only scenarios whose name matches this regular expression; then Documentation stays
+    /// as it is
     #[arg(long, env = "ONLY")]
     only: Option<String>,
 
@@ -80,8 +83,9 @@ struct Row {
 impl Compare {
     /// Runs all and prints the table.
     pub fn run(self, ctx: &Ctx) -> Result<ExitCode> {
-        let only = self.only.as_deref().unwrap_or("");
-        let pattern = Regex::new(only).with_context(|| format!("ONLY={only}"))?;
+        let only = self.only.as_deref().filter(|only| !only.is_empty());
+        let pattern = only.unwrap_or("");
+        let pattern = Regex::new(pattern).with_context(|| format!("ONLY={pattern}"))?;
         let mut scenarios = Vec::new();
         for path in Scenario::all(&ctx.repo)? {
             let scenario = Scenario::load(&ctx.repo, &path.to_string_lossy())?;
@@ -100,11 +104,17 @@ impl Compare {
         let failed = rows
             .iter()
             .any(|row| row.c.error.is_some() || row.rust.error.is_some());
-        Ok(if failed {
-            ExitCode::FAILURE
-        } else {
-            ExitCode::SUCCESS
-        })
+        if failed {
+            return Ok(ExitCode::FAILURE);
+        }
+        if only.is_none() {
+            page::renew(&ctx.repo, "compare", &table(&rows).to_string())?;
+            let path = ctx.repo.join("Documentation/compare.json");
+            fs::write(&path, serde_json::to_string_pretty(&rows)? + "\n")
+                .with_context(|| format!("cannot write {}", path.display()))?;
+            eprintln!("written: Documentation/compare.md, compare.json");
+        }
+        Ok(ExitCode::SUCCESS)
     }
 
     fn rows(&self, ctx: &Ctx, scenarios: &[Scenario]) -> Vec<Row> {
