@@ -26,7 +26,8 @@ pub struct Check {
     #[arg(long, conflicts_with = "kdir")]
     debug: bool,
 
-    /// Also run the C drivers where they do as well as ours, and turmoil on the debug kernel
+    /// Also run the C drivers where they do as well as ours, scenarios that say `check = "all"`,
+    /// and turmoil on the debug kernel
     #[arg(long, env = "ALL", value_parser = clap::builder::FalseyValueParser::new(), action = clap::ArgAction::SetTrue)]
     all: bool,
 

@@ -67,6 +67,7 @@ pub fn scenario(path: &Path, text: &str) -> Result<Scenario, Faults> {
         flavor: raw.flavor.get_ref().clone(),
         timeout: raw.timeout.as_ref().map(|timeout| *timeout.get_ref()),
         drivers,
+        check: raw.check,
         machine,
         regions,
         soft_reserved,

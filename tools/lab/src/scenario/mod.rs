@@ -40,6 +40,7 @@ pub use expect::PieceExpect;
 pub use expect::RangeExpect;
 pub use expect::StateExpect;
 pub use fault::Faults;
+pub use raw::Check;
 pub use raw::Kind;
 pub use raw::Owner;
 pub use size::Address;
@@ -83,6 +84,8 @@ pub struct Scenario {
     pub timeout: Option<u64>,
     /// Drivers the scenario makes sense with.
     pub drivers: Vec<Drivers>,
+    /// Which `make check` runs it.
+    pub check: Check,
     /// The hardware.
     pub machine: Machine,
     /// What firmware committed, by window and address.

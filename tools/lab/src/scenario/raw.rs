@@ -23,6 +23,8 @@ pub struct Raw {
     pub timeout: Option<Spanned<u64>>,
     pub drivers: Option<Spanned<Vec<Drivers>>>,
     #[serde(default)]
+    pub check: Check,
+    #[serde(default)]
     pub machine: Machine,
     #[serde(default)]
     pub bridge: Vec<Bridge>,
@@ -50,6 +52,17 @@ pub struct Raw {
 
 fn base() -> Spanned<String> {
     Spanned::new(0..0, "base".to_owned())
+}
+
+/// Which `make check` runs the scenario.
+#[derive(Clone, Copy, Debug, Default, Deserialize, PartialEq, Eq)]
+#[serde(rename_all = "lowercase")]
+pub enum Check {
+    /// Each.
+    #[default]
+    Always,
+    /// That with `ALL=1`, and that on the debug kernel.
+    All,
 }
 
 /// `[machine]`: everything that is not CXL.

@@ -86,12 +86,20 @@ fn line(text: &str) -> usize {
 fn a_good_file() {
     let scenario = parse(GOOD).expect("good");
     assert_eq!(scenario.name, "t");
+    assert_eq!(scenario.check, Check::Always);
     assert!(scenario.needs_firmware());
     assert_eq!(scenario.machine.devices[1].slot, Slot::Switch(0));
     assert_eq!(scenario.machine.windows[0].targets, [0, 1]);
     assert_eq!(scenario.window_offset(1), 1 << 30);
     // RAM from the Soft Reserved range on is a node of its own.
     assert_eq!(scenario.machine.nodes, [1 << 30, 512 << 20]);
+}
+
+#[test]
+fn a_check_can_be_for_all_only() {
+    let text = GOOD.replacen('\n', "\ncheck = \"all\"\n", 1);
+    assert_eq!(parse(&text).expect("good").check, Check::All);
+    assert!(parse(&text.replace("\"all\"", "\"never\"")).is_err());
 }
 
 #[test]

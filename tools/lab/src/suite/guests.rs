@@ -18,6 +18,7 @@ use crate::guest::Outcome;
 use crate::provision::Ctx;
 use crate::report;
 use crate::report::Verdict;
+use crate::scenario::Check;
 use crate::scenario::Drivers;
 use crate::scenario::Scenario;
 
@@ -60,7 +61,7 @@ pub fn run_scenario(
 const ON_DEBUG: &str = "tests/debug/turmoil.toml";
 
 /// An item for each scenario with our drivers, and with the C drivers where these lose memory;
-/// with `all` also where they do not, and one on the debug kernel.
+/// with `all` also where they do not, those that ask for it, and one on the debug kernel.
 pub fn items(ctx: &Ctx, kdir: Option<PathBuf>, timeout: Option<u64>, all: bool) -> Vec<Item> {
     // The caller's own kernel need not have the checkers.
     let checkers = all && kdir.is_none();
@@ -92,7 +93,8 @@ pub fn items(ctx: &Ctx, kdir: Option<PathBuf>, timeout: Option<u64>, all: bool) 
                 let scenario = Arc::new(scenario);
                 selftests.extend(scenario.selftests().map(str::to_owned));
                 for &drivers in &scenario.drivers {
-                    let wanted = all || drivers == Drivers::Rust || scenario.c_loses();
+                    let telling = drivers == Drivers::Rust || scenario.c_loses();
+                    let wanted = all || (telling && scenario.check == Check::Always);
                     if wanted && scenario.expect(drivers).is_some() {
                         items.push(item(ctx, &store, &scenario, drivers, timeout));
                     }
