@@ -84,15 +84,18 @@ impl<'a> Boot<'a> {
             dir.add_test_modules(&built, &scenario.test_modules)?;
         }
         let cmdline = cmdline::under_test(scenario, &layout, assets)?;
-        let (kernel_cmdline, stages) = if scenario.needs_firmware() {
+        let mut boots = scenario.boots() as u64;
+        let mut kernel_cmdline = cmdline.clone();
+        if scenario.needs_firmware() {
+            boots += 1;
+            kernel_cmdline = cmdline::firmware(scenario, &layout, assets);
+        }
+        if boots > 1 {
             let target = dir.input().join("kernel");
             fs::copy(&assets.kernel.image, &target)
                 .with_context(|| format!("cannot copy {}", assets.kernel.image.display()))?;
             dir.write_input("cmdline", &cmdline)?;
-            (cmdline::firmware(scenario, &layout, assets), 2)
-        } else {
-            (cmdline, 1)
-        };
+        }
         let tree = module_tree(&ctx.cache, &assets.kernel, assets.updates.as_deref())?;
         let share = |tag, path, writable| Share {
             tag,
@@ -128,7 +131,7 @@ impl<'a> Boot<'a> {
         } else {
             1
         };
-        let own = scenario.timeout.unwrap_or(BOOT_SECONDS * stages);
+        let own = scenario.timeout.unwrap_or(BOOT_SECONDS * boots);
         let timeout = Duration::from_secs(timeout.unwrap_or(own * factor));
         Ok(Self {
             scenario,

@@ -14,6 +14,7 @@ use anyhow::Result;
 
 use crate::machine::Layout;
 use crate::scenario::Action;
+use crate::scenario::Boot;
 use crate::scenario::Drivers;
 use crate::scenario::Kind;
 use crate::scenario::Scenario;
@@ -176,6 +177,8 @@ impl RunDir {
             Action::Selftest(test) => ("run", 0, Some(selftest(test))),
             Action::Wait(text) => ("wait", 0, Some(text.clone())),
             Action::Qmp(value) => ("qmp", 0, Some(value.to_string())),
+            Action::Boot(Boot::Kexec) => ("kexec", 0, None),
+            Action::Boot(Boot::Crash) => ("crash", 0, None),
             Action::Capture(_) => ("capture", 0, None),
         };
         let name = match &step.action {

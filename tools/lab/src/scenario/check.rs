@@ -4,6 +4,8 @@
 
 use std::path::Path;
 
+use toml::Spanned;
+
 use super::expect;
 use super::fault::Faults;
 use super::hardware::machine;
@@ -12,6 +14,7 @@ use super::raw::Raw;
 use super::regions::regions;
 use super::reserved::soft_reserved;
 use super::Action;
+use super::Boot;
 use super::Drivers;
 use super::Scenario;
 use super::Step;
@@ -127,6 +130,16 @@ fn steps(raw: &Raw, faults: &mut Faults) -> Vec<Step> {
                 }
             }
         }
+        if let Some(boot) = step.boot {
+            let kept = |arg: &Spanned<String>| arg.get_ref().starts_with("crashkernel=");
+            if boot == Boot::Crash && !raw.kernel.args.iter().any(kept) {
+                faults.at(
+                    &step.name,
+                    "a crash needs memory for the next kernel: kernel.args = [\"crashkernel=...\"]",
+                );
+            }
+            actions.push(Action::Boot(boot));
+        }
         if let Some(name) = &step.capture {
             captures.add(name, faults);
             actions.push(Action::Capture(name.get_ref().clone()));
@@ -146,7 +159,7 @@ fn steps(raw: &Raw, faults: &mut Faults) -> Vec<Step> {
         let (Some(action), None) = (actions.pop(), actions.pop()) else {
             faults.at(
                 &step.name,
-                "a step has exactly one of run, wait, selftest, qmp, capture",
+                "a step has exactly one of run, wait, selftest, qmp, boot, capture",
             );
             continue;
         };

@@ -40,6 +40,7 @@ pub use expect::PieceExpect;
 pub use expect::RangeExpect;
 pub use expect::StateExpect;
 pub use fault::Faults;
+pub use raw::Boot;
 pub use raw::Check;
 pub use raw::Kind;
 pub use raw::Owner;
@@ -203,6 +204,8 @@ pub enum Action {
     Wait(String),
     /// JSON for QEMU's machine protocol.
     Qmp(serde_json::Value),
+    /// Start the kernel anew.
+    Boot(Boot),
     /// Keep the state under this name.
     Capture(String),
 }
@@ -287,6 +290,12 @@ impl Scenario {
     /// True if a first boot has to act as firmware.
     pub fn needs_firmware(&self) -> bool {
         !self.regions.is_empty()
+    }
+
+    /// How often the kernel under test is started.
+    pub fn boots(&self) -> usize {
+        let again = |step: &&Step| matches!(step.action, Action::Boot(_));
+        1 + self.steps.iter().filter(again).count()
     }
 
     /// The kselftests that steps run, as `collection:test`.

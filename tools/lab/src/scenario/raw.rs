@@ -229,6 +229,8 @@ pub struct Step {
     pub wait: Option<String>,
     /// A QMP command with its arguments, as JSON, given to QEMU.
     pub qmp: Option<Spanned<String>>,
+    /// Start the kernel anew; the steps that follow are done there.
+    pub boot: Option<Boot>,
     /// A kselftest as `collection:test`; its output is KTAP.
     pub selftest: Option<Spanned<String>>,
     /// The output of `run` is KTAP, and these suites must be in it.
@@ -242,6 +244,16 @@ pub struct Step {
     pub exit: i32,
     /// Run with these drivers only.
     pub only: Option<Drivers>,
+}
+
+/// How a step starts the kernel anew.
+#[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq)]
+#[serde(rename_all = "lowercase")]
+pub enum Boot {
+    /// With kexec, as an administrator does; firmware and devices keep their state.
+    Kexec,
+    /// By a panic, into the memory that `crashkernel=` keeps for it.
+    Crash,
 }
 
 /// `[[allow]]`: a kernel report that is expected, with the reason why.
