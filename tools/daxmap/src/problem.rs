@@ -75,6 +75,8 @@ pub enum Kind {
     RegionLost,
     /// A committed region has no DAX driver.
     RegionIdle,
+    /// A committed region of persistent memory has the range.
+    Persistent,
     /// A region is not committed.
     RegionDisabled,
     /// A region lacks a member.

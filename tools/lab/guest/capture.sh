@@ -44,9 +44,10 @@ capture_regions() {
 		value "$path/resource" && start=$REPLY
 		value "$path/size" && size=$REPLY
 		value "$path/commit" && commit=$REPLY
+		value "$path/mode" && mode=$REPLY
 		link_name "$path/driver" && driver=$REPLY
 		link_name "$path/dax_${path##*/}/driver"
-		echo "region ${path##*/} start=$start size=$size commit=$commit driver=$driver dax_driver=$REPLY"
+		echo "region ${path##*/} start=$start size=$size commit=$commit mode=$mode driver=$driver dax_driver=$REPLY"
 	done
 }
 

@@ -142,6 +142,13 @@ pub(super) fn idle(map: &Map, name: &str) -> Problem {
             "{name} has the range, but sysfs does not show {name}"
         ));
     };
+    if region.mode.as_deref() == Some("pmem") {
+        return Problem::new(Kind::Persistent, Severity::Warning, name)
+            .because(format!(
+                "{name} is persistent memory: although firmware marks it Soft Reserved, nobody makes it System RAM"
+            ))
+            .fix([format!("cxl list -X -r {name}")]);
+    }
     let Some(dax_region) = &region.dax_region else {
         return problem
             .because(format!("{name} is committed, but made no dax region: its driver is not bound, or firmware already gave the memory to the kernel"))

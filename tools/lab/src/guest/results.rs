@@ -64,6 +64,7 @@ pub struct RegionState {
     pub start: u64,
     pub size: u64,
     pub committed: bool,
+    pub persistent: bool,
     /// Driver of its DAX region device, empty if there is none.
     pub dax_driver: String,
 }
@@ -190,6 +191,7 @@ impl Capture {
                 start: number(values.get("start")).unwrap_or_default(),
                 size: number(values.get("size")).unwrap_or_default(),
                 committed: values.get("commit") == Some(&"1"),
+                persistent: values.get("mode") == Some(&"pmem"),
                 dax_driver: text("dax_driver"),
             }),
             "platform" => self.platform.push((name.to_owned(), text("driver"))),

@@ -145,13 +145,25 @@ impl Part {
 fn report(range: &SoftReserved, layout: &Layout, capture: &Capture) -> RangeReport {
     let start = layout.resolve(range.base);
     let end = start.saturating_add(range.size - 1);
-    let mut owned: Vec<(u64, u64, &DaxDevice)> = capture
+    let mut owned: Vec<(u64, u64, Owner, String)> = capture
         .dax
         .iter()
         .flat_map(|device| device.ranges.iter().map(move |range| (range, device)))
         .filter(|(mapping, _)| mapping.0 <= end && start <= mapping.1)
-        .map(|(mapping, device)| (mapping.0.max(start), mapping.1.min(end), device))
+        .map(|(mapping, device)| {
+            let (first, last) = (mapping.0.max(start), mapping.1.min(end));
+            (first, last, owner(device), describe(device))
+        })
         .collect();
+    // Persistent memory is CXL's without a DAX device.
+    for region in &capture.regions {
+        let last = region.start.saturating_add(region.size.saturating_sub(1));
+        let (first, last) = (region.start.max(start), last.min(end));
+        let taken = |mapping: &(u64, u64, Owner, String)| mapping.0 <= last && first <= mapping.1;
+        if region.committed && region.persistent && first <= last && !owned.iter().any(taken) {
+            owned.push((first, last, Owner::Cxl, region.name.clone()));
+        }
+    }
     owned.sort_by_key(|mapping| mapping.0);
     let mut parts = Vec::new();
     let mut next = Some(start);
@@ -164,12 +176,12 @@ fn report(range: &SoftReserved, layout: &Layout, capture: &Capture) -> RangeRepo
             online: online(capture, first, last),
         });
     };
-    for (first, last, device) in owned {
+    for (first, last, owner, device) in owned {
         let Some(free) = next else { break };
         if first > free {
             push(free, first - 1, Owner::Nobody, String::new());
         }
-        push(first, last, owner(device), describe(device));
+        push(first, last, owner, device);
         next = last.checked_add(1).filter(|&next| next <= end);
     }
     if let Some(free) = next {
