@@ -35,8 +35,21 @@ use super::Kernel;
 
 /// Changes when the way of building does, so that old builds are not taken for new ones.
 const RECIPE: &str = "1";
-/// Lines a first build prints, until a build has told better.
-const USUAL_LINES: u64 = 2200;
+/// Lines that a build prints, and one that starts from another, until a build has told better.
+const USUAL_LINES: [u64; 2] = [2200, 300];
+
+/// Copies the build $1 by way of $2 to $3.
+///
+/// objtool's build records its place. Found in another one it would be built anew, and after it
+/// each object that it has looked at, which is nearly every one.
+const COPY: &str = r#"
+set -e
+rm -rf "$2"
+cp -a --reflink=auto "$1" "$2"
+rm -f "$2/.config"
+find "$2/tools" -name '.*.cmd' -exec sed -i "s|$1/|$3/|g" {} +
+mv "$2" "$3"
+"#;
 
 /// The kernel of a flavour; built if the cache does not have it.
 pub fn kernel(ctx: &Ctx, flavor: &str) -> Result<Kernel> {
@@ -110,8 +123,9 @@ impl Build<'_> {
         prune::make_room(&self.parent, &self.dir, self.flavor)?;
         let kdir = self.kdir();
         let resumed = kdir.join(".config").is_file();
+        let mut seeded = false;
         if !resumed {
-            self.seed()?;
+            seeded = self.seed()?;
             fs::create_dir_all(&kdir).with_context(|| format!("cannot make {}", kdir.display()))?;
         }
         self.configure()?;
@@ -119,13 +133,18 @@ impl Build<'_> {
         let usual = fs::read_to_string(&lines_file).ok();
         let usual: Option<u64> = usual.and_then(|text| text.trim().parse().ok());
         announce(&format!(
-            "Building the kernel {} in {}: about 10 minutes, once",
+            "Building the kernel {} in {}: {}, once",
             self.flavor,
-            kdir.display()
+            kdir.display(),
+            if seeded {
+                "some minutes"
+            } else {
+                "about 10 minutes"
+            }
         ));
         let step = self
             .step("build", "build the kernel")
-            .with_progress(usual.unwrap_or(USUAL_LINES), "  ");
+            .with_progress(usual.unwrap_or(USUAL_LINES[usize::from(seeded)]), "  ");
         let jobs = available_parallelism().map_or(1, NonZero::get);
         let mut command = self.command();
         command
@@ -139,14 +158,14 @@ impl Build<'_> {
         write_atomic(&self.stamp(), &self.source.version)
     }
 
-    /// Starts from another flavour's build, so that only what differs is compiled.
-    fn seed(&self) -> Result<()> {
-        let Some(other) = prune::newest_complete(&self.parent) else {
-            return Ok(());
+    /// Starts from another flavour's build, if there is one, so that only what differs is compiled.
+    fn seed(&self) -> Result<bool> {
+        let Some(other) = prune::seed(&self.parent) else {
+            return Ok(false);
         };
         let same = fs::read_to_string(other.join("complete")).ok();
         if same.as_deref() != Some(self.source.version.as_str()) {
-            return Ok(());
+            return Ok(false);
         }
         fs::create_dir_all(&self.dir)
             .with_context(|| format!("cannot make {}", self.dir.display()))?;
@@ -160,7 +179,7 @@ impl Build<'_> {
         let temp = self.dir.join("build.copy");
         let mut command = Command::new("sh");
         command
-            .args(["-c", "rm -rf \"$2\" && cp -a --reflink=auto \"$1\" \"$2\" && rm -f \"$2/.config\" && mv \"$2\" \"$3\"", "sh"])
+            .args(["-c", COPY, "sh"])
             .arg(other.join("build"))
             .args([&temp, &kdir]);
         cmd::run_cmd(
@@ -168,7 +187,7 @@ impl Build<'_> {
             &self.step("copy", "copy a kernel build"),
             &mut command,
         )
-        .map(|_| ())
+        .map(|_| true)
     }
 
     fn configure(&self) -> Result<()> {

@@ -60,13 +60,16 @@ fn remove(parent: &Path, path: &Path) -> Result<()> {
         .with_context(|| format!("cannot remove the old build {}", path.display()))
 }
 
-/// The build used last among those that are whole.
-pub fn newest_complete(parent: &Path) -> Option<PathBuf> {
+/// The whole build that a new one starts from: every flavour is `base` and some options, so one of
+/// that, or else the one used last.
+pub fn seed(parent: &Path) -> Option<PathBuf> {
     let builds = builds(parent).ok()?;
     let whole = builds
         .into_iter()
         .filter(|(_, path)| path.join("complete").is_file());
-    whole.max().map(|(_, path)| path)
+    whole
+        .max_by_key(|(used, path)| (belongs_to(path, "base"), *used))
+        .map(|(_, path)| path)
 }
 
 /// All builds with the time of their last use.
@@ -148,9 +151,24 @@ mod tests {
     fn only_whole_builds_are_built_upon() {
         let temp = tempfile::tempdir().unwrap();
         let whole = build(temp.path(), "base-aa", 5);
-        build(temp.path(), "debug-bb", 1);
-        assert_eq!(newest_complete(temp.path()), None);
+        build(temp.path(), "base-bb", 1);
+        assert_eq!(seed(temp.path()), None);
         fs::write(whole.join("complete"), "").unwrap();
-        assert_eq!(newest_complete(temp.path()), Some(whole));
+        assert_eq!(seed(temp.path()), Some(whole));
+    }
+
+    #[test]
+    fn a_build_of_base_is_built_upon_first() {
+        let temp = tempfile::tempdir().unwrap();
+        let whole = |name, hours_ago| {
+            let dir = build(temp.path(), name, hours_ago);
+            fs::write(dir.join("complete"), "").unwrap();
+            dir
+        };
+        let debug = whole("debug-cc", 1);
+        assert_eq!(seed(temp.path()), Some(debug));
+        whole("base-aa", 9);
+        let base = whole("base-bb", 5);
+        assert_eq!(seed(temp.path()), Some(base));
     }
 }
