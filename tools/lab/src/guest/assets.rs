@@ -50,6 +50,19 @@ impl Assets {
         })
     }
 
+    /// The kernel that acts as firmware: this one, or `base` if it cannot make regions.
+    pub fn firmware_kernel(&self, ctx: &Ctx) -> Result<Kernel> {
+        match self.has("CONFIG_CXL_REGION=y") {
+            true => Ok(self.kernel.clone()),
+            false => provision::kernel(ctx, "base"),
+        }
+    }
+
+    /// True if there is a dax_cxl for this kernel.
+    pub fn has_dax_cxl(&self) -> bool {
+        self.has("CONFIG_DEV_DAX_CXL=m")
+    }
+
     /// Timer interrupts a second of the kernel.
     pub fn config_hz(&self) -> u64 {
         let config = self.config();
@@ -63,9 +76,12 @@ impl Assets {
 
     /// True if the kernel has checkers that make it several times slower.
     pub fn has_checkers(&self) -> bool {
-        self.config()
-            .lines()
-            .any(|line| matches!(line, "CONFIG_KASAN=y" | "CONFIG_PROVE_LOCKING=y"))
+        self.has("CONFIG_KASAN=y") || self.has("CONFIG_PROVE_LOCKING=y")
+    }
+
+    /// True if this is a line of the kernel's configuration.
+    fn has(&self, option: &str) -> bool {
+        self.config().lines().any(|line| line == option)
     }
 
     /// The kernel's configuration, empty if it cannot be read.

@@ -50,6 +50,8 @@ pub struct Boot<'a> {
     pub drivers: Drivers,
     pub layout: Layout,
     pub dir: RunDir,
+    /// Whether the kernel can have a dax_cxl.
+    pub has_dax_cxl: bool,
     config: VmConfig,
     timeout: Duration,
 }
@@ -85,9 +87,11 @@ impl<'a> Boot<'a> {
         }
         let cmdline = cmdline::under_test(scenario, &layout, assets)?;
         let mut boots = scenario.boots() as u64;
+        let mut first = assets.kernel.clone();
         let mut kernel_cmdline = cmdline.clone();
         if scenario.needs_firmware() {
             boots += 1;
+            first = assets.firmware_kernel(ctx)?;
             kernel_cmdline = cmdline::firmware(scenario, &layout, assets);
         }
         if boots > 1 {
@@ -107,6 +111,11 @@ impl<'a> Boot<'a> {
             share("lab-modules", tree, false),
             share("lab-out", dir.output(), true),
         ];
+        if first.kdir != assets.kernel.kdir {
+            dir.write_input("firmware-modules", "")?;
+            let own = first.modroot.join("lib/modules");
+            shares.push(share("lab-firmware-modules", own, false));
+        }
         if scenario.selftests().next().is_some() {
             dir.write_input("selftests", "")?;
             shares.push(share(
@@ -119,7 +128,7 @@ impl<'a> Boot<'a> {
             qemu: assets.qemu.clone(),
             accel: accel(scenario, assets),
             hardware: machine::arguments(&scenario.machine),
-            kernel: assets.kernel.image.clone(),
+            kernel: first.image,
             cmdline: kernel_cmdline,
             rootfs: assets.rootfs.clone(),
             shares,
@@ -138,6 +147,7 @@ impl<'a> Boot<'a> {
             drivers,
             layout,
             dir,
+            has_dax_cxl: assets.has_dax_cxl(),
             config,
             timeout,
         })

@@ -64,7 +64,7 @@ pub fn judge(boot: &Boot<'_>, outcome: &Outcome) -> Result<Verdict> {
     for report in &reports {
         faults.push(format!("the kernel reports: {report}"));
     }
-    faults.extend(module_faults(results, boot.drivers));
+    faults.extend(module_faults(results, boot.drivers, boot.has_dax_cxl));
     let expect = boot.scenario.expect(boot.drivers);
     if let Some(expect) = expect {
         faults.extend(differences(boot.scenario, &boot.layout, expect, results));
@@ -146,11 +146,17 @@ fn last_lines(console: &str) -> String {
 }
 
 /// The modules under test must be those that were asked for.
-fn module_faults(results: &Results, drivers: Drivers) -> Vec<String> {
+fn module_faults(results: &Results, drivers: Drivers, has_dax_cxl: bool) -> Vec<String> {
     let mut faults = Vec::new();
     for module in &results.modules {
         let name = &module.name;
         let ours = module.file.contains("/updates/");
+        if name == "dax_cxl" && !has_dax_cxl {
+            if module.loaded || !module.file.is_empty() {
+                faults.push("there is a dax_cxl, which the kernel has no use for".to_owned());
+            }
+            continue;
+        }
         match drivers {
             Drivers::Rust if !ours => faults.push(format!(
                 "modprobe takes {name} from {}, not from updates/",
