@@ -4,6 +4,7 @@
 #
 #   make run [SCENARIO=<name or file>] [DRIVERS=c] [KDIR=<kernel tree>] [V=1]
 #   make check [ONLY=<regular expression>] [ALL=1]
+#   make check-flavors [ONLY=...]
 #   make check-debug [ONLY=...]
 #   make shell [SCENARIO=...]
 #   make compare
@@ -20,10 +21,14 @@ lab-vars := V SCENARIO DRIVERS KDIR N SEED ONLY ALL JOBS TIMEOUT
 lab-env = env $(foreach v,$(lab-vars),$(if $(call lab-given,$(v)),,-u $(v))) \
 	$(foreach v,$(lab-vars),$(if $(call lab-given,$(v)),$(v)='$(call lab-given,$(v))'))
 
-.PHONY: run check check-debug shell compare bench captures fuzz-layouts deps
+.PHONY: run check check-flavors check-debug shell compare bench captures fuzz-layouts deps
 
 run check shell compare bench captures fuzz-layouts deps:
 	@$(lab-env) $(LAB) $@
+
+# Scenarios about kernels with CXL built in, or without CXL regions; "check ALL=1" runs them too.
+check-flavors:
+	@$(lab-env) $(LAB) check --flavors
 
 # Every scenario on the kernel with all checkers: an hour or two. "check ALL=1" runs turmoil on it.
 check-debug:

@@ -26,8 +26,12 @@ pub struct Check {
     #[arg(long, conflicts_with = "kdir")]
     debug: bool,
 
+    /// What is about other flavours of the kernel, in folders of their names in tests/, instead
+    #[arg(long, conflicts_with_all = ["kdir", "debug"])]
+    flavors: bool,
+
     /// Also run the C drivers where they do as well as ours, scenarios that say `check = "all"`,
-    /// and turmoil on the debug kernel
+    /// what is about other flavours of the kernel, and turmoil on the debug kernel
     #[arg(long, env = "ALL", value_parser = clap::builder::FalseyValueParser::new(), action = clap::ArgAction::SetTrue)]
     all: bool,
 
@@ -53,6 +57,8 @@ impl Check {
     pub fn run(self, ctx: &Ctx) -> Result<ExitCode> {
         let mut items = if self.debug {
             suite::debug_items(ctx, self.timeout)
+        } else if self.flavors {
+            suite::flavor_items(ctx, self.timeout)
         } else {
             suite::items(ctx, self.kdir.map(PathBuf::from), self.timeout, self.all)
         };

@@ -36,6 +36,10 @@ pub struct Compare {
     #[arg(long, env = "ONLY")]
     only: Option<String>,
 
+    /// Also scenarios about other flavours of the kernel
+    #[arg(long, env = "ALL", value_parser = clap::builder::FalseyValueParser::new(), action = clap::ArgAction::SetTrue)]
+    all: bool,
+
     /// A kernel tree of your own, built with CONFIG_RUST, in place of every flavour
     #[arg(long, env = "KDIR", value_parser = NonEmptyStringValueParser::new())]
     kdir: Option<String>,
@@ -87,7 +91,11 @@ impl Compare {
         let pattern = only.unwrap_or("");
         let pattern = Regex::new(pattern).with_context(|| format!("ONLY={pattern}"))?;
         let mut scenarios = Vec::new();
-        for path in Scenario::all(&ctx.repo)? {
+        let mut paths = Scenario::all(&ctx.repo)?;
+        if self.all && self.kdir.is_none() {
+            paths.extend(Scenario::all_flavors(&ctx.repo)?);
+        }
+        for path in paths {
             let scenario = Scenario::load(&ctx.repo, &path.to_string_lossy())?;
             let comparable =
                 scenario.drivers.contains(&Drivers::C) && !scenario.soft_reserved.is_empty();

@@ -234,11 +234,28 @@ impl Scenario {
         Self::all_in(&repo.join("tests/debug"))
     }
 
+    /// Every scenario that is about another flavour of kernel: those of `F` are in `tests/F`.
+    pub fn all_flavors(repo: &Path) -> Result<Vec<PathBuf>> {
+        let mut paths = Vec::new();
+        for config in Self::files(&repo.join("tests/flavors"), "config")? {
+            let flavor = config.file_stem().unwrap_or_default();
+            let dir = repo.join("tests").join(flavor);
+            if flavor != "debug" && dir.is_dir() {
+                paths.extend(Self::all_in(&dir)?);
+            }
+        }
+        Ok(paths)
+    }
+
     fn all_in(dir: &Path) -> Result<Vec<PathBuf>> {
+        Self::files(dir, "toml")
+    }
+
+    fn files(dir: &Path, extension: &str) -> Result<Vec<PathBuf>> {
         let mut paths = Vec::new();
         for entry in fs::read_dir(dir).with_context(|| format!("cannot list {}", dir.display()))? {
             let path = entry?.path();
-            if path.extension().is_some_and(|ext| ext == "toml") {
+            if path.extension().is_some_and(|ext| ext == extension) {
                 paths.push(path);
             }
         }

@@ -270,8 +270,10 @@ fn repo() -> std::path::PathBuf {
 
 #[test]
 fn every_scenario_of_the_project_is_good() {
-    let paths = Scenario::all(&repo()).expect("list");
+    let mut paths = Scenario::all(&repo()).expect("list");
     assert!(!paths.is_empty());
+    paths.extend(Scenario::all_debug(&repo()).expect("list"));
+    paths.extend(Scenario::all_flavors(&repo()).expect("list"));
     for path in paths {
         let text = fs::read_to_string(&path).expect("read");
         assert!(
@@ -280,6 +282,29 @@ fn every_scenario_of_the_project_is_good() {
         );
         Scenario::parse(&path, &text).unwrap_or_else(|error| panic!("{error:#}"));
     }
+}
+
+/// `ONLY=` goes by names, and `make check` by folders.
+#[test]
+fn scenarios_about_flavours_are_in_their_folders_with_names_of_their_own() {
+    let mut names = BTreeSet::new();
+    let mut flavors = BTreeSet::new();
+    let plain = Scenario::all(&repo()).expect("list");
+    let debug = Scenario::all_debug(&repo()).expect("list");
+    let others = Scenario::all_flavors(&repo()).expect("list");
+    for path in plain.iter().chain(&debug).chain(&others) {
+        let scenario = Scenario::load(&repo(), &path.to_string_lossy()).expect("valid");
+        let folder = path.parent().and_then(Path::file_name).expect("a folder");
+        let wanted = match folder.to_str() {
+            Some("scenarios") => "base",
+            folder => folder.expect("UTF-8"),
+        };
+        assert_eq!(scenario.flavor, wanted, "{path:?}");
+        flavors.insert(scenario.flavor);
+        assert!(names.insert(scenario.name), "{path:?}");
+    }
+    let flavors: Vec<&str> = flavors.iter().map(String::as_str).collect();
+    assert_eq!(flavors, ["base", "builtin-cxl", "debug", "no-region"]);
 }
 
 /// Every suite of the modules must be one that the KUnit scenario asks for.

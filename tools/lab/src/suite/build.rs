@@ -14,6 +14,7 @@ use super::Item;
 use super::Report;
 use crate::provision;
 use crate::provision::Ctx;
+use crate::provision::Kernel;
 
 /// Lines of a failed build that are shown.
 const SHOWN: usize = 20;
@@ -22,7 +23,13 @@ const SHOWN: usize = 20;
 pub fn items(ctx: &Ctx, kdir: Option<PathBuf>) -> Vec<Item> {
     let lint = {
         let ctx = ctx.clone();
-        move || clippy(&ctx, kdir.clone())
+        move || {
+            let kernel = match &kdir {
+                Some(kdir) => provision::kernel_from_kdir(&ctx, kdir)?,
+                None => provision::kernel(&ctx, "base")?,
+            };
+            clippy(&ctx, &kernel, "modules clippy")
+        }
     };
     let format = {
         let ctx = ctx.clone();
@@ -38,12 +45,17 @@ pub fn items(ctx: &Ctx, kdir: Option<PathBuf>) -> Vec<Item> {
     ]
 }
 
+/// The modules without dax_cxl, where the kernel has no CXL regions: other code is compiled then.
+pub fn without_regions(ctx: &Ctx) -> Item {
+    const NAME: &str = "modules clippy, no-region";
+    let ctx = ctx.clone();
+    Item::new(NAME, move || {
+        clippy(&ctx, &provision::kernel(&ctx, "no-region")?, NAME)
+    })
+}
+
 /// Builds everything anew, since clippy says nothing about what is up to date.
-fn clippy(ctx: &Ctx, kdir: Option<PathBuf>) -> Result<Report> {
-    let kernel = match kdir {
-        Some(kdir) => provision::kernel_from_kdir(ctx, &kdir)?,
-        None => provision::kernel(ctx, "base")?,
-    };
+fn clippy(ctx: &Ctx, kernel: &Kernel, name: &str) -> Result<Report> {
     let checks = ctx.cache.join("checks");
     fs::create_dir_all(&checks).with_context(|| format!("cannot create {}", checks.display()))?;
     let objects = tempfile::tempdir_in(&checks).context("cannot make a build directory")?;
@@ -55,7 +67,7 @@ fn clippy(ctx: &Ctx, kdir: Option<PathBuf>) -> Result<Report> {
         .arg(format!("MO={}", objects.path().display()))
         .args(&kernel.make_args)
         .arg("CLIPPY=1");
-    judge(ctx, "modules clippy", command)
+    judge(ctx, name, command)
 }
 
 /// Passes if the command succeeds without a word of warning.
@@ -71,7 +83,7 @@ fn judge(ctx: &Ctx, name: &str, mut command: Command) -> Result<Report> {
     let log = ctx
         .cache
         .join("logs")
-        .join(format!("{}.log", name.replace(' ', "-")));
+        .join(format!("{}.log", name.replace([' ', ','], "-")));
     write_log(&log, &text)?;
     let warned = text.lines().any(|line| line.contains("warning:"));
     let mut report = Report {

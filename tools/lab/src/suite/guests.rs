@@ -61,15 +61,19 @@ pub fn run_scenario(
 const ON_DEBUG: &str = "tests/debug/turmoil.toml";
 
 /// An item for each scenario with our drivers, and with the C drivers where these lose memory;
-/// with `all` also where they do not, those that ask for it, and one on the debug kernel.
+/// with `all` also where they do not, those that ask for it, those of other flavours, and one on the
+/// debug kernel.
 pub fn items(ctx: &Ctx, kdir: Option<PathBuf>, timeout: Option<u64>, all: bool) -> Vec<Item> {
-    // The caller's own kernel need not have the checkers.
-    let checkers = all && kdir.is_none();
+    // The caller's own kernel is one flavour, and need not have the checkers.
+    let others = all && kdir.is_none();
     let store = Arc::new(Store::new(ctx, kdir));
     let found = || -> Result<Vec<PathBuf>> {
         let mut paths = Scenario::all(&ctx.repo)?;
+        if others {
+            paths.extend(Scenario::all_flavors(&ctx.repo)?);
+        }
         let debug = ctx.repo.join(ON_DEBUG);
-        match checkers {
+        match others {
             // It takes longest.
             true if has_debug_kernel(ctx) => paths.insert(0, debug),
             // To build that kernel takes as long as all the others.
@@ -83,6 +87,28 @@ pub fn items(ctx: &Ctx, kdir: Option<PathBuf>, timeout: Option<u64>, all: bool) 
         Ok(_) => return vec![broken("scenarios", "there are none".to_owned())],
         Err(error) => return vec![broken("scenarios", format!("{error:#}"))],
     };
+    let (mut items, selftests) = scenario_items(ctx, &store, paths, timeout, all);
+    items.push(all_selftests(ctx, &store, selftests));
+    items
+}
+
+/// An item for each scenario about a flavour, with our drivers and with the C drivers.
+pub fn flavor_items(ctx: &Ctx, timeout: Option<u64>) -> Vec<Item> {
+    let store = Arc::new(Store::new(ctx, None));
+    match Scenario::all_flavors(&ctx.repo) {
+        Ok(paths) => scenario_items(ctx, &store, paths, timeout, true).0,
+        Err(error) => vec![broken("scenarios", format!("{error:#}"))],
+    }
+}
+
+/// Items, and the selftests that they run; with `all` also where C does as well as ours.
+fn scenario_items(
+    ctx: &Ctx,
+    store: &Arc<Store>,
+    paths: Vec<PathBuf>,
+    timeout: Option<u64>,
+    all: bool,
+) -> (Vec<Item>, Vec<String>) {
     let mut items = Vec::new();
     let mut selftests = Vec::new();
     for path in paths {
@@ -96,14 +122,13 @@ pub fn items(ctx: &Ctx, kdir: Option<PathBuf>, timeout: Option<u64>, all: bool) 
                     let telling = drivers == Drivers::Rust || scenario.c_loses();
                     let wanted = all || (telling && scenario.check == Check::Always);
                     if wanted && scenario.expect(drivers).is_some() {
-                        items.push(item(ctx, &store, &scenario, drivers, timeout));
+                        items.push(item(ctx, store, &scenario, drivers, timeout));
                     }
                 }
             }
         }
     }
-    items.push(all_selftests(ctx, &store, selftests));
-    items
+    (items, selftests)
 }
 
 /// A guess, on which nothing depends but the order.

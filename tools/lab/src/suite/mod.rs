@@ -66,11 +66,21 @@ impl Item {
     }
 }
 
-/// Everything there is to check; with `all` also the C drivers where they do as well as ours.
+/// Everything there is to check; with `all` also the C drivers where they do as well as ours, and
+/// other flavours of the kernel.
 pub fn items(ctx: &Ctx, kdir: Option<PathBuf>, timeout: Option<u64>, all: bool) -> Vec<Item> {
+    let others = all && kdir.is_none();
     let mut items = host::items(ctx);
     items.extend(build::items(ctx, kdir.clone()));
     items.extend(guests::items(ctx, kdir, timeout, all));
+    items.extend(others.then(|| build::without_regions(ctx)));
+    items
+}
+
+/// What is about the flavours `builtin-cxl` and `no-region`.
+pub fn flavor_items(ctx: &Ctx, timeout: Option<u64>) -> Vec<Item> {
+    let mut items = guests::flavor_items(ctx, timeout);
+    items.push(build::without_regions(ctx));
     items
 }
 
