@@ -66,6 +66,7 @@ impl Entry {
     /// The entry for a whole range that `state` was decided about.
     pub(crate) fn decided(range: Range, state: &'static CStr, reason: &Reason) -> Self {
         let (reason, region) = match *reason {
+            Reason::OutsideWindows if !cfg!(CONFIG_DEV_DAX_CXL) => (c"without-dax-cxl", None),
             Reason::OutsideWindows => (c"outside-windows", None),
             Reason::AwaitingCxl => (c"awaiting-cxl", None),
             Reason::Covered { region, .. } => (c"covered", Some(region)),

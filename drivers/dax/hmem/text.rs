@@ -18,6 +18,9 @@ impl fmt::Display for Range {
 impl fmt::Display for Reason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match *self {
+            Self::OutsideWindows if !cfg!(CONFIG_DEV_DAX_CXL) => {
+                f.write_str("the kernel has no dax_cxl")
+            }
             Self::OutsideWindows => f.write_str("no CXL window intersects it"),
             Self::AwaitingCxl => f.write_str("CXL may still assemble a region"),
             Self::Covered {

@@ -34,7 +34,8 @@ pub enum Policy {
 /// Why the decision is what it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Reason {
-    /// No CXL window intersects the range.
+    /// No CXL window intersects the range, or the kernel has nothing that serves CXL regions, so
+    /// that windows mean nothing.
     OutsideWindows,
     /// The range lies in a CXL window and CXL may still enumerate.
     AwaitingCxl,

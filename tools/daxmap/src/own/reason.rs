@@ -117,6 +117,7 @@ pub(super) fn ledger_reason(map: &Map, record: &Record) -> Reason {
         "no-region" => "no committed CXL region in it".into(),
         "outside-windows" if map.windows.is_empty() => "no CXL window is known".into(),
         "outside-windows" => "outside every CXL window".into(),
+        "without-dax-cxl" => "the kernel has no dax_cxl".into(),
         "awaiting-cxl" => "undecided, waiting for CXL".into(),
         "in-use-already" => "in use as System RAM already".into(),
         "unaligned-start" => "cut off: the range does not start at a 2 MiB boundary".into(),
