@@ -33,6 +33,9 @@ pub struct Map {
     pub regions: Vec<Region>,
     /// CXL memory devices.
     pub memdevs: Vec<Memdev>,
+    /// The kernel has the CXL drivers and was built without CONFIG_CXL_REGION.
+    #[serde(skip)]
+    pub without_regions: bool,
     /// hmem platform devices.
     pub hmem: Vec<HmemDevice>,
     /// The device dax_hmem decides through.
@@ -72,6 +75,8 @@ impl Map {
             windows: name_windows(cxl.windows, &iomem),
             regions: cxl.regions,
             memdevs: cxl.memdevs,
+            without_regions: scan.exists("sys/bus/cxl/drivers/cxl_mem")
+                && !scan.exists("sys/bus/cxl/drivers/cxl_region"),
             hmem,
             platform: dax::platform(&scan),
             dax,

@@ -26,9 +26,14 @@ pub(super) fn diagnose(map: &Map) -> Vec<Problem> {
             out.push(
                 Problem::new(Kind::Unmapped, Severity::Note, m.name.as_str())
                     .because(format!(
-                        "{} MiB of volatile capacity of {} (serial {serial}) is in no region",
+                        "{} MiB of volatile capacity of {} (serial {serial}) is in no region{}",
                         free >> 20,
-                        m.name
+                        m.name,
+                        if map.without_regions {
+                            ", and this kernel knows none (CONFIG_CXL_REGION is off)"
+                        } else {
+                            ""
+                        }
                     ))
                     .fix(create(map, &m.name)),
             );
@@ -38,6 +43,9 @@ pub(super) fn diagnose(map: &Map) -> Vec<Problem> {
 }
 
 fn create(map: &Map, memdev: &str) -> Vec<String> {
+    if map.without_regions {
+        return Vec::new();
+    }
     let decoder = map.windows.iter().find(|w| !w.decoder.is_empty());
     decoder
         .map(|w| format!("cxl create-region -m -t ram -d {} -w 1 {memdev}", w.decoder))

@@ -94,6 +94,9 @@ pub fn hand_to_cxl(dax: &[String], hmem: &str, region: &Region) -> Vec<String> {
 
 /// Makes a region in the window that holds `range`, from devices with room.
 pub fn create_region(map: &Map, range: &Range) -> Vec<String> {
+    if map.without_regions {
+        return Vec::new();
+    }
     let window = map
         .windows
         .iter()
