@@ -255,7 +255,10 @@ fn regions(scenario: &Scenario, layout: &Layout) -> String {
 /// Runs one kselftest with the kernel's own runner. Its results are judged later; one that fails
 /// does not keep the next from running. The guest is ours to be changed.
 fn selftest(test: &str) -> String {
-    format!("cd /lab/selftests && DAX_HMEM_TEST=1 ./run_kselftest.sh -f -t {test}\n")
+    format!(
+        "cd /lab/selftests && DAX_HMEM_TEST=1 DAX_KMEM_TEST_DEV=auto DAX_KMEM_TEST_UNBIND=1 \
+         ./run_kselftest.sh -f -t {test}\n"
+    )
 }
 
 /// Old runs go, the newest stay; a failure to remove one is nobody's trouble.
