@@ -9,6 +9,7 @@
 #   make shell [SCENARIO=...]
 #   make compare
 #   make captures [ONLY=<regular expression>]
+#   make cxl-test [ONLY=<regular expression>]
 #   make bench [N=3] [ONLY=<regular expression>]
 #   make fuzz-layouts [N=300] [SEED=<as printed>]
 #   make deps
@@ -21,9 +22,9 @@ lab-vars := V SCENARIO DRIVERS KDIR N SEED ONLY ALL JOBS TIMEOUT
 lab-env = env $(foreach v,$(lab-vars),$(if $(call lab-given,$(v)),,-u $(v))) \
 	$(foreach v,$(lab-vars),$(if $(call lab-given,$(v)),$(v)='$(call lab-given,$(v))'))
 
-.PHONY: run check check-flavors check-debug shell compare bench captures fuzz-layouts deps
+.PHONY: run check check-flavors check-debug shell compare cxl-test bench captures fuzz-layouts deps
 
-run check shell compare bench captures fuzz-layouts deps:
+run check shell compare cxl-test bench captures fuzz-layouts deps:
 	@$(lab-env) $(LAB) $@
 
 # Scenarios about kernels with CXL built in, or without CXL regions; "check ALL=1" runs them too.

@@ -14,6 +14,7 @@ use regex::Regex;
 
 use crate::provision::Ctx;
 use crate::suite;
+use crate::suite::Totals;
 
 /// Arguments of `lab check`.
 #[derive(Args)]
@@ -77,24 +78,29 @@ impl Check {
             return Ok(ExitCode::SUCCESS);
         }
         let totals = suite::run(items, self.jobs);
-        for (name, faults, log) in &totals.failed {
-            println!("\nFAILED: {name}");
-            for fault in faults {
-                println!("- {fault}");
-            }
-            if let Some(log) = log {
-                println!("  log: {}", log.display());
-            }
+        Ok(close(&totals, only.as_deref()))
+    }
+}
+
+/// Prints what failed and how much passed.
+pub fn close(totals: &Totals, only: Option<&str>) -> ExitCode {
+    for (name, faults, log) in &totals.failed {
+        println!("\nFAILED: {name}");
+        for fault in faults {
+            println!("- {fault}");
         }
-        println!();
-        if let Some(only) = &only {
-            println!("Partial: only what matches `{only}` was run.");
+        if let Some(log) = log {
+            println!("  log: {}", log.display());
         }
-        println!("{} passed, {} failed", totals.passed, totals.failed.len());
-        Ok(if totals.failed.is_empty() {
-            ExitCode::SUCCESS
-        } else {
-            ExitCode::FAILURE
-        })
+    }
+    println!();
+    if let Some(only) = only {
+        println!("Partial: only what matches `{only}` was run.");
+    }
+    println!("{} passed, {} failed", totals.passed, totals.failed.len());
+    if totals.failed.is_empty() {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
     }
 }

@@ -16,6 +16,7 @@ mod bench;
 mod captures;
 mod check;
 mod compare;
+mod cxl_test;
 mod fuzz;
 mod run;
 mod scenario;
@@ -28,6 +29,8 @@ pub enum Command {
     Run(run::Run),
     /// Run all tests
     Check(check::Check),
+    /// Run our modules on the kernel's CXL unit-test platform
+    CxlTest(cxl_test::CxlTest),
     /// Run random layouts of ranges, windows and regions in guests
     FuzzLayouts(fuzz::Fuzz),
     /// Renew the captures of guests that daxown is tested with
@@ -48,6 +51,7 @@ impl Command {
         match self {
             Self::Run(run) => run.run(ctx),
             Self::Check(check) => check.run(ctx),
+            Self::CxlTest(test) => test.run(ctx),
             Self::FuzzLayouts(fuzz) => fuzz.run(ctx),
             Self::Captures(captures) => captures.run(ctx),
             Self::Compare(compare) => compare.run(ctx),

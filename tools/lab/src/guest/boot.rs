@@ -13,7 +13,7 @@ use anyhow::Result;
 use rustix::process::Signal;
 
 use super::cmdline;
-use super::module_tree;
+use super::guest_modules;
 use super::selftests;
 use super::test_modules;
 use super::Assets;
@@ -78,8 +78,9 @@ impl<'a> Boot<'a> {
         let dir = RunDir::new(&ctx.cache, &format!("{}-{drivers}", scenario.name))?;
         dir.fill(scenario, drivers, &layout)?;
         dir.add_daxown(&assets.daxown)?;
-        if let Some(updates) = &assets.updates {
-            dir.add_modprobe(updates)?;
+        let (tree, ours) = guest_modules(ctx, assets, scenario, drivers)?;
+        if let Some(ours) = &ours {
+            dir.add_modprobe(ours)?;
         }
         if !scenario.test_modules.is_empty() {
             let built = test_modules(ctx, &assets.kernel)?;
@@ -100,7 +101,6 @@ impl<'a> Boot<'a> {
                 .with_context(|| format!("cannot copy {}", assets.kernel.image.display()))?;
             dir.write_input("cmdline", &cmdline)?;
         }
-        let tree = module_tree(&ctx.cache, &assets.kernel, assets.updates.as_deref())?;
         let share = |tag, path, writable| Share {
             tag,
             path,

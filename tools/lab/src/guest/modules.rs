@@ -15,18 +15,77 @@ use anyhow::Result;
 use sha2::Digest;
 use sha2::Sha256;
 
+use super::Assets;
+use crate::provision;
+use crate::provision::Ctx;
 use crate::provision::Kernel;
+use crate::scenario::Drivers;
+use crate::scenario::Scenario;
 
-/// A directory to be mounted at /lib/modules: the kernel's modules, and those in `updates`
-/// beside them in such a way that modprobe prefers them.
-pub fn module_tree(cache: &Path, kernel: &Kernel, updates: Option<&Path>) -> Result<PathBuf> {
-    let own = kernel.modroot.join("lib/modules");
-    let Some(updates) = updates else {
-        return Ok(own);
+/// Where the guest has the modules of the kernel's CXL unit tests, below `updates/`.
+pub const IN_CXL_TEST: &str = "cxl-test";
+
+/// Modules that modprobe is to prefer to those of the kernel.
+struct Preferred {
+    /// Where they are, and nothing else.
+    from: PathBuf,
+    /// Where the guest has them, below its `updates/`.
+    below: &'static str,
+}
+
+/// The guest's /lib/modules for a scenario, and where our modules in it are from, if they are.
+pub fn guest_modules(
+    ctx: &Ctx,
+    assets: &Assets,
+    scenario: &Scenario,
+    drivers: Drivers,
+) -> Result<(PathBuf, Option<PathBuf>)> {
+    let kernel = &assets.kernel;
+    let ours = match drivers {
+        Drivers::Rust if scenario.cxl_test => Some(provision::modules_for_cxl_test(ctx, kernel)?),
+        _ => assets.updates.clone(),
     };
-    let modules = module_files(updates)?;
-    if modules.is_empty() {
-        bail!("{} holds no kernel module", updates.display());
+    let mut preferred = Vec::new();
+    if let Some(ours) = &ours {
+        preferred.push(Preferred {
+            from: ours.clone(),
+            below: "",
+        });
+    }
+    if scenario.cxl_test {
+        let tests = provision::cxl_test(ctx, kernel)?;
+        let mut add = |from| {
+            preferred.push(Preferred {
+                from,
+                below: IN_CXL_TEST,
+            });
+        };
+        add(tests.cxl);
+        if drivers == Drivers::C {
+            add(tests.dax_hmem);
+        }
+    }
+    let tree = module_tree(&ctx.cache, kernel, &preferred)?;
+    Ok((tree, ours))
+}
+
+/// A directory to be mounted at /lib/modules: the kernel's modules, and others beside them.
+fn module_tree(cache: &Path, kernel: &Kernel, preferred: &[Preferred]) -> Result<PathBuf> {
+    let own = kernel.modroot.join("lib/modules");
+    if preferred.is_empty() {
+        return Ok(own);
+    }
+    let mut modules = Vec::new();
+    for place in preferred {
+        let files = module_files(&place.from)?;
+        if files.is_empty() {
+            bail!("{} holds no kernel module", place.from.display());
+        }
+        for file in files {
+            let name = file.file_name().unwrap_or_default();
+            let target = Path::new("updates").join(place.below).join(name);
+            modules.push((file, target));
+        }
     }
     let key = key(&own.join(&kernel.release), &modules)?;
     let trees = cache.join("trees");
@@ -38,12 +97,11 @@ pub fn module_tree(cache: &Path, kernel: &Kernel, updates: Option<&Path>) -> Res
     let new = tempfile::tempdir_in(&trees).context("cannot make a module tree")?;
     let release = new.path().join("lib/modules").join(&kernel.release);
     copy_tree(&own.join(&kernel.release), &release)?;
-    let target = release.join("updates");
-    fs::create_dir_all(&target).with_context(|| format!("cannot create {}", target.display()))?;
-    for module in &modules {
-        let name = module.file_name().unwrap_or_default();
-        fs::copy(module, target.join(name))
-            .with_context(|| format!("cannot copy {}", module.display()))?;
+    for (module, target) in &modules {
+        let target = release.join(target);
+        let dir = target.parent().unwrap_or(&release);
+        fs::create_dir_all(dir).with_context(|| format!("cannot create {}", dir.display()))?;
+        fs::copy(module, &target).with_context(|| format!("cannot copy {}", module.display()))?;
     }
     depmod(new.path(), &kernel.release)?;
     // Someone else may have made the same tree meanwhile: theirs is as good.
@@ -65,7 +123,7 @@ fn module_files(dir: &Path) -> Result<Vec<PathBuf>> {
     Ok(files)
 }
 
-fn key(own: &Path, modules: &[PathBuf]) -> Result<String> {
+fn key(own: &Path, modules: &[(PathBuf, PathBuf)]) -> Result<String> {
     let mut hash = Sha256::new();
     let order = own.join("modules.dep");
     let meta =
@@ -76,10 +134,10 @@ fn key(own: &Path, modules: &[PathBuf]) -> Result<String> {
         meta.mtime(),
         meta.mtime_nsec()
     ));
-    for module in modules {
+    for (module, target) in modules {
         let content =
             fs::read(module).with_context(|| format!("cannot read {}", module.display()))?;
-        hash.update(module.file_name().unwrap_or_default().as_encoded_bytes());
+        hash.update(target.as_os_str().as_encoded_bytes());
         hash.update(content);
     }
     Ok(format!("{:x}", hash.finalize()))

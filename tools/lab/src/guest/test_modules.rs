@@ -49,14 +49,6 @@ pub fn test_modules(ctx: &Ctx, kernel: &Kernel) -> Result<PathBuf> {
         "test-modules",
         "correct what the compiler complains about in tests/modules",
     );
-    // The same script tells the product's build with which toolchain its kernel was built.
-    let mut toolchain = Command::new(ctx.repo.join("tools/check-kdir.sh"));
-    let variables = kernel
-        .make_args
-        .iter()
-        .filter_map(|arg| arg.split_once('='));
-    toolchain.arg(&kernel.kdir).arg("undefined").envs(variables);
-    let toolchain = provision::cmd::output(ctx, &mut toolchain)?;
     let mut command = Command::new("make");
     command
         .arg("-C")
@@ -64,7 +56,7 @@ pub fn test_modules(ctx: &Ctx, kernel: &Kernel) -> Result<PathBuf> {
         .arg(format!("M={}", source.display()))
         .arg(format!("MO={}", new.path().display()))
         .args(&kernel.make_args)
-        .args(toolchain.split_whitespace())
+        .args(provision::toolchain_args(ctx, kernel)?)
         .arg("modules");
     provision::run_cmd(ctx, &step, &mut command)?;
     // Someone else may have built the same meanwhile: theirs is as good.

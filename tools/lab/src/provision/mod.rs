@@ -12,6 +12,7 @@ pub mod cli;
 pub mod cmd;
 mod config;
 mod ctx;
+mod cxl_test;
 mod daxown;
 mod debian;
 mod host;
@@ -31,12 +32,16 @@ mod version;
 pub use cmd::run_cmd;
 pub use cmd::Step;
 pub use ctx::Ctx;
+pub use cxl_test::cxl_test;
+pub use cxl_test::CxlTest;
 pub use daxown::daxown;
 pub use host::ensure;
 pub use host::qemu;
 pub use kdir::kernel_from_kdir;
 pub use kernel::kernel;
 pub use modules::modules;
+pub use modules::modules_for_cxl_test;
+pub use modules::toolchain_args;
 pub use rootfs::rootfs;
 
 /// A built CONFIG_RUST kernel.

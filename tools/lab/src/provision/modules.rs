@@ -26,8 +26,22 @@ use super::Kernel;
 /// What the modules are made from, in the checkout.
 const SOURCES: [&str; 5] = ["Makefile", "Kbuild", "drivers", "include", "rust"];
 
+/// What the kernel's CXL unit tests answer in place of the platform; the same functions as for their
+/// own dax_hmem. The linker does it, so that the same objects serve both.
+const WRAPPED: &str = "LDFLAGS_MODULE=--wrap=walk_hmem_resources \
+    --wrap=region_intersects --wrap=region_intersects_soft_reserve";
+
 /// Builds the modules; the directory returned holds the `.ko` files and nothing else.
 pub fn modules(ctx: &Ctx, kernel: &Kernel) -> Result<PathBuf> {
+    build(ctx, kernel, "", &[])
+}
+
+/// Builds the modules linked to the mocks of the kernel's CXL unit tests.
+pub fn modules_for_cxl_test(ctx: &Ctx, kernel: &Kernel) -> Result<PathBuf> {
+    build(ctx, kernel, "-cxl-test", &[WRAPPED])
+}
+
+fn build(ctx: &Ctx, kernel: &Kernel, suffix: &str, linking: &[&str]) -> Result<PathBuf> {
     host::ensure(ctx)?;
     let dir = ctx
         .cache
@@ -35,7 +49,7 @@ pub fn modules(ctx: &Ctx, kernel: &Kernel) -> Result<PathBuf> {
         .join(kdir::identity(&kernel.kdir)?);
     let _lock = Lock::exclusive(&dir.with_extension("lock"), "the modules")?;
     let key = sources_key(&ctx.repo)?;
-    let root = dir.join(format!("root-{key}"));
+    let root = dir.join(format!("root-{key}{suffix}"));
     let updates = root
         .join("lib/modules")
         .join(&kernel.release)
@@ -46,14 +60,17 @@ pub fn modules(ctx: &Ctx, kernel: &Kernel) -> Result<PathBuf> {
         return Ok(updates);
     }
 
-    announce(&format!("Building the modules for {}", kernel.release));
+    announce(&format!(
+        "Building the modules for {}{suffix}",
+        kernel.release
+    ));
     prune::forget_unused(&ctx.cache.join("modules"))?;
     forget_old(&dir)?;
     let objects = dir.join("objects");
     fs::create_dir_all(&objects).with_context(|| format!("cannot make {}", objects.display()))?;
-    make(ctx, kernel, &objects, "build the modules for", &[])?;
+    make(ctx, kernel, &objects, "build the modules for", linking)?;
     let path = format!("INSTALL_MOD_PATH={}", root.display());
-    let install = [path.as_str(), "modules_install"];
+    let install = [&[path.as_str(), "modules_install"], linking].concat();
     make(ctx, kernel, &objects, "install the modules for", &install)?;
     if !updates.join("dax_hmem.ko").is_file() {
         bail!(
@@ -82,6 +99,19 @@ fn make(ctx: &Ctx, kernel: &Kernel, objects: &Path, what: &str, args: &[&str]) -
         .args(&kernel.make_args)
         .args(args);
     cmd::run_cmd(ctx, &step, &mut command).map(|_| ())
+}
+
+/// The toolchain that a kernel was built with, as arguments for make: the product's own build asks the
+/// same script.
+pub fn toolchain_args(ctx: &Ctx, kernel: &Kernel) -> Result<Vec<String>> {
+    let mut script = Command::new(ctx.repo.join("tools/check-kdir.sh"));
+    let variables = kernel
+        .make_args
+        .iter()
+        .filter_map(|arg| arg.split_once('='));
+    script.arg(&kernel.kdir).arg("undefined").envs(variables);
+    let words = cmd::output(ctx, &mut script)?;
+    Ok(words.split_whitespace().map(str::to_owned).collect())
 }
 
 /// How long installed modules of other sources stay: guests of another checkout may be using them.

@@ -80,6 +80,7 @@ pub fn scenario(path: &Path, text: &str) -> Result<Scenario, Faults> {
             .iter()
             .map(|arg| arg.get_ref().clone())
             .collect(),
+        cxl_test: raw.modules.cxl_test,
         hold: raw
             .modules
             .hold

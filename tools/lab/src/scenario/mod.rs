@@ -95,6 +95,8 @@ pub struct Scenario {
     pub soft_reserved: Vec<SoftReserved>,
     /// Further kernel parameters.
     pub kernel_args: Vec<String>,
+    /// The kernel's CXL unit tests take the place of its CXL drivers.
+    pub cxl_test: bool,
     /// Modules that only a step can release.
     pub hold: Vec<String>,
     /// Modules of tests/modules that the steps need.
@@ -245,6 +247,11 @@ impl Scenario {
             }
         }
         Ok(paths)
+    }
+
+    /// Every scenario for the kernel's CXL unit tests, by name.
+    pub fn all_cxl_test(repo: &Path) -> Result<Vec<PathBuf>> {
+        Self::all_in(&repo.join("tests/cxl-test"))
     }
 
     fn all_in(dir: &Path) -> Result<Vec<PathBuf>> {

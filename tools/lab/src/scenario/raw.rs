@@ -207,6 +207,9 @@ pub struct Kernel {
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Modules {
+    /// The CXL drivers are those of the kernel's tools/testing/cxl, and its mocks can be loaded.
+    #[serde(default)]
+    pub cxl_test: bool,
     /// Neither udev nor the kernel can load these until a step says `release`.
     #[serde(default)]
     pub hold: Vec<Spanned<String>>,

@@ -162,6 +162,33 @@ pub fn debug_items(ctx: &Ctx, timeout: Option<u64>) -> Vec<Item> {
         .collect()
 }
 
+/// An item for each scenario on the kernel's CXL unit tests, and each set of drivers it is for.
+pub fn cxl_test_items(ctx: &Ctx, kdir: Option<PathBuf>, timeout: Option<u64>) -> Vec<Item> {
+    let store = Arc::new(Store::new(ctx, kdir));
+    let paths = match Scenario::all_cxl_test(&ctx.repo) {
+        Ok(paths) => paths,
+        Err(error) => return vec![broken("cxl-test", format!("{error:#}"))],
+    };
+    let mut items = Vec::new();
+    for path in paths {
+        match Scenario::load(&ctx.repo, &path.to_string_lossy()) {
+            Err(error) => items.push(broken(
+                &format!("cxl-test {}", stem(&path)),
+                format!("{error:#}"),
+            )),
+            Ok(scenario) => {
+                let scenario = Arc::new(scenario);
+                for &drivers in &scenario.drivers {
+                    if scenario.expect(drivers).is_some() {
+                        items.push(item(ctx, &store, &scenario, drivers, timeout));
+                    }
+                }
+            }
+        }
+    }
+    items
+}
+
 /// Fails for each selftest that no scenario runs.
 fn all_selftests(ctx: &Ctx, store: &Arc<Store>, run: Vec<String>) -> Item {
     let (ctx, store) = (ctx.clone(), store.clone());
@@ -202,7 +229,12 @@ pub fn item(
     drivers: Drivers,
     timeout: Option<u64>,
 ) -> Item {
-    let name = format!("scenario {} ({drivers})", scenario.name);
+    let kind = if scenario.cxl_test {
+        "cxl-test"
+    } else {
+        "scenario"
+    };
+    let name = format!("{kind} {} ({drivers})", scenario.name);
     let (ctx, store, scenario) = (ctx.clone(), store.clone(), scenario.clone());
     Item::new(name.clone(), move || {
         let run = run_scenario(&ctx, &store, &scenario, drivers, timeout)?;

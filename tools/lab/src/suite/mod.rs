@@ -21,6 +21,7 @@ mod host;
 pub mod ktap;
 
 pub use assets::Store;
+pub use guests::cxl_test_items;
 pub use guests::item as scenario_item;
 pub use guests::run_scenario;
 pub use guests::ScenarioRun;
