@@ -27,7 +27,8 @@ lab-env = env $(foreach v,$(lab-vars),$(if $(call lab-given,$(v)),,-u $(v))) \
 run check shell compare cxl-test bench captures fuzz-layouts deps:
 	@$(lab-env) $(LAB) $@
 
-# Scenarios about kernels with CXL built in, or without CXL regions; "check ALL=1" runs them too.
+# Scenarios about kernels with CXL built in, without CXL regions, or with the kernel's own CXL unit
+# tests; "check ALL=1" runs them too.
 check-flavors:
 	@$(lab-env) $(LAB) check --flavors
 

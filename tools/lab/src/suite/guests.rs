@@ -165,28 +165,10 @@ pub fn debug_items(ctx: &Ctx, timeout: Option<u64>) -> Vec<Item> {
 /// An item for each scenario on the kernel's CXL unit tests, and each set of drivers it is for.
 pub fn cxl_test_items(ctx: &Ctx, kdir: Option<PathBuf>, timeout: Option<u64>) -> Vec<Item> {
     let store = Arc::new(Store::new(ctx, kdir));
-    let paths = match Scenario::all_cxl_test(&ctx.repo) {
-        Ok(paths) => paths,
-        Err(error) => return vec![broken("cxl-test", format!("{error:#}"))],
-    };
-    let mut items = Vec::new();
-    for path in paths {
-        match Scenario::load(&ctx.repo, &path.to_string_lossy()) {
-            Err(error) => items.push(broken(
-                &format!("cxl-test {}", stem(&path)),
-                format!("{error:#}"),
-            )),
-            Ok(scenario) => {
-                let scenario = Arc::new(scenario);
-                for &drivers in &scenario.drivers {
-                    if scenario.expect(drivers).is_some() {
-                        items.push(item(ctx, &store, &scenario, drivers, timeout));
-                    }
-                }
-            }
-        }
+    match Scenario::all_cxl_test(&ctx.repo) {
+        Ok(paths) => scenario_items(ctx, &store, paths, timeout, true).0,
+        Err(error) => vec![broken("cxl-test", format!("{error:#}"))],
     }
-    items
 }
 
 /// Fails for each selftest that no scenario runs.

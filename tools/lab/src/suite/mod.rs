@@ -78,7 +78,7 @@ pub fn items(ctx: &Ctx, kdir: Option<PathBuf>, timeout: Option<u64>, all: bool) 
     items
 }
 
-/// What is about the flavours `builtin-cxl` and `no-region`.
+/// What is about other flavours of the kernel than `base` and `debug`.
 pub fn flavor_items(ctx: &Ctx, timeout: Option<u64>) -> Vec<Item> {
     let mut items = guests::flavor_items(ctx, timeout);
     items.push(build::without_regions(ctx));
