@@ -304,7 +304,10 @@ fn scenarios_about_flavours_are_in_their_folders_with_names_of_their_own() {
         assert!(names.insert(scenario.name), "{path:?}");
     }
     let flavors: Vec<&str> = flavors.iter().map(String::as_str).collect();
-    assert_eq!(flavors, ["base", "builtin-cxl", "debug", "no-region"]);
+    assert_eq!(
+        flavors,
+        ["base", "builtin-cxl", "cxl-test", "debug", "no-region"]
+    );
 }
 
 /// Every suite of the modules must be one that the KUnit scenario asks for.
