@@ -36,10 +36,6 @@ pub struct Compare {
     #[arg(long, env = "ONLY")]
     only: Option<String>,
 
-    /// Also scenarios about other flavours of the kernel
-    #[arg(long, env = "ALL", value_parser = clap::builder::FalseyValueParser::new(), action = clap::ArgAction::SetTrue)]
-    all: bool,
-
     /// A kernel tree of your own, built with CONFIG_RUST, in place of every flavour
     #[arg(long, env = "KDIR", value_parser = NonEmptyStringValueParser::new())]
     kdir: Option<String>,
@@ -92,13 +88,15 @@ impl Compare {
         let pattern = Regex::new(pattern).with_context(|| format!("ONLY={pattern}"))?;
         let mut scenarios = Vec::new();
         let mut paths = Scenario::all(&ctx.repo)?;
-        if self.all && self.kdir.is_none() {
+        if self.kdir.is_none() {
             paths.extend(Scenario::all_flavors(&ctx.repo)?);
         }
         for path in paths {
             let scenario = Scenario::load(&ctx.repo, &path.to_string_lossy())?;
-            let comparable =
-                scenario.drivers.contains(&Drivers::C) && !scenario.soft_reserved.is_empty();
+            let both = [Drivers::C, Drivers::Rust]
+                .iter()
+                .all(|drivers| scenario.drivers.contains(drivers));
+            let comparable = both && !scenario.soft_reserved.is_empty();
             if comparable && pattern.is_match(&scenario.name) {
                 scenarios.push(scenario);
             }
