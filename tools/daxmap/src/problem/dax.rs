@@ -166,7 +166,12 @@ fn cannot_reserve(map: &Map, dax: &DaxDevice, range: Range) -> Problem {
         dax.name,
         listed(&names)
     ));
+    let persistent = map.regions.iter().find(|region| {
+        region.mode.as_deref() == Some("pmem") && region.range.is_some_and(|r| r.overlaps(&range))
+    });
     match &dax.parent {
+        // A piece of it as System RAM would overwrite what is kept there.
+        Parent::Hmem(_) if persistent.is_some() => problem.fix(remedy::use_rust_modules()),
         Parent::Hmem(hmem) => problem
             .fix(remedy::cut(&dax.name, hmem, &range.split_at(&edges)))
             .fix(remedy::use_rust_modules()),

@@ -107,13 +107,28 @@ pub fn create_region(map: &Map, range: &Range) -> Vec<String> {
             .saturating_sub(m.mapped_bytes.unwrap_or(0))
             > 0
     });
-    match window.zip(memdev) {
-        Some((w, m)) => vec![format!(
-            "cxl create-region -m -t ram -d {} -w 1 {}",
-            w.decoder, m.name
-        )],
-        None => Vec::new(),
-    }
+    let Some((w, m)) = window.zip(memdev) else {
+        return Vec::new();
+    };
+    // A region that lost a member keeps the addresses, and "cxl destroy-region" fails on it.
+    let in_the_way = map.regions.iter().filter(|region| {
+        !region.is_committed()
+            && region.range.is_some_and(|r| r.overlaps(range))
+            && region.targets.iter().any(|t| t.decoder.is_none())
+    });
+    let mut out: Vec<String> = in_the_way
+        .map(|region| {
+            format!(
+                "echo {} > /sys/bus/cxl/devices/{}/delete_region",
+                region.name, w.decoder
+            )
+        })
+        .collect();
+    out.push(format!(
+        "cxl create-region -m -t ram -d {} -w 1 {}",
+        w.decoder, m.name
+    ));
+    out
 }
 
 /// Where the answer lies in firmware or on the command line: the aligned range to declare.
