@@ -198,6 +198,11 @@ fn semantic_faults_are_refused_with_their_line() {
         ),
         ("capture = \"before\"", "", "exactly one of"),
         (
+            "capture = \"before\"",
+            "boot = \"crash\"",
+            "a crash needs memory",
+        ),
+        (
             "[expect.range.sr]",
             "[expect.range.other]",
             "no Soft Reserved range `other`",
