@@ -30,6 +30,14 @@ pub enum Command {
     /// Run all tests
     Check(check::Check),
     /// Run our modules on the kernel's CXL unit-test platform
+    ///
+    /// The kernel's unit tests build the CXL drivers once more, with mocks in place of the platform. Our
+    /// modules are linked to the same mocks, and a guest loads all of it: a mock region that assembles
+    /// must go to CXL, one that lacks a member to HMEM, and all can be unloaded and loaded again. The
+    /// same with the kernel's own modules, for comparison. The first run builds a kernel, a variant of
+    /// `base`, in about ten minutes.
+    ///
+    /// Each test is a scenario of tests/cxl-test: `lab run tests/cxl-test/NAME.toml` shows one.
     CxlTest(cxl_test::CxlTest),
     /// Run random layouts of ranges, windows and regions in guests
     FuzzLayouts(fuzz::Fuzz),

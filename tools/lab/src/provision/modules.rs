@@ -60,10 +60,11 @@ fn build(ctx: &Ctx, kernel: &Kernel, suffix: &str, linking: &[&str]) -> Result<P
         return Ok(updates);
     }
 
-    announce(&format!(
-        "Building the modules for {}{suffix}",
-        kernel.release
-    ));
+    let how = match linking {
+        [] => "",
+        _ => ", linked to mocks",
+    };
+    announce(&format!("Building the modules for {}{how}", kernel.release));
     prune::forget_unused(&ctx.cache.join("modules"))?;
     forget_old(&dir)?;
     let objects = dir.join("objects");
