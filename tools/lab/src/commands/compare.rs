@@ -68,6 +68,9 @@ struct Side {
     warnings: usize,
     /// Why there is no result.
     error: Option<String>,
+    /// What is not as the scenario expects.
+    #[serde(skip)]
+    faults: Vec<String>,
 }
 
 #[derive(Clone, Debug, Serialize)]
@@ -107,10 +110,19 @@ impl Compare {
         } else {
             println!("{}", table(&rows));
         }
-        let failed = rows
+        let mut expected = true;
+        for row in &rows {
+            for (side, drivers) in [(&row.c, Drivers::C), (&row.rust, Drivers::Rust)] {
+                for fault in side.faults.iter().chain(&side.error) {
+                    eprintln!("{} ({drivers}): {fault}", row.scenario);
+                    expected = false;
+                }
+            }
+        }
+        if rows
             .iter()
-            .any(|row| row.c.error.is_some() || row.rust.error.is_some());
-        if failed {
+            .any(|row| row.c.error.is_some() || row.rust.error.is_some())
+        {
             return Ok(ExitCode::FAILURE);
         }
         if only.is_none() {
@@ -120,7 +132,11 @@ impl Compare {
                 .with_context(|| format!("cannot write {}", path.display()))?;
             eprintln!("written: Documentation/compare.md, compare.json");
         }
-        Ok(ExitCode::SUCCESS)
+        Ok(if expected {
+            ExitCode::SUCCESS
+        } else {
+            ExitCode::FAILURE
+        })
     }
 
     fn rows(&self, ctx: &Ctx, scenarios: &[Scenario]) -> Vec<Row> {
@@ -205,6 +221,7 @@ impl Compare {
             lost_mib: usable.saturating_sub(online) / MIB,
             warnings: run.verdict.reports.len(),
             error: None,
+            faults: run.verdict.faults.clone(),
         }
     }
 }
