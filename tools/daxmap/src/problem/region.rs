@@ -92,14 +92,7 @@ fn lost(map: &Map, region: &Region) -> Option<Problem> {
     if !region.is_committed() || region.dax_driver.is_some() {
         return None;
     }
-    let holder = map
-        .reserved
-        .iter()
-        .flat_map(|r| &r.pieces)
-        .find_map(|p| match &p.owner {
-            Owner::Hmem { device } if p.range.overlaps(&range) => Some(device.clone()),
-            _ => None,
-        })?;
+    let holder = holder(map, &range)?;
     let devices: Vec<String> = map
         .dax
         .iter()
@@ -136,13 +129,22 @@ fn lost(map: &Map, region: &Region) -> Option<Problem> {
     Some(problem)
 }
 
+/// The first hmem device that has a part of `range`.
+fn holder(map: &Map, range: &Range) -> Option<String> {
+    let mut pieces = map.reserved.iter().flat_map(|r| &r.pieces);
+    pieces.find_map(|p| match &p.owner {
+        Owner::Hmem { device } if p.range.overlaps(range) => Some(device.clone()),
+        _ => None,
+    })
+}
+
 /// What the ledger says of the region's last probe.
 fn told(map: &Map, region: &Region) -> Option<String> {
     let outcome = map.outcome_of(region)?;
     Some(format!("{} (ledger)", outcome.text()))
 }
 
-/// A committed region without a DAX driver, where no hmem device is in the way.
+/// A committed region without a DAX driver, where no hmem device has the bytes concerned.
 pub(super) fn idle(map: &Map, name: &str) -> Problem {
     let problem = Problem::new(Kind::RegionIdle, Severity::Loss, name);
     let Some(region) = map.region(name) else {
@@ -171,6 +173,15 @@ pub(super) fn idle(map: &Map, name: &str) -> Problem {
         Event::Conflict { device, .. } | Event::ProbeFailed { device, .. } => device == dax_region,
         _ => false,
     });
+    if let Some(holder) = region.range.and_then(|range| holder(map, &range)) {
+        return problem
+            .because(format!(
+                "{name} reaches beyond what {holder} has of it, and dax_cxl serves a region whole or not at all"
+            ))
+            .seen(told(map, region))
+            .seen(said)
+            .fix(remedy::leave_regions());
+    }
     problem
         .because(format!(
             "{name} is committed, but no driver is bound to {dax_region}"

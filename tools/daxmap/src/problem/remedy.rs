@@ -153,6 +153,15 @@ pub fn declare_aligned(range: &Range, align: u64) -> Vec<String> {
     }
 }
 
+/// Leaves regions to CXL that cover a range in part only.
+pub fn leave_regions() -> Vec<String> {
+    vec![
+        "# have the Rust dax_hmem leave regions to CXL, and take only what they do not cover:"
+            .into(),
+        "# `options dax_hmem policy=split` in /etc/modprobe.d, from the next boot on".into(),
+    ]
+}
+
 /// Which modules serve such a range whole.
 pub fn use_rust_modules() -> Vec<String> {
     vec!["# the Rust dax_hmem serves such a range without this: install it, then reboot".into()]
