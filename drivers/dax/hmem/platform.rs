@@ -174,8 +174,8 @@ fn find_ranges(pdev: &platform::Device<Core<'_>>) -> Result<KVVec<Record>> {
     Ok(records)
 }
 
-/// Whether a CXL window intersects `range`. Which one it is does not matter to the harness that
-/// answers for windows which the iomem tree does not have.
+/// Whether a CXL window intersects `range`: one of `windows`, which the iomem tree has, or one that
+/// only a test harness answers for.
 fn is_in_window(range: &Range, windows: &[Range]) -> bool {
     cfg!(CONFIG_DEV_DAX_CXL)
         && (!intersecting(windows, range).is_empty() || iomem::intersects_cxl_window(range))
