@@ -5,24 +5,17 @@
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use anyhow::bail;
-use anyhow::Context;
 use anyhow::Result;
 use clap::builder::NonEmptyStringValueParser;
 use clap::Args;
-use regex::Regex;
 
+use super::selection::Selection;
 use crate::provision::Ctx;
 use crate::suite;
-use crate::suite::Totals;
 
 /// Arguments of `lab check`.
 #[derive(Args)]
 pub struct Check {
-    /// Run only what matches this regular expression
-    #[arg(long, env = "ONLY")]
-    only: Option<String>,
-
     /// Every scenario on the debug kernel (KASAN, lockdep, kmemleak, ...) instead
     #[arg(long, conflicts_with = "kdir")]
     debug: bool,
@@ -44,63 +37,20 @@ pub struct Check {
     #[arg(long, env = "TIMEOUT")]
     timeout: Option<u64>,
 
-    /// How much runs at the same time
-    #[arg(short, long, env = "JOBS", default_value_t = 2)]
-    jobs: usize,
-
-    /// List what would run
-    #[arg(short, long)]
-    list: bool,
+    #[command(flatten)]
+    selection: Selection,
 }
 
 impl Check {
     /// Runs the suite.
     pub fn run(self, ctx: &Ctx) -> Result<ExitCode> {
-        let mut items = if self.debug {
+        let items = if self.debug {
             suite::debug_items(ctx, self.timeout)
         } else if self.flavors {
             suite::flavor_items(ctx, self.timeout)
         } else {
             suite::items(ctx, self.kdir.map(PathBuf::from), self.timeout, self.all)
         };
-        let only = self.only.filter(|only| !only.is_empty());
-        if let Some(only) = &only {
-            let pattern = Regex::new(only).with_context(|| format!("ONLY={only}"))?;
-            items.retain(|item| pattern.is_match(&item.name));
-            if items.is_empty() {
-                bail!("nothing matches `{only}`; `lab check --list` shows what there is");
-            }
-        }
-        if self.list {
-            for item in &items {
-                println!("{}", item.name);
-            }
-            return Ok(ExitCode::SUCCESS);
-        }
-        let totals = suite::run(items, self.jobs);
-        Ok(close(&totals, only.as_deref()))
-    }
-}
-
-/// Prints what failed and how much passed.
-pub fn close(totals: &Totals, only: Option<&str>) -> ExitCode {
-    for (name, faults, log) in &totals.failed {
-        println!("\nFAILED: {name}");
-        for fault in faults {
-            println!("- {fault}");
-        }
-        if let Some(log) = log {
-            println!("  log: {}", log.display());
-        }
-    }
-    println!();
-    if let Some(only) = only {
-        println!("Partial: only what matches `{only}` was run.");
-    }
-    println!("{} passed, {} failed", totals.passed, totals.failed.len());
-    if totals.failed.is_empty() {
-        ExitCode::SUCCESS
-    } else {
-        ExitCode::FAILURE
+        self.selection.run(items)
     }
 }

@@ -20,6 +20,7 @@ mod cxl_test;
 mod fuzz;
 mod run;
 mod scenario;
+mod selection;
 mod shell;
 
 /// Subcommands about guests.

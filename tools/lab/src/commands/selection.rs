@@ -1,0 +1,75 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Which items of a suite a command runs, and what it says in the end.
+
+use std::process::ExitCode;
+
+use anyhow::bail;
+use anyhow::Context;
+use anyhow::Result;
+use clap::Args;
+use regex::Regex;
+
+use crate::suite;
+use crate::suite::Item;
+use crate::suite::Totals;
+
+/// Arguments of the commands that run items.
+#[derive(Args)]
+pub struct Selection {
+    /// Run only what matches this regular expression
+    #[arg(long, env = "ONLY")]
+    only: Option<String>,
+
+    /// How much runs at the same time
+    #[arg(short, long, env = "JOBS", default_value_t = 2)]
+    jobs: usize,
+
+    /// List what would run
+    #[arg(short, long)]
+    list: bool,
+}
+
+impl Selection {
+    /// Runs what is selected, or lists it.
+    pub fn run(self, mut items: Vec<Item>) -> Result<ExitCode> {
+        let only = self.only.filter(|only| !only.is_empty());
+        if let Some(only) = &only {
+            let pattern = Regex::new(only).with_context(|| format!("ONLY={only}"))?;
+            items.retain(|item| pattern.is_match(&item.name));
+            if items.is_empty() {
+                bail!("nothing matches `{only}`; without it, `--list` shows what there is");
+            }
+        }
+        if self.list {
+            for item in &items {
+                println!("{}", item.name);
+            }
+            return Ok(ExitCode::SUCCESS);
+        }
+        Ok(close(&suite::run(items, self.jobs), only.as_deref()))
+    }
+}
+
+/// Prints what failed and how much passed.
+fn close(totals: &Totals, only: Option<&str>) -> ExitCode {
+    for (name, faults, log) in &totals.failed {
+        println!("\nFAILED: {name}");
+        for fault in faults {
+            println!("- {fault}");
+        }
+        if let Some(log) = log {
+            println!("  log: {}", log.display());
+        }
+    }
+    println!();
+    if let Some(only) = only {
+        println!("Partial: only what matches `{only}` was run.");
+    }
+    println!("{} passed, {} failed", totals.passed, totals.failed.len());
+    if totals.failed.is_empty() {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    }
+}
