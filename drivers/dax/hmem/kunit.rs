@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! KUnit suites: the ownership logic as it is compiled into the module.
+//! KUnit suites: the ownership logic as it is compiled into the module, and how lines of the log are
+//! joined.
 //!
-//! The host tests walk the same files far more widely; what is checked here is that they mean the
-//! same with the compiler flags, the overflow checks and the `core` of the kernel.
+//! The host tests walk the files of the former far more widely; what is checked here is that they
+//! mean the same with the compiler flags, the overflow checks and the `core` of the kernel.
 
 use crate::ownership::{
     decide,
@@ -181,6 +182,64 @@ mod pieces {
         assert_eq!(pieces.len(), 2);
         assert_eq!(pieces.first(), Some(&mib(0, 128)?));
         assert_eq!(pieces.last(), Some(&mib(256, 512)?));
+        Ok(())
+    }
+}
+
+#[kunit_tests(dax_hmem_lines)]
+mod lines {
+    use super::*;
+    use crate::lines::{
+        Joined,
+        Run,
+        NAMED, //
+    };
+
+    fn add(joined: &mut Joined<char>, range: Range, what: char) -> Option<Run<char>> {
+        joined.add(range, what, |run, what| run.what == *what)
+    }
+
+    /// With the lines of their own used up, below 1 MiB.
+    fn used_up() -> Result<Joined<char>> {
+        let mut joined = Joined::new();
+        for _ in 0..NAMED {
+            let range = Range::new(0, MIB - 1).ok_or(EINVAL)?;
+            assert!(add(&mut joined, range, 'a').is_some_and(|run| run.count == 1));
+        }
+        Ok(joined)
+    }
+
+    #[test]
+    fn neighbours_share_a_line() -> Result {
+        let mut joined = used_up()?;
+        for i in 1..4 {
+            assert!(add(&mut joined, mib(i, i + 1)?, 'a').is_none());
+        }
+        let run = Run {
+            range: mib(1, 4)?,
+            what: 'a',
+            count: 3,
+        };
+        assert_eq!(add(&mut joined, mib(4, 5)?, 'b'), Some(run));
+        Ok(())
+    }
+
+    #[test]
+    fn a_gap_ends_a_line() -> Result {
+        let mut joined = used_up()?;
+        assert!(add(&mut joined, mib(1, 2)?, 'a').is_none());
+        let run = add(&mut joined, mib(3, 4)?, 'a').ok_or(EINVAL)?;
+        assert_eq!((run.range, run.count), (mib(1, 2)?, 1));
+        Ok(())
+    }
+
+    #[test]
+    fn nothing_follows_the_last_byte() -> Result {
+        let mut joined = used_up()?;
+        let top = Range::new(u64::MAX - MIB + 1, u64::MAX).ok_or(EINVAL)?;
+        assert!(add(&mut joined, top, 'a').is_none());
+        let run = add(&mut joined, mib(0, 1)?, 'a').ok_or(EINVAL)?;
+        assert_eq!((run.range, run.count), (top, 1));
         Ok(())
     }
 }

@@ -32,22 +32,22 @@ pub(crate) struct Lines<'a> {
 }
 
 /// Ranges of which the same is to be said.
-#[derive(Clone, Copy)]
-struct Run<T> {
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Run<T> {
     /// From the start of the first to the end of the last.
-    range: Range,
-    what: T,
-    count: c_int,
+    pub(crate) range: Range,
+    pub(crate) what: T,
+    pub(crate) count: c_int,
 }
 
 /// Joins ranges to runs.
-struct Joined<T> {
+pub(crate) struct Joined<T> {
     named: usize,
     run: Option<Run<T>>,
 }
 
 impl<T> Joined<T> {
-    const fn new() -> Self {
+    pub(crate) const fn new() -> Self {
         Self {
             named: 0,
             run: None,
@@ -56,7 +56,7 @@ impl<T> Joined<T> {
 
     /// Adds a range; `same` tells whether a run before it goes on with it. Returns what is to be
     /// said now.
-    fn add(
+    pub(crate) fn add(
         &mut self,
         range: Range,
         what: T,
