@@ -3,6 +3,7 @@
 //! `lab compare`: every scenario with the C modules and with ours, in one table.
 
 use std::fs;
+use std::path::Path;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Mutex;
@@ -17,6 +18,7 @@ use comfy_table::presets::ASCII_MARKDOWN;
 use comfy_table::CellAlignment;
 use comfy_table::Table;
 use regex::Regex;
+use serde::Deserialize;
 use serde::Serialize;
 
 use crate::page;
@@ -31,8 +33,8 @@ use crate::suite::Store;
 /// Arguments of `lab compare`.
 #[derive(Args)]
 pub struct Compare {
-    /// Compare only scenarios whose name matches this regular expression; then Documentation stays
-    /// as it is
+    /// Compare only scenarios whose name matches this regular expression; the other rows of the page
+    /// stay as they are
     #[arg(long, env = "ONLY")]
     only: Option<String>,
 
@@ -54,12 +56,12 @@ pub struct Compare {
 }
 
 /// What came out with one set of drivers.
-#[derive(Clone, Debug, Default, Serialize)]
+#[derive(Clone, Debug, Default, Deserialize, Serialize)]
 struct Side {
     /// Owner of each range, in the order of the scenario.
     owners: Vec<String>,
     online_mib: u64,
-    /// What whole memory blocks could hold and is not online.
+    /// What whole memory blocks could hold and is not online, persistent memory apart.
     lost_mib: u64,
     /// What is outside whole memory blocks.
     #[serde(skip)]
@@ -73,7 +75,7 @@ struct Side {
     faults: Vec<String>,
 }
 
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Deserialize, Serialize)]
 struct Row {
     scenario: String,
     reserved_mib: u64,
@@ -125,12 +127,9 @@ impl Compare {
         {
             return Ok(ExitCode::FAILURE);
         }
-        if only.is_none() {
-            page::renew(&ctx.repo, "compare", &table(&rows).to_string())?;
-            let path = ctx.repo.join("Documentation/compare.json");
-            fs::write(&path, serde_json::to_string_pretty(&rows)? + "\n")
-                .with_context(|| format!("cannot write {}", path.display()))?;
-            eprintln!("written: Documentation/compare.md, compare.json");
+        // A kernel of one's own is none of the page's.
+        if self.kdir.is_none() {
+            write(&ctx.repo, rows, only.is_some())?;
         }
         Ok(if expected {
             ExitCode::SUCCESS
@@ -207,6 +206,7 @@ impl Compare {
         let ranges = &ownership.ranges;
         let online: u64 = ranges.iter().map(|range| range.online()).sum();
         let usable: u64 = ranges.iter().map(report::usable).sum();
+        let persistent: u64 = ranges.iter().map(|range| range.persistent).sum();
         Side {
             owners: ranges
                 .iter()
@@ -218,12 +218,40 @@ impl Compare {
                 .collect(),
             online_mib: online / MIB,
             unaligned_mib: (ranges.iter().map(|range| range.size()).sum::<u64>() - usable) / MIB,
-            lost_mib: usable.saturating_sub(online) / MIB,
+            lost_mib: usable.saturating_sub(online + persistent) / MIB,
             warnings: run.verdict.reports.len(),
             error: None,
-            faults: run.verdict.faults.clone(),
+            // Nothing can be wrong with what the scenario says nothing about.
+            faults: if run.verdict.expected {
+                run.verdict.faults.clone()
+            } else {
+                Vec::new()
+            },
         }
     }
+}
+
+/// Writes page and JSON; with `keep`, what they say of other scenarios stays.
+fn write(repo: &Path, mut rows: Vec<Row>, keep: bool) -> Result<()> {
+    let path = repo.join("Documentation/compare.json");
+    if keep {
+        let text =
+            fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))?;
+        let mut all: Vec<Row> = serde_json::from_str(&text)
+            .with_context(|| format!("{} is no result of compare", path.display()))?;
+        for row in rows {
+            match all.iter_mut().find(|old| old.scenario == row.scenario) {
+                Some(old) => *old = row,
+                None => all.push(row),
+            }
+        }
+        rows = all;
+    }
+    fs::write(&path, serde_json::to_string_pretty(&rows)? + "\n")
+        .with_context(|| format!("cannot write {}", path.display()))?;
+    page::renew(repo, "compare", &table(&rows).to_string())?;
+    eprintln!("written: Documentation/compare.md, compare.json");
+    Ok(())
 }
 
 fn table(rows: &[Row]) -> Table {

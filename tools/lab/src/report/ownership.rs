@@ -33,6 +33,8 @@ pub struct RangeReport {
     pub parts: Vec<Part>,
     /// Why, as far as the topology tells.
     pub reason: String,
+    /// Bytes in a persistent region, which nobody makes System RAM.
+    pub persistent: u64,
 }
 
 /// Bytes with one owner.
@@ -156,11 +158,16 @@ fn report(range: &SoftReserved, layout: &Layout, capture: &Capture) -> RangeRepo
         })
         .collect();
     // Persistent memory is CXL's without a DAX device.
+    let mut persistent = 0;
     for region in &capture.regions {
         let last = region.start.saturating_add(region.size.saturating_sub(1));
         let (first, last) = (region.start.max(start), last.min(end));
+        if !region.committed || !region.persistent || first > last {
+            continue;
+        }
+        persistent += last - first + 1;
         let taken = |mapping: &(u64, u64, Owner, String)| mapping.0 <= last && first <= mapping.1;
-        if region.committed && region.persistent && first <= last && !owned.iter().any(taken) {
+        if !owned.iter().any(taken) {
             owned.push((first, last, Owner::Cxl, region.name.clone()));
         }
     }
@@ -194,6 +201,7 @@ fn report(range: &SoftReserved, layout: &Layout, capture: &Capture) -> RangeRepo
         end,
         parts,
         reason,
+        persistent,
     }
 }
 

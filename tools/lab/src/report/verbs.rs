@@ -226,6 +226,7 @@ mod tests {
                 online,
             }],
             reason: String::new(),
+            persistent: 0,
         }
     }
 
