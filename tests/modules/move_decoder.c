@@ -44,6 +44,7 @@ static void __iomem *component_registers(struct pci_dev *pdev)
 	u16 locator = pci_find_dvsec_capability(pdev, PCI_VENDOR_ID_CXL,
 						LOCATOR_DVSEC);
 	u32 header, low, high;
+	u64 offset;
 	u16 at;
 
 	if (!locator)
@@ -53,10 +54,11 @@ static void __iomem *component_registers(struct pci_dev *pdev)
 	for (at = LOCATOR_FIRST; at < PCI_DVSEC_HEADER1_LEN(header); at += 8) {
 		pci_read_config_dword(pdev, locator + at, &low);
 		pci_read_config_dword(pdev, locator + at + 4, &high);
-		if (FIELD_GET(LOCATOR_KIND, low) == COMPONENT_REGISTERS)
-			return pci_iomap_range(pdev, FIELD_GET(LOCATOR_BAR, low),
-					       ((u64)high << 32 | (low & LOCATOR_OFFSET)) + CACHE_MEM,
-					       CACHE_MEM);
+		if (FIELD_GET(LOCATOR_KIND, low) != COMPONENT_REGISTERS)
+			continue;
+		offset = (u64)high << 32 | (low & LOCATOR_OFFSET);
+		return pci_iomap_range(pdev, FIELD_GET(LOCATOR_BAR, low),
+				       offset + CACHE_MEM, CACHE_MEM);
 	}
 	return NULL;
 }
@@ -86,10 +88,10 @@ static int move(void __iomem *decoder)
 	writel(lower_32_bits(to), decoder + BASE_LOW);
 	writel(upper_32_bits(to), decoder + BASE_HIGH);
 	writel(control | COMMIT, decoder + CONTROL);
-	for (tries = 0; tries < 20; tries++) {
+	for (tries = 0; tries < 10; tries++) {
 		if (readl(decoder + CONTROL) & COMMITTED)
 			return 0;
-		msleep(10);
+		msleep(20);
 	}
 	return -ETIMEDOUT;
 }
