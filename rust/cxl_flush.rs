@@ -21,11 +21,13 @@ use kernel::{
 /// which is exported, drops what others queue meanwhile. What flushes it is the attribute `flush`
 /// of the bus. Without that attribute this returns at once.
 ///
-/// The work takes the locks of devices on the bus and runs their probes, so the caller must not be
-/// something that one of these waits for.
+/// The work takes the locks of devices on the bus and runs their probes, so the caller must hold
+/// none of these locks and must not be something that one of these probes waits for. May sleep for
+/// as long as the slowest of them.
 pub fn flush() {
     // SAFETY: The bus type and what it points to are constants of cxl_core, which this module
-    // keeps loaded by linking to it. Groups and attributes end with NULL.
+    // keeps loaded by linking to it. Groups and attributes end with NULL, and every attribute in
+    // the groups of a bus is embedded in a `struct bus_attribute`, as sysfs takes it to be.
     let store = unsafe {
         entries(dax::cxl_bus_type.bus_groups)
             .flat_map(|group| entries((*group).__bindgen_anon_2.attrs_const))
@@ -37,7 +39,8 @@ pub fn flush() {
         return;
     };
     let text = c"1";
-    // SAFETY: The attribute of a bus takes its bus, and text with its length.
+    // SAFETY: The attribute of a bus takes its bus, and text with its length. It may sleep, as may
+    // the callers of this.
     unsafe { store(&raw const dax::cxl_bus_type, text.as_char_ptr(), 1) };
 }
 

@@ -32,6 +32,10 @@
 //! With none of these locks held, the decision has regions that are CXL's probed again, which takes
 //! the lock of their dax devices. Whoever flushes the decision, unbinding or dax_cxl, holds no such
 //! lock; unregistering dax_cxl's driver waits for that probe and for nothing else of the decision.
+//!
+//! The settling holds none of these locks either. It waits for probes, and for what the CXL bus has
+//! queued, which take the locks of devices and may end with a call of the notifier; that one only
+//! notes. Nobody waits for the settling but the unloading of the module, which holds no lock.
 
 use crate::{
     attribute::{

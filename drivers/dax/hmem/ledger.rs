@@ -137,7 +137,8 @@ impl Ledger {
             memory,
             seen_ns,
             decided_ns: 0,
-            entries: KVec::new(),
+            // Room for the entry that says so when there is no memory to decide.
+            entries: KVec::with_capacity(1, GFP_KERNEL).unwrap_or_default(),
         };
         this.announce(
             Step::Seen,
