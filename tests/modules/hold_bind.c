@@ -4,22 +4,15 @@
  * list of its ranges stays locked until "hold" is cleared.
  */
 #include <linux/dax.h>
-#include <linux/kthread.h>
 #include <linux/module.h>
-#include <linux/sched/task.h>
-#include <linux/wait.h>
 
-#include "hold.h"
+#include "hold_thread.h"
 
 MODULE_PARM_DESC(hold, "The lock is held as long as this is set");
 
-static DECLARE_COMPLETION(locked);
-static struct task_struct *holder;
-
 static int hold_here(struct device *unused, int node, const struct resource *res)
 {
-	complete(&locked);
-	wait_event(released, !READ_ONCE(hold) || kthread_should_stop());
+	keep_hold();
 	/* Ends the walk. */
 	return 1;
 }
@@ -27,24 +20,20 @@ static int hold_here(struct device *unused, int node, const struct resource *res
 static int hold_list(void *unused)
 {
 	walk_hmem_resources(NULL, hold_here);
-	complete(&locked);
+	/* Where the list is empty there is nothing to hold. */
+	complete(&held);
 	return 0;
 }
 
 static int __init hold_init(void)
 {
-	holder = kthread_run(hold_list, NULL, "hold_bind");
-	if (IS_ERR(holder))
-		return PTR_ERR(holder);
-	get_task_struct(holder);
-	wait_for_completion(&locked);
-	return 0;
+	return start_hold(hold_list, "hold_bind");
 }
 module_init(hold_init);
 
 static void __exit hold_exit(void)
 {
-	kthread_stop_put(holder);
+	stop_hold();
 }
 module_exit(hold_exit);
 

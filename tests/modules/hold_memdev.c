@@ -5,12 +5,10 @@
  * there, with nothing being probed.
  */
 #include <linux/device.h>
-#include <linux/kthread.h>
 #include <linux/module.h>
-#include <linux/sched/task.h>
 #include <drivers/cxl/cxl.h>
 
-#include "hold.h"
+#include "hold_thread.h"
 
 MODULE_PARM_DESC(hold, "The device is locked as long as this is set");
 
@@ -18,39 +16,33 @@ static char *name = "mem0";
 module_param(name, charp, 0444);
 MODULE_PARM_DESC(name, "The device on the CXL bus");
 
-static DECLARE_COMPLETION(locked);
-static struct task_struct *holder;
 static struct device *dev;
 
-/* Who takes a lock gives it back: init is another task than exit. */
 static int hold_device(void *unused)
 {
 	device_lock(dev);
-	complete(&locked);
-	wait_event(released, !READ_ONCE(hold) || kthread_should_stop());
+	keep_hold();
 	device_unlock(dev);
 	return 0;
 }
 
 static int __init hold_init(void)
 {
+	int rc;
+
 	dev = bus_find_device_by_name(&cxl_bus_type, NULL, name);
 	if (!dev)
 		return -ENODEV;
-	holder = kthread_run(hold_device, NULL, "hold_memdev");
-	if (IS_ERR(holder)) {
+	rc = start_hold(hold_device, "hold_memdev");
+	if (rc)
 		put_device(dev);
-		return PTR_ERR(holder);
-	}
-	get_task_struct(holder);
-	wait_for_completion(&locked);
-	return 0;
+	return rc;
 }
 module_init(hold_init);
 
 static void __exit hold_exit(void)
 {
-	kthread_stop_put(holder);
+	stop_hold();
 	put_device(dev);
 }
 module_exit(hold_exit);
