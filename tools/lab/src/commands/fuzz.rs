@@ -9,6 +9,8 @@ use std::sync::Arc;
 use anyhow::Result;
 use clap::Args;
 
+use super::selection::close;
+use super::selection::print_failed;
 use super::GuestOptions;
 use crate::fuzz;
 use crate::provision::Ctx;
@@ -67,15 +69,7 @@ impl Fuzz {
         }
         let guests = items.len();
         let totals = suite::run(items, self.jobs);
-        for (name, faults, log) in &totals.failed {
-            println!("\nFAILED: {name}");
-            for fault in faults {
-                println!("- {fault}");
-            }
-            if let Some(log) = log {
-                println!("  log: {}", log.display());
-            }
-        }
+        print_failed(&totals);
         if !totals.failed.is_empty() {
             println!(
                 "\nRun one again by its file: make run SCENARIO={}/<name>.toml",
@@ -86,11 +80,6 @@ impl Fuzz {
             "\n{} layouts in {guests} guests, SEED={seed:#x}",
             self.layouts
         );
-        println!("{} passed, {} failed", totals.passed, totals.failed.len());
-        Ok(if totals.failed.is_empty() {
-            ExitCode::SUCCESS
-        } else {
-            ExitCode::FAILURE
-        })
+        Ok(close(&totals))
     }
 }

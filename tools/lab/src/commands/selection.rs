@@ -47,12 +47,18 @@ impl Selection {
             }
             return Ok(ExitCode::SUCCESS);
         }
-        Ok(close(&suite::run(items, self.jobs), only.as_deref()))
+        let totals = suite::run(items, self.jobs);
+        print_failed(&totals);
+        println!();
+        if let Some(only) = &only {
+            println!("Partial: only what matches `{only}` was run.");
+        }
+        Ok(close(&totals))
     }
 }
 
-/// Prints what failed and how much passed.
-fn close(totals: &Totals, only: Option<&str>) -> ExitCode {
+/// Prints what failed, and where its log is.
+pub fn print_failed(totals: &Totals) {
     for (name, faults, log) in &totals.failed {
         println!("\nFAILED: {name}");
         for fault in faults {
@@ -62,10 +68,10 @@ fn close(totals: &Totals, only: Option<&str>) -> ExitCode {
             println!("  log: {}", log.display());
         }
     }
-    println!();
-    if let Some(only) = only {
-        println!("Partial: only what matches `{only}` was run.");
-    }
+}
+
+/// Prints how much passed.
+pub fn close(totals: &Totals) -> ExitCode {
     println!("{} passed, {} failed", totals.passed, totals.failed.len());
     if totals.failed.is_empty() {
         ExitCode::SUCCESS

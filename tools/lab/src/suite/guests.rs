@@ -117,11 +117,11 @@ fn scenario_items(
             Err(error) => items.push(broken(&format!("scenario {name}"), format!("{error:#}"))),
             Ok(scenario) => {
                 let scenario = Arc::new(scenario);
-                selftests.extend(scenario.selftests().map(str::to_owned));
                 for &drivers in &scenario.drivers {
                     let telling = drivers == Drivers::Rust || scenario.c_loses();
                     let wanted = all || (telling && scenario.check == Check::Always);
                     if wanted && scenario.expect(drivers).is_some() {
+                        selftests.extend(scenario.selftests().map(str::to_owned));
                         items.push(item(ctx, store, &scenario, drivers, timeout));
                     }
                 }
