@@ -35,7 +35,10 @@ use crate::{
 };
 use kernel::{
     debugfs,
-    device::Core,
+    device::{
+        self,
+        Core, //
+    },
     platform,
     prelude::*,
     sync::Arc, //
@@ -130,6 +133,97 @@ fn show_ledger(
     .ok()
 }
 
+/// The ranges that have been found so far.
+struct Found<'a> {
+    host: &'a device::Device,
+    /// The CXL windows in the iomem tree, ascending and disjoint.
+    windows: &'a [Range],
+    seen_ns: u64,
+    records: KVVec<Record>,
+    /// How many bytes of what is in the records firmware marked Soft Reserved.
+    reserved: u128,
+}
+
+impl Found<'_> {
+    /// Adds a range.
+    fn add(&mut self, mut memory: Memory) -> Result {
+        if !is_possible_node(memory.target_node) {
+            let node = fallback_node(memory.range.start());
+            dev_info!(
+                self.host,
+                "{}: firmware gives it node {}, which cannot be; node {} gets it\n",
+                memory.range,
+                memory.target_node,
+                node
+            );
+            memory.target_node = node;
+        }
+        let record = Record::new(memory, self.is_in_window(&memory.range), self.seen_ns);
+        Ok(self.records.push(record, GFP_KERNEL)?)
+    }
+
+    /// Whether a CXL window intersects `range`: one that the iomem tree has, or one that only a
+    /// test harness answers for.
+    fn is_in_window(&self, range: &Range) -> bool {
+        cfg!(CONFIG_DEV_DAX_CXL)
+            && (!intersecting(self.windows, range).is_empty()
+                || iomem::intersects_cxl_window(range))
+    }
+
+    /// Adds what of `memory` is in `reserved`, the Soft Reserved ranges of firmware.
+    fn add_reserved(&mut self, memory: &Memory, reserved: &[Range]) -> Result {
+        let found = intersecting(reserved, &memory.range);
+
+        for range in found.iter().filter_map(|r| r.intersection(&memory.range)) {
+            self.reserved += bytes(&range);
+            self.add(Memory { range, ..*memory })?;
+        }
+        // A test harness has ranges that the list does not know, and answers for them.
+        if found.is_empty() && iomem::is_soft_reserved(&memory.range) {
+            self.add(*memory)?;
+        }
+        Ok(())
+    }
+
+    /// Adds what is in `reserved` and in none of the ranges in `listed`.
+    fn add_unlisted(&mut self, listed: &[Memory], reserved: &[Range]) -> Result {
+        // As a rule there is nothing, and looking for it takes as long as all the rest. Neither
+        // list has a byte twice, so counting them tells.
+        if reserved.iter().map(bytes).sum::<u128>() == self.reserved {
+            return Ok(());
+        }
+        let mut known = KVec::with_capacity(listed.len(), GFP_KERNEL)?;
+        for memory in listed {
+            known.push(
+                Obstacle {
+                    range: memory.range,
+                    taken: Taken::Claimed,
+                },
+                GFP_KERNEL,
+            )?;
+        }
+        let known = sort_disjoint(&mut known);
+
+        for range in reserved {
+            for_each_piece(range, known, &[], 1, |piece| {
+                if piece.fate == Fate::Serve {
+                    self.add(Memory {
+                        range: piece.range,
+                        target_node: target_node(piece.range.start()),
+                    })?;
+                }
+                Ok::<(), Error>(())
+            })?;
+        }
+        Ok(())
+    }
+}
+
+/// The size in bytes, of all addresses too.
+fn bytes(range: &Range) -> u128 {
+    u128::from(range.end() - range.start()) + 1
+}
+
 /// The Soft Reserved ranges that `pdev` stands for.
 ///
 /// They are those the platform has set aside for the device, as far as firmware marked them Soft
@@ -139,87 +233,24 @@ fn find_ranges(pdev: &platform::Device<Core<'_>>) -> Result<KVVec<Record>> {
     let mut listed = KVec::new();
     let mut reserved = KVec::new();
     let mut windows = KVec::new();
-    let mut parts = KVVec::new();
 
     for_each_resource(pdev, |memory| Ok(listed.push(memory, GFP_KERNEL)?))?;
     iomem::for_each_soft_reserved(&Range::ALL, |range| Ok(reserved.push(range, GFP_KERNEL)?))?;
     iomem::for_each_cxl_window(&Range::ALL, |range| Ok(windows.push(range, GFP_KERNEL)?))?;
     let reserved = sort_disjoint(&mut reserved);
-    let windows = sort_disjoint(&mut windows);
 
+    let mut found = Found {
+        host: pdev.as_ref(),
+        windows: sort_disjoint(&mut windows),
+        seen_ns: now_ns(),
+        records: KVVec::with_capacity(listed.len(), GFP_KERNEL)?,
+        reserved: 0,
+    };
     for memory in &listed {
-        add_reserved(memory, reserved, &mut parts)?;
+        found.add_reserved(memory, reserved)?;
     }
     if is_platforms_own(pdev) {
-        add_unlisted(&listed, reserved, &mut parts)?;
+        found.add_unlisted(&listed, reserved)?;
     }
-
-    let seen_ns = now_ns();
-    let mut records = KVVec::with_capacity(parts.len(), GFP_KERNEL)?;
-    for mut memory in parts {
-        if !is_possible_node(memory.target_node) {
-            let node = fallback_node(memory.range.start());
-            dev_info!(
-                pdev.as_ref(),
-                "{}: firmware gives it node {}, which cannot be; node {} gets it\n",
-                memory.range,
-                memory.target_node,
-                node
-            );
-            memory.target_node = node;
-        }
-        let record = Record::new(memory, is_in_window(&memory.range, windows), seen_ns);
-        records.push(record, GFP_KERNEL)?;
-    }
-    Ok(records)
-}
-
-/// Whether a CXL window intersects `range`: one of `windows`, which the iomem tree has, or one that
-/// only a test harness answers for.
-fn is_in_window(range: &Range, windows: &[Range]) -> bool {
-    cfg!(CONFIG_DEV_DAX_CXL)
-        && (!intersecting(windows, range).is_empty() || iomem::intersects_cxl_window(range))
-}
-
-/// Adds what of `memory` is Soft Reserved.
-fn add_reserved(memory: &Memory, reserved: &[Range], parts: &mut KVVec<Memory>) -> Result {
-    let found = intersecting(reserved, &memory.range);
-
-    for range in found.iter().filter_map(|r| r.intersection(&memory.range)) {
-        parts.push(Memory { range, ..*memory }, GFP_KERNEL)?;
-    }
-    // A test harness has ranges that the list does not know, and answers for them.
-    if found.is_empty() && iomem::is_soft_reserved(&memory.range) {
-        parts.push(*memory, GFP_KERNEL)?;
-    }
-    Ok(())
-}
-
-/// Adds what is Soft Reserved and in none of the ranges in `listed`.
-fn add_unlisted(listed: &[Memory], reserved: &[Range], parts: &mut KVVec<Memory>) -> Result {
-    let mut known = KVec::with_capacity(listed.len(), GFP_KERNEL)?;
-    for memory in listed {
-        known.push(
-            Obstacle {
-                range: memory.range,
-                taken: Taken::Claimed,
-            },
-            GFP_KERNEL,
-        )?;
-    }
-    let known = sort_disjoint(&mut known);
-
-    for range in reserved {
-        for_each_piece(range, known, &[], 1, |piece| {
-            if piece.fate == Fate::Serve {
-                let memory = Memory {
-                    range: piece.range,
-                    target_node: target_node(piece.range.start()),
-                };
-                parts.push(memory, GFP_KERNEL)?;
-            }
-            Ok::<(), Error>(())
-        })?;
-    }
-    Ok(())
+    Ok(found.records)
 }
