@@ -125,8 +125,15 @@ pub(crate) unsafe fn kind_of(dev: *mut bindings::device) -> Option<Kind> {
 pub(crate) unsafe fn sight(dev: *mut bindings::device) -> Option<Sighting> {
     // Most devices on the bus are no regions, and their names tell so at the least cost.
     //
-    // SAFETY: A device that has been added has a name, which lives as long as the device.
-    let name = unsafe { CStr::from_char_ptr(bindings::dev_name(dev)) };
+    // SAFETY: A device that has been added has a name, which lives as long as the device. A name
+    // is not empty, so it has two bytes with its NUL.
+    let name = unsafe {
+        let name = bindings::dev_name(dev).cast::<[u8; 2]>();
+        if !matches!(&*name, b"re" | b"da" | b"pm") {
+            return None;
+        }
+        CStr::from_char_ptr(name.cast())
+    };
     let region = region_number(name.to_bytes())?;
     // SAFETY: By the safety requirements of this function.
     let kind = unsafe { kind_of(dev)? };
