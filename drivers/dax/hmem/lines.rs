@@ -20,7 +20,7 @@ use kernel::{
 };
 
 /// How many ranges the log names one by one, each time all ranges are looked at.
-pub(crate) const NAMED: usize = 16;
+pub(crate) const NAMED: usize = 8;
 
 /// What is said during one look at all ranges; the last of it when this is dropped.
 pub(crate) struct Lines<'a> {
