@@ -47,6 +47,7 @@ struct dax_hmem_trace {
 	int error;
 };
 
+bool dax_hmem_trace_enabled(enum dax_hmem_step step);
 void dax_hmem_trace(enum dax_hmem_step step, const struct dax_hmem_trace *t);
 
 #endif /* _DAX_HMEM_TRACE_H */

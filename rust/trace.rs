@@ -41,16 +41,27 @@ pub struct Event {
     pub error: Option<Error>,
 }
 
-/// Fires an event about `piece`. Costs next to nothing while nobody listens.
+impl Step {
+    const fn to_raw(self) -> dax::dax_hmem_step {
+        match self {
+            Self::Seen => dax::dax_hmem_step_DAX_HMEM_SEEN,
+            Self::Deferred => dax::dax_hmem_step_DAX_HMEM_DEFERRED,
+            Self::Decided => dax::dax_hmem_step_DAX_HMEM_DECIDED,
+            Self::Served => dax::dax_hmem_step_DAX_HMEM_SERVED,
+            Self::Failed => dax::dax_hmem_step_DAX_HMEM_FAILED,
+            Self::Released => dax::dax_hmem_step_DAX_HMEM_RELEASED,
+        }
+    }
+}
+
+/// Whether anybody listens to the event of `step`; spares making one for nobody.
+pub fn is_heard(step: Step) -> bool {
+    // SAFETY: The function reads a static key and may be called at any time.
+    unsafe { dax::dax_hmem_trace_enabled(step.to_raw()) }
+}
+
+/// Fires an event about `piece`.
 pub fn fire(step: Step, piece: &Memory, event: &Event) {
-    let step = match step {
-        Step::Seen => dax::dax_hmem_step_DAX_HMEM_SEEN,
-        Step::Deferred => dax::dax_hmem_step_DAX_HMEM_DEFERRED,
-        Step::Decided => dax::dax_hmem_step_DAX_HMEM_DECIDED,
-        Step::Served => dax::dax_hmem_step_DAX_HMEM_SERVED,
-        Step::Failed => dax::dax_hmem_step_DAX_HMEM_FAILED,
-        Step::Released => dax::dax_hmem_step_DAX_HMEM_RELEASED,
-    };
     let trace = dax::dax_hmem_trace {
         start: piece.range.start(),
         end: piece.range.end(),
@@ -63,5 +74,5 @@ pub fn fire(step: Step, piece: &Memory, event: &Event) {
     };
     // SAFETY: All strings are NUL-terminated and static. The structure is only read, and only
     // during the call.
-    unsafe { dax::dax_hmem_trace(step, &trace) };
+    unsafe { dax::dax_hmem_trace(step.to_raw(), &trace) };
 }

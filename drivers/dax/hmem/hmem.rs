@@ -75,6 +75,7 @@ mod platform;
 mod record;
 mod regions;
 mod text;
+mod words;
 
 use crate::{
     hmem_driver::HmemAdapter,

@@ -172,6 +172,7 @@ impl Host {
                 }
                 match &none {
                     Ok(none) => {
+                        record.look(none.committed(), true);
                         record.decide(&mut lines, none, true);
                     }
                     Err(e) => record.fail(&this.device, *e),
@@ -289,8 +290,8 @@ impl Host {
 
             // What is CXL's comes first: HMEM must not take a region for one range that CXL needs
             // for another.
-            for record in records.iter() {
-                if record.is_cxls(&regions) {
+            for record in records.iter_mut() {
+                if record.look(regions.committed(), gate.settled) {
                     regions.hold(record.range());
                 }
             }

@@ -19,6 +19,10 @@ use crate::{
         self,
         Event,
         Step, //
+    },
+    words::{
+        Standing,
+        Why, //
     }, //
 };
 use kernel::{
@@ -30,8 +34,8 @@ use kernel::{
 #[derive(Clone, Copy)]
 pub(crate) struct Entry {
     range: Range,
-    state: &'static CStr,
-    reason: &'static CStr,
+    state: Standing,
+    reason: Why,
     region: Option<c_int>,
     device: Option<c_int>,
     error: Option<Error>,
@@ -45,12 +49,16 @@ pub(crate) struct Ledger {
     memory: Memory,
     seen_ns: u64,
     decided_ns: u64,
-    entries: KVec<Entry>,
+    /// The entry for all of the range. It needs no memory, so that a thousand ranges need none, and
+    /// so that there is one that tells of no memory.
+    whole: Option<Entry>,
+    /// The entries for pieces.
+    pieces: KVec<Entry>,
 }
 
 impl Entry {
     /// An entry of `state` for `reason`, without anything else.
-    pub(crate) fn new(range: Range, state: &'static CStr, reason: &'static CStr) -> Self {
+    pub(crate) fn new(range: Range, state: Standing, reason: Why) -> Self {
         Self {
             range,
             state,
@@ -64,18 +72,14 @@ impl Entry {
     }
 
     /// The entry for a whole range that `state` was decided about.
-    pub(crate) fn decided(range: Range, state: &'static CStr, reason: &Reason) -> Self {
-        let (reason, region) = match *reason {
-            Reason::OutsideWindows if !cfg!(CONFIG_DEV_DAX_CXL) => (c"without-dax-cxl", None),
-            Reason::OutsideWindows => (c"outside-windows", None),
-            Reason::AwaitingCxl => (c"awaiting-cxl", None),
-            Reason::Covered { region, .. } => (c"covered", Some(region)),
-            Reason::NoRegion => (c"no-region", None),
-            Reason::PartlyCovered { region } => (c"partly-covered", Some(region)),
+    pub(crate) fn decided(range: Range, state: Standing, reason: &Reason) -> Self {
+        let region = match *reason {
+            Reason::Covered { region, .. } | Reason::PartlyCovered { region } => Some(region),
+            Reason::OutsideWindows | Reason::AwaitingCxl | Reason::NoRegion => None,
         };
         Self {
             region,
-            ..Self::new(range, state, reason)
+            ..Self::new(range, state, reason.into())
         }
     }
 
@@ -85,21 +89,21 @@ impl Entry {
         let unusable = |reason| {
             Some(Self {
                 error: Some(EINVAL),
-                ..Self::new(range, c"failed", reason)
+                ..Self::new(range, Standing::Failed, reason)
             })
         };
         match *fate {
             Fate::Serve | Fate::Taken(Taken::Claimed) => None,
             Fate::Taken(Taken::SystemRam) => {
-                Some(Self::new(range, c"system-ram", c"in-use-already"))
+                Some(Self::new(range, Standing::SystemRam, Why::InUseAlready))
             }
             Fate::Taken(Taken::Region(region)) => Some(Self {
                 region: Some(region),
-                ..Self::new(range, c"cxl", c"kept-by-region")
+                ..Self::new(range, Standing::Cxl, Why::KeptByRegion)
             }),
-            Fate::UnalignedHead => unusable(c"unaligned-start"),
-            Fate::UnalignedTail => unusable(c"unaligned-end"),
-            Fate::TooSmall => unusable(c"too-small"),
+            Fate::UnalignedHead => unusable(Why::UnalignedStart),
+            Fate::UnalignedTail => unusable(Why::UnalignedEnd),
+            Fate::TooSmall => unusable(Why::TooSmall),
         }
     }
 
@@ -137,78 +141,99 @@ impl Ledger {
             memory,
             seen_ns,
             decided_ns: 0,
-            // Room for the entry that says so when there is no memory to decide.
-            entries: KVec::with_capacity(1, GFP_KERNEL).unwrap_or_default(),
+            whole: None,
+            pieces: KVec::new(),
         };
-        this.announce(
-            Step::Seen,
-            &Entry::new(memory.range, c"deferred", c"undecided"),
-        );
+        this.announce(Step::Seen, || {
+            Entry::new(memory.range, Standing::Deferred, Why::Undecided)
+        });
         this
     }
 
     /// Announces that the range is undecided, and forgets what was decided.
     pub(crate) fn defer(&mut self) {
         self.decided_ns = 0;
-        self.entries.clear();
-        self.announce(Step::Deferred, &self.deferred());
+        self.forget();
+        self.announce(Step::Deferred, || self.deferred());
     }
 
     fn deferred(&self) -> Entry {
-        Entry::decided(self.memory.range, c"deferred", &Reason::AwaitingCxl)
+        Entry::decided(self.memory.range, Standing::Deferred, &Reason::AwaitingCxl)
+    }
+
+    fn forget(&mut self) {
+        self.whole = None;
+        self.pieces.clear();
     }
 
     /// Announces the decision that was made at `now_ns`. Entries for the pieces are to follow.
     pub(crate) fn decide(&mut self, now_ns: u64, entry: &Entry) {
         self.decided_ns = now_ns;
-        self.entries.clear();
-        self.announce(Step::Decided, entry);
+        self.forget();
+        self.announce(Step::Decided, || *entry);
     }
 
     /// Announces the decision that was made at `now_ns`, with one entry for the whole range.
     pub(crate) fn decide_whole(&mut self, now_ns: u64, entry: Entry) {
         self.decide(now_ns, &entry);
-        // As in `add()`.
-        let _ = self.entries.push(entry, GFP_KERNEL);
+        self.whole = Some(entry);
     }
 
     /// Replaces every entry of the range by one for all of it.
     pub(crate) fn replace(&mut self, step: Step, entry: Entry) {
-        self.entries.clear();
-        self.add(step, entry);
+        self.announce(step, || entry);
+        self.forget();
+        self.whole = Some(entry);
     }
 
-    /// Adds an entry for a piece.
+    /// Adds an entry for a piece, which may be all of the range.
     pub(crate) fn add(&mut self, step: Step, entry: Entry) {
-        self.announce(step, &entry);
+        self.announce(step, || entry);
+        if self.entries().next().is_none() && entry.range == self.memory.range {
+            self.whole = Some(entry);
+            return;
+        }
         // Without memory the ledger is incomplete, and nothing else happens.
-        let _ = self.entries.push(entry, GFP_KERNEL);
+        let _ = self.pieces.push(entry, GFP_KERNEL);
+    }
+
+    /// All entries, in the order in which things happened.
+    fn entries(&self) -> impl Iterator<Item = &Entry> {
+        [self.whole.as_slice(), &self.pieces].into_iter().flatten()
+    }
+
+    fn entries_mut(&mut self) -> impl Iterator<Item = &mut Entry> {
+        [self.whole.as_mut_slice(), &mut self.pieces]
+            .into_iter()
+            .flatten()
     }
 
     /// Replaces the entry of the device that served `range`.
     pub(crate) fn release(&mut self, range: &Range, entry: Entry) {
-        self.entries
-            .retain(|e| e.range != *range || e.device.is_none());
+        let stays = |e: &Entry| e.range != *range || e.device.is_none();
+
+        self.whole = self.whole.filter(stays);
+        self.pieces.retain(|e| stays(e));
         self.add(Step::Released, entry);
     }
 
     /// Notes which of the pieces that regions took along are CXL's again, and which no longer;
     /// `cover` tells the region that covers a range.
     pub(crate) fn follow(&mut self, cover: impl Fn(&Range) -> Option<c_int>) {
-        for entry in self.entries.iter_mut() {
-            let was_cxls = entry.state == c"cxl" && entry.reason == c"came-back";
-            if entry.reason != c"region-torn-down" && !was_cxls {
+        for entry in self.entries_mut() {
+            let was_cxls = entry.state == Standing::Cxl && entry.reason == Why::CameBack;
+            if entry.reason != Why::RegionTornDown && !was_cxls {
                 continue;
             }
             match cover(&entry.range) {
                 Some(region) if !was_cxls => {
-                    entry.state = c"cxl";
-                    entry.reason = c"came-back";
+                    entry.state = Standing::Cxl;
+                    entry.reason = Why::CameBack;
                     entry.region = Some(region);
                 }
                 None if was_cxls => {
-                    entry.state = c"free";
-                    entry.reason = c"region-torn-down";
+                    entry.state = Standing::Free;
+                    entry.reason = Why::RegionTornDown;
                 }
                 _ => {}
             }
@@ -218,22 +243,27 @@ impl Ledger {
     /// Notes whether the driver of the device that serves a piece is bound to it at this moment:
     /// people bind and unbind it by hand.
     pub(crate) fn note_bound(&mut self, device: c_int, bound: bool) {
-        for entry in self.entries.iter_mut().filter(|e| e.device == Some(device)) {
+        for entry in self.entries_mut().filter(|e| e.device == Some(device)) {
             entry.unbound = !bound;
-            if bound && entry.state != c"hmem" {
-                entry.state = c"hmem";
-                entry.reason = c"driver-bound";
+            if bound && entry.state != Standing::Hmem {
+                entry.state = Standing::Hmem;
+                entry.reason = Why::DriverBound;
                 entry.error = None;
             }
         }
     }
 
-    /// Whether the range stands as `state`.
-    pub(crate) fn is(&self, state: &'static CStr) -> bool {
-        self.entries.first().is_some_and(|e| e.state == state)
+    /// Whether the range as a whole stands as `state`.
+    pub(crate) fn is(&self, state: Standing) -> bool {
+        self.whole.is_some_and(|e| e.state == state)
     }
 
-    fn announce(&self, step: Step, entry: &Entry) {
+    /// Fires the event of `step` with what `entry` gives, if anybody listens.
+    fn announce(&self, step: Step, entry: impl FnOnce() -> Entry) {
+        if !trace::is_heard(step) {
+            return;
+        }
+        let entry = entry();
         trace::fire(
             step,
             &Memory {
@@ -241,8 +271,8 @@ impl Ledger {
                 ..self.memory
             },
             &Event {
-                state: entry.state,
-                reason: entry.reason,
+                state: entry.state.word(),
+                reason: entry.reason.word(),
                 region: entry.region,
                 device: entry.device,
                 error: entry.error,
@@ -252,7 +282,7 @@ impl Ledger {
 
     /// Writes one line for each piece, ascending.
     pub(crate) fn write(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if self.entries.is_empty() && self.decided_ns == 0 {
+        if self.entries().next().is_none() && self.decided_ns == 0 {
             return self.write_entry(f, &self.deferred());
         }
         let mut next = Some(self.memory.range.start());
@@ -260,8 +290,7 @@ impl Ledger {
         // The entries stand in the order in which things happened. They are few, so the next one
         // by address is looked for each time.
         while let Some(entry) = next.and_then(|at| {
-            self.entries
-                .iter()
+            self.entries()
                 .filter(|e| e.range.start() >= at)
                 .min_by_key(|e| e.range.start())
         }) {
@@ -279,14 +308,14 @@ impl Ledger {
             entry.range.end(),
             self.memory.target_node,
         )?;
-        let (state, reason) = if entry.unbound && entry.state == c"hmem" {
-            (c"free", c"driver-unbound")
+        let (state, reason) = if entry.unbound && entry.state == Standing::Hmem {
+            (Standing::Free, Why::DriverUnbound)
         } else {
             (entry.state, entry.reason)
         };
-        text(f, state)?;
+        text(f, state.word())?;
         f.write_str(" reason=")?;
-        text(f, reason)?;
+        text(f, reason.word())?;
         if let Some(region) = entry.region {
             write!(f, " region=region{}", region)?;
         }

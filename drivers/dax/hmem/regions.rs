@@ -143,6 +143,10 @@ impl Regions {
     /// dax_cxl serves a region whole or not at all. Were HMEM to take a part of one for another
     /// range, this one would be lost.
     pub(crate) fn hold(&mut self, range: &Range) {
+        // As a rule the range before this one has had its region held.
+        if self.held.iter().any(|e| e.range.contains(range)) {
+            return;
+        }
         let extents = Extents::from_disjoint(&self.committed).unwrap_or(Extents::NONE);
 
         for extent in extents.intersecting(range) {

@@ -11,6 +11,25 @@
 #define CREATE_TRACE_POINTS
 #include "dax_hmem_events.h"
 
+bool dax_hmem_trace_enabled(enum dax_hmem_step step)
+{
+	switch (step) {
+	case DAX_HMEM_SEEN:
+		return trace_seen_enabled();
+	case DAX_HMEM_DEFERRED:
+		return trace_deferred_enabled();
+	case DAX_HMEM_DECIDED:
+		return trace_decided_enabled();
+	case DAX_HMEM_SERVED:
+		return trace_served_enabled();
+	case DAX_HMEM_FAILED:
+		return trace_failed_enabled();
+	case DAX_HMEM_RELEASED:
+		return trace_released_enabled();
+	}
+	return false;
+}
+
 void dax_hmem_trace(enum dax_hmem_step step, const struct dax_hmem_trace *t)
 {
 	switch (step) {

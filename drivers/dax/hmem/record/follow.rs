@@ -13,14 +13,18 @@ use crate::{
     ownership::{
         Coverage,
         Extent,
-        Range,
-        Reason, //
+        Mode,
+        Range, //
     },
     regions::{
         depend,
         Regions, //
     },
-    trace::Step, //
+    trace::Step,
+    words::{
+        Standing,
+        Why, //
+    }, //
 };
 use kernel::{
     device,
@@ -31,11 +35,11 @@ impl Record {
     /// Follows the regions below what HMEM serves: lets go of devices whose region has gone, which
     /// the driver core has unbound by then, and makes devices depend on regions that are new.
     ///
-    /// `departed` are the regions that have been torn down or disabled since this was last called.
-    /// They may be back by now.
+    /// Comes after [`Record::look`]. `departed` are the regions that have been torn down or disabled
+    /// since this was last called. They may be back by now.
     pub(crate) fn follow(&mut self, lines: &mut Lines<'_>, regions: &Regions, departed: &[Extent]) {
         if self.state == (State::Cxl { settled: true }) {
-            self.note_coverage(lines.now_ns(), regions);
+            self.note_coverage(lines.now_ns());
         }
         if self.state != State::Hmem {
             return;
@@ -54,16 +58,18 @@ impl Record {
     }
 
     /// Notes that the administrator has let go of what CXL owns, or has assembled it again.
-    fn note_coverage(&mut self, now_ns: u64, regions: &Regions) {
+    fn note_coverage(&mut self, now_ns: u64) {
         let range = self.memory.range;
 
-        match regions.committed().cover(&range) {
-            Coverage::Full { region, others } if self.ledger.is(c"free") => {
-                let entry = Entry::decided(range, c"cxl", &Reason::Covered { region, others });
-                self.ledger.decide_whole(now_ns, entry);
+        match self.verdict {
+            Some(verdict) if verdict.mode == Mode::Drop => {
+                if self.ledger.is(Standing::Free) {
+                    let entry = Entry::decided(range, Standing::Cxl, &verdict.reason);
+                    self.ledger.decide_whole(now_ns, entry);
+                }
             }
-            Coverage::Part { .. } | Coverage::None if self.ledger.is(c"cxl") => {
-                let entry = Entry::new(range, c"free", c"region-torn-down");
+            _ if self.ledger.is(Standing::Cxl) => {
+                let entry = Entry::new(range, Standing::Free, Why::RegionTornDown);
                 self.ledger.replace(Step::Released, entry);
             }
             _ => {}
@@ -93,7 +99,7 @@ impl Record {
                     gone.region
                 );
                 if let Some(hole) = gone.range.intersection(&served.range) {
-                    let entry = Entry::new(hole, c"free", c"region-torn-down");
+                    let entry = Entry::new(hole, Standing::Free, Why::RegionTornDown);
                     ledger.release(&served.range, entry.region(gone.region));
                 }
                 again |= !gone.range.contains(&served.range);
@@ -108,7 +114,7 @@ impl Record {
                 served.range,
                 served.device.device().name()
             );
-            let entry = Entry::new(served.range, c"free", c"region-came");
+            let entry = Entry::new(served.range, Standing::Free, Why::RegionCame);
             ledger.release(&served.range, entry);
             again = true;
             false

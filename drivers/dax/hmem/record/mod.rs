@@ -16,15 +16,19 @@ use crate::{
     memregion::MemregionId,
     ownership::{
         decide,
-        Coverage,
         Extent,
+        Extents,
         Mode,
         Range,
-        Reason,
+        Verdict,
         World, //
     },
     regions::Regions,
-    trace::Step, //
+    trace::Step,
+    words::{
+        Standing,
+        Why, //
+    }, //
 };
 use kernel::{
     device,
@@ -91,8 +95,8 @@ pub(crate) struct Record {
     entries: KVec<SoftReserved>,
     /// What regions took along when they were torn down. It stays free for CXL.
     left: KVec<Range>,
-    /// Why HMEM owns it.
-    why: Option<Reason>,
+    /// What the last look at the regions gave; for a range that is HMEM's, the one that made it so.
+    verdict: Option<Verdict>,
     ledger: Ledger,
 }
 
@@ -107,7 +111,7 @@ impl Record {
             served: KVec::new(),
             entries: KVec::new(),
             left: KVec::new(),
-            why: None,
+            verdict: None,
             ledger: Ledger::new(memory, seen_ns),
         }
     }
@@ -117,13 +121,22 @@ impl Record {
         &self.memory.range
     }
 
-    /// Whether CXL owns the range, given these regions.
-    pub(crate) fn is_cxls(&self, regions: &Regions) -> bool {
-        let covered = matches!(
-            regions.committed().cover(&self.memory.range),
-            Coverage::Full { .. }
+    /// Looks who owns the range, given these regions, and remembers it for [`Record::decide`].
+    /// Returns whether that is CXL. What HMEM owns stays HMEM's.
+    pub(crate) fn look(&mut self, regions: Extents<'_>, settled: bool) -> bool {
+        if !matches!(self.state, State::Deferred | State::Cxl { .. }) {
+            return false;
+        }
+        let verdict = decide(
+            &self.memory.range,
+            &World {
+                in_window: self.in_window,
+                regions,
+                settled,
+            },
         );
-        covered && self.in_window && matches!(self.state, State::Deferred | State::Cxl { .. })
+        self.verdict = Some(verdict);
+        verdict.mode == Mode::Drop
     }
 
     /// Writes the ledger of the range as it stands at this moment.
@@ -155,28 +168,19 @@ impl Record {
         self.in_window
     }
 
-    /// Decides, unless it has been decided for good.
+    /// Carries out what [`Record::look`] came to, unless it has been decided for good.
     pub(crate) fn decide(
         &mut self,
         lines: &mut Lines<'_>,
         regions: &Regions,
         settled: bool,
     ) -> Decided {
-        if matches!(
-            self.state,
-            State::Hmem | State::Failed | State::Cxl { settled: true }
-        ) {
+        let (State::Deferred | State::Cxl { settled: false }, Some(verdict)) =
+            (self.state, self.verdict)
+        else {
             return Decided::Before;
-        }
+        };
         let range = self.memory.range;
-        let verdict = decide(
-            &range,
-            &World {
-                in_window: self.in_window,
-                regions: regions.committed(),
-                settled,
-            },
-        );
         match verdict.mode {
             Mode::Defer => {
                 if self.state != State::Deferred {
@@ -194,7 +198,7 @@ impl Record {
                 let news = self.state == State::Deferred;
                 if news {
                     lines.decided(range, verdict.reason);
-                    let entry = Entry::decided(range, c"cxl", &verdict.reason);
+                    let entry = Entry::decided(range, Standing::Cxl, &verdict.reason);
                     self.ledger.decide_whole(lines.now_ns(), entry);
                 }
                 self.state = State::Cxl { settled };
@@ -207,8 +211,7 @@ impl Record {
             Mode::Register => {
                 lines.decided(range, verdict.reason);
                 self.state = State::Hmem;
-                self.why = Some(verdict.reason);
-                let entry = Entry::decided(range, c"hmem", &verdict.reason);
+                let entry = Entry::decided(range, Standing::Hmem, &verdict.reason);
                 self.ledger.decide(lines.now_ns(), &entry);
                 self.register(lines, regions);
                 Decided::Hmem
@@ -227,7 +230,8 @@ impl Record {
                 error,
                 host.name()
             );
-            let entry = Entry::new(self.memory.range, c"failed", c"undecidable").error(error);
+            let entry =
+                Entry::new(self.memory.range, Standing::Failed, Why::Undecidable).error(error);
             self.ledger.replace(Step::Failed, entry);
         }
     }
@@ -235,7 +239,7 @@ impl Record {
     /// Announces that all devices go, because the platform device is unbound.
     pub(crate) fn close(&mut self) {
         for served in &self.served {
-            let entry = Entry::new(served.range, c"free", c"unbound");
+            let entry = Entry::new(served.range, Standing::Free, Why::Unbound);
             self.ledger.release(&served.range, entry);
         }
     }

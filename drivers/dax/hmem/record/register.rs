@@ -35,7 +35,11 @@ use crate::{
     },
     params,
     regions::Regions,
-    trace::Step, //
+    trace::Step,
+    words::{
+        Standing,
+        Why, //
+    }, //
 };
 use kernel::{
     device,
@@ -57,7 +61,7 @@ impl Record {
                 e,
                 host.name()
             );
-            let entry = Entry::new(self.memory.range, c"failed", c"incomplete").error(e);
+            let entry = Entry::new(self.memory.range, Standing::Failed, Why::Incomplete).error(e);
             self.ledger.add(Step::Failed, entry);
         }
     }
@@ -124,7 +128,7 @@ impl Record {
                         e,
                         host.name()
                     );
-                    let entry = Entry::new(*range, c"failed", c"not-registered").error(e);
+                    let entry = Entry::new(*range, Standing::Failed, Why::NotRegistered).error(e);
                     self.ledger.add(Step::Failed, entry);
                 }
             }
@@ -178,12 +182,13 @@ impl Record {
         let taken = device.is_bound();
         if taken {
             lines.served(*range, id.get());
-            if let Some(why) = &self.why {
-                let entry = Entry::decided(*range, c"hmem", why).served_by(id.get());
+            if let Some(verdict) = &self.verdict {
+                let entry =
+                    Entry::decided(*range, Standing::Hmem, &verdict.reason).served_by(id.get());
                 self.ledger.add(Step::Served, entry);
             }
         } else {
-            let entry = Entry::new(*range, c"failed", c"not-bound").served_by(id.get());
+            let entry = Entry::new(*range, Standing::Failed, Why::NotBound).served_by(id.get());
             self.ledger.add(Step::Failed, entry.error(ENODEV));
             dev_warn!(
                 host,

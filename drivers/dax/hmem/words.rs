@@ -1,0 +1,131 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The words of the ledger: how a piece of Soft Reserved memory stands, and why.
+//!
+//! `Documentation/ledger.md` says what each means to its reader.
+
+use crate::ownership::Reason;
+use kernel::prelude::*;
+
+/// How a piece stands: the field `state`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Standing {
+    /// Its owner is not decided.
+    Deferred,
+    /// It is CXL's.
+    Cxl,
+    /// HMEM serves it, or is about to.
+    Hmem,
+    /// Nobody serves it, because something failed or cannot be.
+    Failed,
+    /// Nobody serves it, because somebody let go of it.
+    Free,
+    /// It was System RAM before.
+    SystemRam,
+}
+
+/// Why it stands so: the field `reason`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Why {
+    /// Nothing has looked at it yet.
+    Undecided,
+    /// CXL may still assemble a region.
+    AwaitingCxl,
+    /// No CXL window intersects it.
+    OutsideWindows,
+    /// The kernel has nothing that serves CXL regions.
+    WithoutDaxCxl,
+    /// Committed regions cover it.
+    Covered,
+    /// No region covers any of it.
+    NoRegion,
+    /// Regions cover a part of it.
+    PartlyCovered,
+    /// A region that CXL needs, or that is persistent, has it.
+    KeptByRegion,
+    /// It is System RAM already.
+    InUseAlready,
+    /// It lies below the first boundary at which memory can be served.
+    UnalignedStart,
+    /// It lies above the last one.
+    UnalignedEnd,
+    /// It has no such unit inside.
+    TooSmall,
+    /// Not all of the range was served.
+    Incomplete,
+    /// No device could be registered for it.
+    NotRegistered,
+    /// The device has no driver.
+    NotBound,
+    /// It could not be decided.
+    Undecidable,
+    /// The region below it was torn down or disabled.
+    RegionTornDown,
+    /// A region came that had kept HMEM from serving it.
+    RegionCame,
+    /// A region that was gone is there again.
+    CameBack,
+    /// The device was bound to its driver by hand.
+    DriverBound,
+    /// The device was unbound from its driver by hand.
+    DriverUnbound,
+    /// The platform device was unbound.
+    Unbound,
+}
+
+impl Standing {
+    /// The word.
+    pub(crate) const fn word(self) -> &'static CStr {
+        match self {
+            Self::Deferred => c"deferred",
+            Self::Cxl => c"cxl",
+            Self::Hmem => c"hmem",
+            Self::Failed => c"failed",
+            Self::Free => c"free",
+            Self::SystemRam => c"system-ram",
+        }
+    }
+}
+
+impl Why {
+    /// The word.
+    pub(crate) const fn word(self) -> &'static CStr {
+        match self {
+            Self::Undecided => c"undecided",
+            Self::AwaitingCxl => c"awaiting-cxl",
+            Self::OutsideWindows => c"outside-windows",
+            Self::WithoutDaxCxl => c"without-dax-cxl",
+            Self::Covered => c"covered",
+            Self::NoRegion => c"no-region",
+            Self::PartlyCovered => c"partly-covered",
+            Self::KeptByRegion => c"kept-by-region",
+            Self::InUseAlready => c"in-use-already",
+            Self::UnalignedStart => c"unaligned-start",
+            Self::UnalignedEnd => c"unaligned-end",
+            Self::TooSmall => c"too-small",
+            Self::Incomplete => c"incomplete",
+            Self::NotRegistered => c"not-registered",
+            Self::NotBound => c"not-bound",
+            Self::Undecidable => c"undecidable",
+            Self::RegionTornDown => c"region-torn-down",
+            Self::RegionCame => c"region-came",
+            Self::CameBack => c"came-back",
+            Self::DriverBound => c"driver-bound",
+            Self::DriverUnbound => c"driver-unbound",
+            Self::Unbound => c"unbound",
+        }
+    }
+}
+
+impl From<&Reason> for Why {
+    fn from(reason: &Reason) -> Self {
+        match reason {
+            Reason::OutsideWindows if !cfg!(CONFIG_DEV_DAX_CXL) => Self::WithoutDaxCxl,
+            Reason::OutsideWindows => Self::OutsideWindows,
+            Reason::AwaitingCxl => Self::AwaitingCxl,
+            Reason::Covered { .. } => Self::Covered,
+            Reason::NoRegion => Self::NoRegion,
+            Reason::PartlyCovered { .. } => Self::PartlyCovered,
+        }
+    }
+}
