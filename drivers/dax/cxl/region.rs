@@ -52,7 +52,11 @@ impl DaxRegionDriver for DaxRegion {
                 return Err(EINVAL);
             }
             (Err(e), _) => {
-                dev_warn!(dev, "no memory for the dax region of region{}\n", region);
+                dev_warn!(
+                    dev,
+                    "no memory for the dax region of region{}, or somebody has a part of it\n",
+                    region
+                );
                 return Err(e);
             }
         };

@@ -186,8 +186,18 @@ impl Ledger {
         self.whole = Some(entry);
     }
 
-    /// Adds an entry for a piece, which may be all of the range.
+    /// Adds an entry for a piece, which may be all of the range. It takes the place of those that
+    /// told of the same bytes.
     pub(crate) fn add(&mut self, step: Step, entry: Entry) {
+        let others = |e: &Entry| !e.range.intersects(&entry.range);
+
+        self.whole = self.whole.filter(others);
+        self.pieces.retain(|e| others(e));
+        self.append(step, entry);
+    }
+
+    /// Adds an entry that tells of whatever the others do not.
+    pub(crate) fn append(&mut self, step: Step, entry: Entry) {
         self.announce(step, || entry);
         if self.entries().next().is_none() && entry.range == self.memory.range {
             self.whole = Some(entry);
@@ -206,15 +216,6 @@ impl Ledger {
         [self.whole.as_mut_slice(), &mut self.pieces]
             .into_iter()
             .flatten()
-    }
-
-    /// Replaces the entry of the device that served `range`.
-    pub(crate) fn release(&mut self, range: &Range, entry: Entry) {
-        let stays = |e: &Entry| e.range != *range || e.device.is_none();
-
-        self.whole = self.whole.filter(stays);
-        self.pieces.retain(|e| stays(e));
-        self.add(Step::Released, entry);
     }
 
     /// Notes which of the pieces that regions took along are CXL's again, and which no longer;

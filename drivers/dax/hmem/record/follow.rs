@@ -77,7 +77,7 @@ impl Record {
     }
 
     /// Lets go of devices below which a region has gone, and of those that CXL may have kept from
-    /// being bound. Returns whether a part of their memory may be served all the same.
+    /// being bound, so that what CXL does not have is served. Returns whether a part of their memory may be served all the same.
     fn release(&mut self, host: &device::Device, regions: &Regions, departed: &[Extent]) -> bool {
         let mut again = false;
         let mut remembered = true;
@@ -100,7 +100,7 @@ impl Record {
                 );
                 if let Some(hole) = gone.range.intersection(&served.range) {
                     let entry = Entry::new(hole, Standing::Free, Why::RegionTornDown);
-                    ledger.release(&served.range, entry.region(gone.region));
+                    ledger.add(Step::Released, entry.region(gone.region));
                 }
                 again |= !gone.range.contains(&served.range);
                 return false;
@@ -110,12 +110,12 @@ impl Record {
             }
             dev_info!(
                 host,
-                "{}: {} goes, a CXL region kept it from being bound\n",
+                "{}: {} goes, it was not bound; tried anew without what CXL has\n",
                 served.range,
                 served.device.device().name()
             );
             let entry = Entry::new(served.range, Standing::Free, Why::RegionCame);
-            ledger.release(&served.range, entry);
+            ledger.add(Step::Released, entry);
             again = true;
             false
         });

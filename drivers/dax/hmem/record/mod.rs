@@ -240,7 +240,7 @@ impl Record {
     pub(crate) fn close(&mut self) {
         for served in &self.served {
             let entry = Entry::new(served.range, Standing::Free, Why::Unbound);
-            self.ledger.release(&served.range, entry);
+            self.ledger.add(Step::Released, entry);
         }
     }
 }

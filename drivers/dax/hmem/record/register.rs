@@ -62,7 +62,7 @@ impl Record {
                 host.name()
             );
             let entry = Entry::new(self.memory.range, Standing::Failed, Why::Incomplete).error(e);
-            self.ledger.add(Step::Failed, entry);
+            self.ledger.append(Step::Failed, entry);
         }
     }
 
