@@ -41,6 +41,9 @@ pub enum Mutant {
     Deaf,
     /// The end of probing is noted, but whoever sleeps is not woken.
     SettlingDoesNotWake,
+    /// The end of probing is waited for, but not the work item by which the CXL bus probes its
+    /// memory devices once more.
+    MissesRescan,
     /// HMEM's devices do not depend on the regions below them.
     NoDependency,
     /// What a region took along is served again.

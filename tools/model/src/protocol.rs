@@ -70,6 +70,7 @@ impl Protocol {
                 state.ghost.stale |= state.current.is_some();
                 state.ghost.before = None;
             }
+            Step::Rescan => self.rescan(state),
             Step::Commit(r) => self.commit(state, r.into()),
             Step::Remove(r) => {
                 state.note_removal(r.into());
@@ -167,6 +168,7 @@ impl Model for Protocol {
         vec![State {
             slow: true,
             window: !self.universe.late_window,
+            rescan: self.universe.early_devices,
             budget: self.universe.budget,
             regions: Default::default(),
             hmem: Hmem::Gone,

@@ -18,6 +18,9 @@ use crate::{
 impl Protocol {
     /// What regions do by themselves.
     pub(crate) fn region_steps(&self, state: &State, steps: &mut Vec<Step>) {
+        if state.rescan {
+            steps.push(Step::Rescan);
+        }
         for r in self.universe.region_numbers() {
             match state.regions[r].life {
                 Life::Absent | Life::Up => {}
@@ -42,7 +45,7 @@ impl Protocol {
     pub(crate) fn region_choices(&self, state: &State, steps: &mut Vec<Step>) {
         for r in self.universe.region_numbers() {
             match state.regions[r].life {
-                Life::Absent if state.window => steps.push(Step::Commit(r as u8)),
+                Life::Absent if state.window && !state.rescan => steps.push(Step::Commit(r as u8)),
                 Life::Up if self.may(state, Trouble::Remove) => steps.push(Step::Remove(r as u8)),
                 _ => {}
             }
@@ -59,9 +62,23 @@ impl Protocol {
         }
     }
 
+    /// The memory devices are probed once more, which finds the regions that firmware committed.
+    ///
+    /// No decision is excused for having been made before: these regions were there all the time.
+    pub(crate) fn rescan(&self, state: &mut State) {
+        state.rescan = false;
+        for r in self.universe.region_numbers() {
+            self.appear(state, r);
+        }
+    }
+
     /// Region `r` is committed and probed.
     pub(crate) fn commit(&self, state: &mut State, r: usize) {
         state.note_change();
+        self.appear(state, r);
+    }
+
+    fn appear(&self, state: &mut State, r: usize) {
         state.regions[r].life = Life::Adding;
         state.regions[r].dax = Dax::Idle;
         if self.universe.grain == Grain::Coarse {

@@ -22,13 +22,14 @@ impl Protocol {
         }
     }
 
-    /// `probing::wait_until_settled()` returns.
+    /// `probing::wait_until_settled()` returns, after `cxl_flush::flush()` has.
     fn probing_has_settled(&self, state: &State) -> bool {
         let regions = state.regions.iter();
         let probing = regions
             .clone()
             .any(|r| r.life.is_probing() || r.dax.is_probing());
-        !state.slow && !probing && !state.devices().any(|d| d.hold.is_probing())
+        let rescan = state.rescan && !self.code.is(Mutant::MissesRescan);
+        !state.slow && !rescan && !probing && !state.devices().any(|d| d.hold.is_probing())
     }
 
     /// The settling work tells that probing has settled.

@@ -14,6 +14,9 @@ impl fmt::Display for State {
         if !self.window {
             f.write_str(", no window")?;
         }
+        if self.rescan {
+            f.write_str(", rescan queued")?;
+        }
         write!(f, "; hmem {:?}, cxl {}", self.hmem, self.cxl)?;
         for (r, region) in self.regions.iter().enumerate() {
             if region.life != Default::default() || region.lost {

@@ -17,6 +17,9 @@ pub struct State {
     pub slow: bool,
     /// The CXL window is published.
     pub window: bool,
+    /// The CXL bus is yet to probe its memory devices once more, because they were there before the
+    /// window: a work item of cxl_core.
+    pub rescan: bool,
     /// How much more trouble there may be.
     pub budget: u8,
     /// The CXL regions.

@@ -21,6 +21,8 @@ pub enum Step {
     SlowEnds,
     /// cxl_acpi publishes the window.
     Publish,
+    /// The CXL bus probes its memory devices once more, and finds the regions of firmware.
+    Rescan,
     /// A region is committed and probed: its dax device appears.
     Commit(u8),
     /// A region is disabled or destroyed.
@@ -105,6 +107,7 @@ impl fmt::Display for Step {
         match self {
             Self::SlowEnds => write!(f, "probing: the slow driver has probed"),
             Self::Publish => write!(f, "cxl: window published"),
+            Self::Rescan => write!(f, "cxl: memory devices probed once more, regions found"),
             Self::Commit(r) => write!(f, "cxl: region{r} committed, dax_region{r} on the bus"),
             Self::Remove(r) => write!(f, "admin: disables or destroys region{r}"),
             Self::LoadHmem => write!(f, "admin: modprobe dax_hmem"),

@@ -27,6 +27,9 @@ pub struct Universe {
     pub policy: Policy,
     /// The window is published at some time after the start, or never; else it is there at once.
     pub late_window: bool,
+    /// The memory devices were probed before the window was published, so that the regions of
+    /// firmware are found when the CXL bus probes them once more.
+    pub early_devices: bool,
     /// How fine the steps of the driver core are.
     pub grain: Grain,
     /// What may go wrong or be done to the machine, besides booting it.
@@ -84,6 +87,7 @@ const NOTHING: Universe = Universe {
     window: Units::NONE,
     policy: Policy::Whole,
     late_window: false,
+    early_devices: false,
     grain: Grain::Coarse,
     troubles: EVERYTHING,
     budget: 0,
@@ -125,6 +129,14 @@ pub const LATE: Universe = Universe {
     about: "as part, the window published at any time",
     late_window: true,
     ..PART
+};
+
+/// As [`COVERED`], where the memory devices were probed before their window was published.
+pub const RESCAN: Universe = Universe {
+    name: "rescan",
+    about: "as covered, the memory devices probed before their window",
+    early_devices: true,
+    ..COVERED
 };
 
 /// One range that two regions cover together.
@@ -177,8 +189,9 @@ pub const PART_FINE: Universe = Universe {
 };
 
 /// All that are explored.
-pub const ALL: [Universe; 9] = [
+pub const ALL: [Universe; 10] = [
     COVERED,
+    RESCAN,
     PART,
     SPLIT,
     LATE,

@@ -37,6 +37,7 @@ fn differences(universe: Universe) -> (Vec<Outcome>, Vec<Outcome>) {
 fn with_one_region_they_agree() {
     for universe in [
         universe::COVERED,
+        universe::RESCAN,
         universe::PART,
         universe::SPLIT,
         universe::LATE,

@@ -38,6 +38,7 @@ macro_rules! universes {
 
 universes! {
     covered: COVERED;
+    rescan: RESCAN;
     part: PART;
     split: SPLIT;
     late: LATE;

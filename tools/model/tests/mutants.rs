@@ -12,7 +12,7 @@ use model::{
 use std::collections::BTreeSet;
 
 /// Each mutant, where it is met and the property that catches it.
-const CAUGHT: [(Mutant, Universe, &str); 19] = {
+const CAUGHT: [(Mutant, Universe, &str); 20] = {
     use universe::*;
     use Mutant::*;
     [
@@ -26,6 +26,7 @@ const CAUGHT: [(Mutant, Universe, &str); 19] = {
         (EarlyNo, PART, names::NO_WAITS),
         (Deaf, PART, names::FREE),
         (SettlingDoesNotWake, PART, names::NOT_STUCK),
+        (MissesRescan, RESCAN, names::CXL_WINS),
         (NoDependency, PART, names::FIRST),
         (ForgetsWhatLeft, PART, names::FREE),
         (TakesSharedRegion, ACROSS, names::NONE_LOST),
