@@ -13,6 +13,9 @@ use super::result::Bench;
 use super::table;
 use crate::page;
 
+/// All figures, in the repository.
+pub const FIGURES: &str = "Documentation/bench.json";
+
 /// Writes page, plot and JSON.
 pub fn write(repo: &Path, bench: &Bench) -> Result<()> {
     let json = serde_json::to_string_pretty(bench)? + "\n";

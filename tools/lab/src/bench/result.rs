@@ -116,6 +116,21 @@ impl Bench {
         &mut self.figures[index]
     }
 
+    /// Puts the figures of `newer` in place of the same ones. Changes nothing, and returns `false`, if
+    /// they are of another kernel or QEMU.
+    pub fn renew(&mut self, newer: &Self) -> bool {
+        if (&self.kernel, &self.qemu) != (&newer.kernel, &newer.qemu) {
+            return false;
+        }
+        for figure in &newer.figures {
+            *self.figure(figure.topic, &figure.name, figure.unit) = figure.clone();
+        }
+        if !newer.code.is_empty() {
+            self.code.clone_from(&newer.code);
+        }
+        true
+    }
+
     /// The figures of a topic, in the order in which they came.
     pub fn of(&self, topic: Topic) -> impl Iterator<Item = &Figure> {
         self.figures
@@ -201,5 +216,34 @@ mod tests {
         let count = bench.figures.len();
         bench.fit();
         assert_eq!(bench.figures.len(), count);
+    }
+
+    fn bench(kernel: &str, figures: &[(&str, f64)]) -> Bench {
+        let mut bench = Bench {
+            kernel: kernel.into(),
+            ..Bench::default()
+        };
+        for (name, value) in figures {
+            let figure = bench.figure(Topic::Time, name, Unit::Seconds);
+            figure.c = Sample::from(vec![*value]);
+        }
+        bench
+    }
+
+    #[test]
+    fn only_what_was_measured_is_renewed() {
+        let mut all = bench("7.3", &[("boot", 8.0), ("load", 5.0)]);
+        assert!(all.renew(&bench("7.3", &[("load", 4.0), ("new", 1.0)])));
+        assert_eq!(
+            all,
+            bench("7.3", &[("boot", 8.0), ("load", 4.0), ("new", 1.0)])
+        );
+    }
+
+    #[test]
+    fn figures_of_another_kernel_are_not_mixed() {
+        let mut all = bench("7.3", &[("boot", 8.0)]);
+        assert!(!all.renew(&bench("7.4", &[("boot", 4.0)])));
+        assert_eq!(all, bench("7.3", &[("boot", 8.0)]));
     }
 }

@@ -34,7 +34,7 @@ pub struct Bench {
     runs: u32,
 
     /// Measure only what matches this regular expression: `boot`, `online`, `count`, `size`; then
-    /// Documentation stays as it is
+    /// Documentation has the other figures as they were, if they are of the same kernel and QEMU
     #[arg(long, env = "ONLY")]
     only: Option<String>,
 
@@ -59,6 +59,7 @@ impl Bench {
     pub fn run(self, ctx: &Ctx) -> Result<ExitCode> {
         let pattern = self.only.as_deref().filter(|only| !only.is_empty());
         let mut faults = Vec::new();
+        let mut renewed = true;
         let mut result: bench::Bench = match &self.from {
             Some(path) => {
                 let text = fs::read_to_string(path)
@@ -66,7 +67,13 @@ impl Bench {
                 serde_json::from_str(&text)
                     .with_context(|| format!("{} is no result of a bench", path.display()))?
             }
-            None => self.measure(ctx, pattern, &mut faults)?,
+            None => {
+                let measured = self.measure(ctx, pattern, &mut faults)?;
+                match pattern {
+                    Some(_) => merge(ctx, measured, &mut renewed)?,
+                    None => measured,
+                }
+            }
         };
         result.fit();
         if self.json {
@@ -80,7 +87,9 @@ impl Bench {
         if !faults.is_empty() {
             return Ok(ExitCode::FAILURE);
         }
-        if pattern.is_none() {
+        if !renewed {
+            eprintln!("Documentation is of another kernel or QEMU, and stays as it is");
+        } else {
             bench::page::write(&ctx.repo, &result)?;
             eprintln!("written: Documentation/bench.md, bench.svg, bench.json");
         }
@@ -160,6 +169,18 @@ impl Bench {
         }
         Ok(work)
     }
+}
+
+/// Puts what was measured in place of the same figures in Documentation. Clears `renewed`, and gives
+/// back only what was measured, if the others are of another kernel or QEMU.
+fn merge(ctx: &Ctx, measured: bench::Bench, renewed: &mut bool) -> Result<bench::Bench> {
+    let path = ctx.repo.join(bench::page::FIGURES);
+    let text =
+        fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))?;
+    let mut all: bench::Bench = serde_json::from_str(&text)
+        .with_context(|| format!("{} is no result of a bench", path.display()))?;
+    *renewed = all.renew(&measured);
+    Ok(if *renewed { all } else { measured })
 }
 
 fn qemu_version(ctx: &Ctx, qemu: &std::path::Path) -> Result<String> {
