@@ -4,8 +4,9 @@
 
 use std::sync::LazyLock;
 
-use regex::Regex;
 use regex::RegexSet;
+
+use crate::scenario::Allowed;
 
 /// Each is the mark of a report by the kernel or one of its checkers.
 const MARKS: &[&str] = &[
@@ -56,14 +57,25 @@ const MARKS: &[&str] = &[
 static SET: LazyLock<RegexSet> =
     LazyLock::new(|| RegexSet::new(MARKS).unwrap_or_else(|error| panic!("MARKS: {error}")));
 
+/// How far a line may be from another of the same report.
+const NEAR: usize = 80;
+
 /// The lines of `log` that carry a mark, except allowed ones, each once.
-pub fn kernel_reports(log: &str, allowed: &[&Regex]) -> Vec<String> {
+pub fn kernel_reports(log: &str, allowed: &[&Allowed]) -> Vec<String> {
+    let lines: Vec<&str> = log.lines().map(str::trim_end).collect();
     let mut found: Vec<String> = Vec::new();
-    for line in log.lines() {
-        let line = line.trim_end();
+    for (at, line) in lines.iter().copied().enumerate() {
         let text = without_time(line);
+        let near = &lines[at.saturating_sub(NEAR)..lines.len().min(at + NEAR)];
+        let is_allowed = |allowed: &Allowed| {
+            allowed.pattern.is_match(text)
+                && allowed
+                    .near
+                    .as_ref()
+                    .is_none_or(|mark| near.iter().any(|line| mark.is_match(line)))
+        };
         if SET.is_match(text)
-            && !allowed.iter().any(|allowed| allowed.is_match(text))
+            && !allowed.iter().any(|allowed| is_allowed(allowed))
             && !found.iter().any(|known| without_time(known) == text)
         {
             found.push(line.to_owned());
@@ -82,6 +94,8 @@ pub fn without_time(line: &str) -> &str {
 
 #[cfg(test)]
 mod tests {
+    use regex::Regex;
+
     use super::*;
 
     #[test]
@@ -91,8 +105,30 @@ mod tests {
                    [    2.000001] WARNING: CPU: 0 PID: 1 at x.c:1\n\
                    [    3.000000] kmemleak: 2 new suspected memory leaks (see x)\n";
         assert_eq!(kernel_reports(log, &[]).len(), 2);
-        let allowed = Regex::new("at x.c:1").expect("regex");
+        let mut allowed = allow("at x.c:1");
         assert_eq!(kernel_reports(log, &[&allowed]).len(), 1);
+        allowed.near = Some(Regex::new("fine").expect("regex"));
+        assert_eq!(kernel_reports(log, &[&allowed]).len(), 1);
+        allowed.near = Some(Regex::new("pciehp").expect("regex"));
+        assert_eq!(kernel_reports(log, &[&allowed]).len(), 2);
+    }
+
+    #[test]
+    fn what_is_far_is_not_near() {
+        let far = "[    3.0] nothing\n".repeat(NEAR);
+        let log = format!("[    1.0] WARNING: at x.c:1\n{far}[    4.0] pciehp\n");
+        let mut allowed = allow("at x.c:1");
+        allowed.near = Some(Regex::new("pciehp").expect("regex"));
+        assert_eq!(kernel_reports(&log, &[&allowed]).len(), 1);
+    }
+
+    fn allow(pattern: &str) -> Allowed {
+        Allowed {
+            pattern: Regex::new(pattern).expect("regex"),
+            near: None,
+            reason: "a test".into(),
+            only: None,
+        }
     }
 
     #[test]

@@ -22,6 +22,7 @@ use super::MIB;
 #[derive(Clone, Debug)]
 pub struct Allowed {
     pub pattern: Regex,
+    pub near: Option<Regex>,
     pub reason: String,
     pub only: Option<Drivers>,
 }
@@ -113,6 +114,10 @@ pub fn allowed(raw: &[raw::Allow], faults: &mut Faults) -> Vec<Allowed> {
             }
             Some(Allowed {
                 pattern: regex(&allow.pattern, faults)?,
+                near: match &allow.near {
+                    Some(near) => Some(regex(near, faults)?),
+                    None => None,
+                },
                 reason: allow.reason.clone(),
                 only: allow.only,
             })

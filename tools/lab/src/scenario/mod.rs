@@ -13,7 +13,6 @@ use std::path::PathBuf;
 use anyhow::bail;
 use anyhow::Context;
 use anyhow::Result;
-use regex::Regex;
 use serde::Deserialize;
 use serde::Serialize;
 
@@ -343,11 +342,10 @@ impl Scenario {
     }
 
     /// The kernel reports that are no failure with `drivers`.
-    pub fn allowed(&self, drivers: Drivers) -> Vec<&Regex> {
+    pub fn allowed(&self, drivers: Drivers) -> Vec<&Allowed> {
         self.allow
             .iter()
             .filter(|allow| allow.only.is_none_or(|only| only == drivers))
-            .map(|allow| &allow.pattern)
             .collect()
     }
 }

@@ -264,6 +264,8 @@ pub enum Boot {
 #[serde(deny_unknown_fields)]
 pub struct Allow {
     pub pattern: Spanned<String>,
+    /// Only if a line near it matches this as well: whose report it is.
+    pub near: Option<Spanned<String>>,
     pub reason: String,
     /// With these drivers only.
     pub only: Option<Drivers>,
