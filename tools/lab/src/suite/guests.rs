@@ -140,7 +140,7 @@ fn has_debug_kernel(ctx: &Ctx) -> bool {
     })
 }
 
-/// An item for each scenario, with our drivers on the debug kernel.
+/// An item for each scenario that is for our drivers, on the debug kernel.
 pub fn debug_items(ctx: &Ctx, timeout: Option<u64>) -> Vec<Item> {
     let store = Arc::new(Store::new(ctx, None));
     let paths = match (Scenario::all(&ctx.repo), Scenario::all_debug(&ctx.repo)) {
@@ -150,12 +150,18 @@ pub fn debug_items(ctx: &Ctx, timeout: Option<u64>) -> Vec<Item> {
         }
     };
     paths
-        .map(
+        .filter_map(
             |path| match Scenario::load(&ctx.repo, &path.to_string_lossy()) {
-                Err(error) => broken(&format!("scenario {}", stem(&path)), format!("{error:#}")),
+                Err(error) => {
+                    let name = format!("scenario {}", stem(&path));
+                    Some(broken(&name, format!("{error:#}")))
+                }
+                // What is about the C drivers alone is about no driver of ours.
+                Ok(scenario) if !scenario.drivers.contains(&Drivers::Rust) => None,
                 Ok(mut scenario) => {
                     scenario.flavor = "debug".to_owned();
-                    item(ctx, &store, &Arc::new(scenario), Drivers::Rust, timeout)
+                    let scenario = Arc::new(scenario);
+                    Some(item(ctx, &store, &scenario, Drivers::Rust, timeout))
                 }
             },
         )
