@@ -35,8 +35,8 @@ impl Record {
     /// Follows the regions below what HMEM serves: lets go of devices whose region has gone, which
     /// the driver core has unbound by then, and makes devices depend on regions that are new.
     ///
-    /// Comes after [`Record::look`]. `departed` are the regions that have been torn down or disabled
-    /// since this was last called. They may be back by now.
+    /// Comes after [`Record::look`]. `departed` are the regions that have been torn down or
+    /// disabled since this was last called. They may be back by now.
     pub(crate) fn follow(&mut self, lines: &mut Lines<'_>, regions: &Regions, departed: &[Extent]) {
         if self.state == (State::Cxl { settled: true }) {
             self.note_coverage(lines.now_ns());
@@ -77,7 +77,8 @@ impl Record {
     }
 
     /// Lets go of devices below which a region has gone, and of those that CXL may have kept from
-    /// being bound, so that what CXL does not have is served. Returns whether a part of their memory may be served all the same.
+    /// being bound, so that what CXL does not have is served. Returns whether a part of their
+    /// memory may be served all the same.
     fn release(&mut self, host: &device::Device, regions: &Regions, departed: &[Extent]) -> bool {
         let mut again = false;
         let mut remembered = true;
