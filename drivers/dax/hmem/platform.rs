@@ -187,8 +187,7 @@ impl Found<'_> {
 
     /// Adds what is in `reserved` and in none of the ranges in `listed`.
     fn add_unlisted(&mut self, listed: &[Memory], reserved: &[Range]) -> Result {
-        // As a rule there is nothing, and looking for it takes as long as all the rest. Neither
-        // list has a byte twice, so counting them tells.
+        // As a rule there is nothing. Neither list has a byte twice, so counting them tells.
         if reserved.iter().map(bytes).sum::<u128>() == self.reserved {
             return Ok(());
         }

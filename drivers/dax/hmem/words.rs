@@ -61,7 +61,7 @@ pub(crate) enum Why {
     Undecidable,
     /// The region below it was torn down or disabled.
     RegionTornDown,
-    /// A region came that had kept HMEM from serving it.
+    /// Its device was not bound and a region is there now, so that it is tried anew.
     RegionCame,
     /// A region that was gone is there again.
     CameBack,
