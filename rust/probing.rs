@@ -57,7 +57,8 @@ pub fn request_driver(bus: Bus, name: &'static CStr) {
 
 /// True if `bus` has the driver `name` and its module, if it is in one, is loaded to the end.
 ///
-/// While a module is being loaded or unloaded the answer is "no": to request it waits for that.
+/// While the module is being loaded the answer is "no": to request it waits for that. One that is
+/// being unloaded is as good as missing.
 fn is_loaded(bus: Bus, name: &CStr) -> bool {
     /// # Safety
     ///
