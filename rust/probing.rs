@@ -57,8 +57,9 @@ pub fn request_driver(bus: Bus, name: &'static CStr) {
 
 /// True if `bus` has the driver `name` and its module, if it is in one, is loaded to the end.
 ///
-/// While the module is being loaded the answer is "no": to request it waits for that. One that is
-/// being unloaded is as good as missing.
+/// While the module is being loaded the answer is "no": its driver may be registered and have no
+/// device yet, and to request the module waits until it is loaded. One that is being unloaded is as
+/// good as missing.
 fn is_loaded(bus: Bus, name: &CStr) -> bool {
     /// # Safety
     ///

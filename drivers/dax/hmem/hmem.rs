@@ -77,8 +77,6 @@ mod regions;
 mod text;
 mod words;
 
-#[cfg(CONFIG_DEV_DAX_CXL)]
-use crate::probing::Bus;
 use crate::{
     hmem_driver::HmemAdapter,
     hmem_queues::Published, //
@@ -113,8 +111,8 @@ impl InPlaceModule for HmemModule {
         // but HMEM can own anything, which is what then comes out.
         #[cfg(CONFIG_DEV_DAX_CXL)]
         {
-            probing::request_driver(Bus::Platform, c"cxl_acpi");
-            probing::request_driver(Bus::Pci, c"cxl_pci");
+            probing::request_driver(probing::Bus::Platform, c"cxl_acpi");
+            probing::request_driver(probing::Bus::Pci, c"cxl_pci");
         }
 
         // The platform driver comes last: registering it starts decisions, after which nothing
