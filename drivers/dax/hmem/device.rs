@@ -3,11 +3,11 @@
 //! The driver of `hmem.N` devices: a dax region and a dax device for each.
 
 use crate::{
+    cxl,
     dax,
     hmem_device::Memory,
     hmem_driver::HmemDriver,
-    params,
-    regions, //
+    params, //
 };
 use kernel::prelude::*;
 
@@ -17,17 +17,12 @@ pub(crate) struct Hmem;
 impl HmemDriver for Hmem {
     /// Claims the memory of the device as a dax region and creates its first dax device.
     ///
-    /// Fails with `EBUSY` where a CXL region has the range, or is being torn down below it, with
-    /// `EINVAL` for a range that is not aligned, with `ENOMEM` without memory. Each is logged with
-    /// its cause.
+    /// Fails with `EBUSY` where a CXL region has the range, with `EINVAL` for a range that is not
+    /// aligned, with `ENOMEM` without memory. Each is logged with its cause.
     fn probe(parent: &dax::Parent<'_>, id: c_int, memory: &Memory) -> Result {
         let dev = parent.device();
         let range = memory.range;
         let idle: bool = params::REGION_IDLE.get();
-
-        regions::depend(dev, &range).inspect_err(|_| {
-            dev_info!(dev, "{}: a CXL region below it is being torn down\n", range);
-        })?;
 
         let region = dax::Region::alloc(
             parent,
@@ -37,7 +32,7 @@ impl HmemDriver for Hmem {
                 target_node: memory.target_node,
                 kmem: !idle,
             },
-            || regions::taken_by_cxl(&range),
+            || cxl::serves(&range),
         )
         .inspect_err(|&e| match e {
             EINVAL => dev_warn!(
