@@ -37,6 +37,8 @@ pub struct Shared {
     /// Where devices are unbound whose region is going. Not on `decisions`: a decision that brings
     /// other memory online does not hold up the end of a region.
     pub unbinding: OwnedQueue,
+    /// How many bindings have ended whose devices are still to go, by work on `decisions`.
+    pub closings: Atomic<usize>,
     /// The `hmem` devices.
     #[pin]
     pub devices: Devices,
@@ -70,6 +72,7 @@ impl Published {
                 decisions: OwnedQueue::new_ordered(c"dax_hmem_wq")?,
                 settling: OwnedQueue::new_unbound(c"dax_hmem_settle")?,
                 unbinding: OwnedQueue::new_unbound(c"dax_hmem_unbind")?,
+                closings: Atomic::new(0),
                 devices <- Devices::new(),
             }? Error),
             GFP_KERNEL,

@@ -91,7 +91,8 @@ use kernel::{
         aref::ARef,
         atomic::{
             Atomic,
-            Relaxed, //
+            Relaxed,
+            Release, //
         },
         Arc,
         CondVar,
@@ -253,6 +254,7 @@ impl Arbiter {
     /// any more once this is called.
     pub(crate) fn stop(this: &Arc<Self>) {
         this.update(|gate| gate.stopping = true);
+        let _ = this.shared.closings.fetch_add(1, Relaxed);
         // Cannot fail: it is queued once. The settling may take its time: it finds the gate closed.
         let _ = this.shared.decisions.enqueue::<_, CLOSING>(this.clone());
         // A decision that waits ends at once. One that brings memory online may take minutes; then
@@ -471,6 +473,7 @@ impl WorkItem<CLOSING> for Arbiter {
             range.close(&mut teller);
         }
         ranges.all.clear();
+        let _ = this.shared.closings.fetch_sub(1, Release);
     }
 }
 

@@ -20,7 +20,10 @@ use crate::{
         Events,
         Watch, //
     },
-    hmem_device::release_driver,
+    hmem_device::{
+        is_bound,
+        release_driver, //
+    },
     iomem_tree::{
         self,
         Tree, //
@@ -295,13 +298,16 @@ impl Unbinding {
 
     fn unbind(arbiter: &Arbiter, range: &Range) {
         let mut after = None;
+        let mut any = false;
 
         while let Some((id, device)) = arbiter.shared.devices.next_over(range, after) {
+            // One that is just being bound counts as well.
+            any |= is_bound(&device) != Some(false);
             release_driver(&device);
             after = Some(id);
         }
         // kmem lets go of memory that is in use without taking it offline.
-        if let Ok(tree) = Tree::new() {
+        if let Some(tree) = any.then(Tree::new).and_then(Result::ok) {
             for ram in tree.managed_ram(range) {
                 arbiter.report.stuck(&ram);
             }

@@ -44,7 +44,10 @@ use kernel::{
     fmt,
     platform,
     prelude::*,
-    sync::Arc, //
+    sync::{
+        atomic::Acquire,
+        Arc, //
+    }, //
 };
 
 /// The driver.
@@ -100,8 +103,11 @@ impl platform::Driver for HmemPlatform {
 fn bind(pdev: &platform::Device<Core<'_>>) -> Result<Binding> {
     let own = platform_number(pdev).ok_or(ENODEV)? == 0;
     let shared = hmem_shared::shared().ok_or(ENODEV)?;
-    // An earlier binding may still be closing; its devices are to be gone.
-    shared.decisions.flush();
+    // An earlier binding may still be closing; its devices are to be gone. Otherwise there is nothing
+    // to wait for: the decision of another platform device may wait for this probe.
+    if shared.closings.load(Acquire) > 0 {
+        shared.decisions.flush();
+    }
 
     let ranges = find_ranges(pdev, own)?;
     let decoded = Decoded::read(pdev.as_ref(), own)?;

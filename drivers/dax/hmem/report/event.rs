@@ -67,6 +67,15 @@ pub(crate) enum Event {
 }
 
 impl Event {
+    /// A piece is System RAM in use that nothing decodes any more.
+    pub(crate) fn stuck(piece: Range) -> Self {
+        Self::Taken {
+            piece,
+            taken: Taken::Stuck,
+            holder: None,
+        }
+    }
+
     /// Enters it in the ledger. Returns whether it is news.
     pub(super) fn enter(&self, ledger: &mut Ledger, now_ns: u64) -> bool {
         let range = ledger.range();
@@ -130,6 +139,8 @@ impl Event {
                 let entry = Entry::new(range, Standing::Failed, Why::Undecidable);
                 ledger.replace(Step::Failed, entry.error(error));
             }
+            // That it is in use says more.
+            Self::Released { piece, .. } if ledger.is_stuck(&piece) => {}
             Self::Released { piece, region } => {
                 let entry = Entry::new(piece, Standing::Free, Why::RegionTornDown);
                 let entry = match region.filter(|&r| r >= 0) {

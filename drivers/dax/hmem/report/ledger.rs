@@ -185,6 +185,12 @@ impl Ledger {
         Entry::new(self.memory.range, Standing::Deferred, Why::AwaitingCxl)
     }
 
+    /// Whether a byte of `range` is in use that nothing decodes.
+    pub(crate) fn is_stuck(&self, range: &Range) -> bool {
+        self.entries()
+            .any(|e| e.state == Standing::Stuck && e.range.intersects(range))
+    }
+
     /// Whether it says the same of the same piece.
     pub(crate) fn has(&self, entry: &Entry) -> bool {
         self.entries()

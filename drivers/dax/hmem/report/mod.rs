@@ -62,8 +62,13 @@ impl Report {
         }
     }
 
-    /// Says at once that memory of a region that is going stays System RAM, because it is in use.
+    /// Tells at once that memory of a region that is going stays System RAM, because it is in use.
     pub(crate) fn stuck(&self, ram: &Range) {
+        for ledger in self.ledgers.lock().iter_mut() {
+            if let Some(piece) = ledger.range().intersection(ram) {
+                let _ = Event::stuck(piece).enter(ledger, 0);
+            }
+        }
         dev_err!(
             self.device,
             "{}: System RAM in use, but CXL stops decoding it: its contents are lost; reboot\n",

@@ -73,14 +73,7 @@ impl SoftReservedRange {
         );
         for obstacle in taking.all().iter().filter(|o| o.taken == Taken::Stuck) {
             if let Some(piece) = obstacle.range.intersection(&self.memory.range) {
-                teller.tell(
-                    self.at,
-                    Event::Taken {
-                        piece,
-                        taken: Taken::Stuck,
-                        holder: None,
-                    },
-                );
+                teller.tell(self.at, Event::stuck(piece));
             }
         }
     }

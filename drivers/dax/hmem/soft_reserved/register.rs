@@ -201,22 +201,24 @@ impl SoftReservedRange {
 
         // Where others have a part, an entry for the whole would claim that part as well.
         let whole = obstacles.all().is_empty() && self.served.is_empty();
-        for ram in regions.tree.managed_ram(&range) {
-            teller.online_already(&ram);
-        }
         for_each_part(&range, obstacles.all(), &own_cuts, |part| {
             match part.fate {
-                Fate::Serve if self.state == State::Hmem => parts.push(
-                    Part {
-                        of,
-                        memory: Memory {
-                            range: part.range,
-                            target_node: node::of(&self.memory, part.range.start()),
+                Fate::Serve if self.state == State::Hmem => {
+                    for ram in regions.tree.managed_ram(&part.range) {
+                        teller.online_already(&ram);
+                    }
+                    parts.push(
+                        Part {
+                            of,
+                            memory: Memory {
+                                range: part.range,
+                                target_node: node::of(&self.memory, part.range.start()),
+                            },
+                            whole,
                         },
-                        whole,
-                    },
-                    GFP_KERNEL,
-                )?,
+                        GFP_KERNEL,
+                    )?;
+                }
                 Fate::Taken(Taken::Claimed) => {}
                 Fate::Taken(taken) => {
                     let holder = (taken == Taken::Resource)
