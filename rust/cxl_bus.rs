@@ -76,6 +76,8 @@ pub struct Sighting {
     pub range: Option<Range>,
     /// Whether a driver is bound to it. May change at any moment.
     pub bound: bool,
+    /// Whether its driver is just being unbound.
+    pub unbinding: bool,
 }
 
 impl Sighting {
@@ -256,6 +258,9 @@ pub(crate) unsafe fn sight(dev: *mut bindings::device) -> Option<Sighting> {
         // SAFETY: By the safety requirements of this function. The answer is a hint, so nobody
         // has to hold the lock of the device.
         bound: unsafe { bindings::device_is_bound(dev) },
+        // SAFETY: As above. The driver core sets this before it tells anybody.
+        unbinding: unsafe { Atomic::from_ptr(&raw mut (*dev).links.status).load(Relaxed) }
+            == bindings::dl_dev_state_DL_DEV_UNBINDING,
     })
 }
 

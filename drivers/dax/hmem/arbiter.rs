@@ -50,7 +50,7 @@
 //! Unbinding the platform device queues the closing behind the decision on the ordered queue. It
 //! waits for that, unless a device is coming online at that moment: then the closing follows by
 //! itself. Binding again and unloading the module wait for it, so no later binding meets the
-//! devices of an earlier one.
+//! devices of an earlier one. Until it has removed the last device, the notifier stays.
 //!
 //! [`Devices`]: crate::hmem_device::Devices
 
@@ -59,7 +59,10 @@ use crate::{
         announce,
         Show, //
     },
-    cxl,
+    cxl::{
+        self,
+        Follower, //
+    },
     decoded::Decoded,
     hmem_shared::Shared,
     ownership::{
@@ -129,6 +132,10 @@ pub(crate) struct Arbiter {
     news: CondVar,
     #[pin]
     pub(crate) notes: Mutex<Notes>,
+    /// What tells of regions that come and go. It stays until the last device has gone, so that none
+    /// is over a region that goes unnoticed.
+    #[pin]
+    follower: Mutex<Option<Follower>>,
     #[pin]
     decision: Work<Arbiter>,
     #[pin]
@@ -190,6 +197,7 @@ impl Arbiter {
             gate <- new_mutex!(Gate::default(), "dax_hmem::gate"),
             news <- new_condvar!("dax_hmem::news"),
             notes <- new_mutex!(Notes::default(), "dax_hmem::notes"),
+            follower <- new_mutex!(None, "dax_hmem::follower"),
             decision <- new_work!("dax_hmem::decision"),
             settling <- new_work!("dax_hmem::settling"),
             closing <- new_work!("dax_hmem::closing"),
@@ -199,7 +207,11 @@ impl Arbiter {
     /// Takes over the ranges: registers at once what no CXL window intersects, and queues the
     /// decision about the others. Called once. What fails is logged and harms no other range.
     pub(crate) fn start(this: &Arc<Self>, all: KVVec<SoftReservedRange>) {
-        let waiting = this.start_ranges(all);
+        // Without news of regions, nothing in a window may be served.
+        let followed = Follower::new(this).map(|follower| {
+            *this.follower.lock() = Some(follower);
+        });
+        let waiting = this.start_ranges(all, followed);
 
         this.update(|gate| {
             gate.started = true;
@@ -216,7 +228,7 @@ impl Arbiter {
     }
 
     /// Returns whether ranges are undecided.
-    fn start_ranges(&self, all: KVVec<SoftReservedRange>) -> bool {
+    fn start_ranges(&self, all: KVVec<SoftReservedRange>, followed: Result) -> bool {
         // No region matters for what no window intersects.
         let none = Regions::none();
         let mut ranges = self.ranges.lock();
@@ -247,11 +259,16 @@ impl Arbiter {
                 range.fail(&mut teller, e);
             }
         }
+        if let Err(e) = followed {
+            for range in ranges.all.iter_mut().filter(|r| r.in_window()) {
+                range.fail(&mut teller, e);
+            }
+            return false;
+        }
         waiting
     }
 
-    /// Ends the decision for good and lets go of everything. No callback of the CXL bus may come
-    /// any more once this is called.
+    /// Ends the decision for good, and has everything let go of.
     pub(crate) fn stop(this: &Arc<Self>) {
         this.update(|gate| gate.stopping = true);
         let _ = this.shared.closings.fetch_add(1, Relaxed);
@@ -463,16 +480,20 @@ impl WorkItem<CLOSING> for Arbiter {
     fn run(this: Arc<Self>) {
         let mut ranges = this.ranges.lock();
         let mut teller = this.report.begin();
-        let seen = take(&mut this.notes.lock().decoded);
 
-        // What was noted and not looked at is remembered all the same.
-        if ranges.decoded.note(&seen, &[]).is_ok() {
-            ranges.decoded.keep(&this.device);
-        }
         for range in ranges.all.iter_mut() {
             range.close(&mut teller);
         }
         ranges.all.clear();
+        // Waits for a callback that is running, which may wait for a device to be unbound.
+        let follower = this.follower.lock().take();
+        drop(follower);
+
+        // What was noted and not looked at is remembered all the same.
+        let seen = take(&mut this.notes.lock().decoded);
+        if ranges.decoded.note(&seen, &[]).is_ok() {
+            ranges.decoded.keep(&this.device);
+        }
         let _ = this.shared.closings.fetch_sub(1, Release);
     }
 }

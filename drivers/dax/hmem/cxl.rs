@@ -108,7 +108,7 @@ impl Regions {
                             region: seen.region,
                         },
                         memory,
-                        bound: seen.bound,
+                        bound: seen.bound && !seen.unbinding,
                         dax: None,
                     },
                     GFP_KERNEL,
@@ -142,7 +142,7 @@ impl Regions {
 
         self.decoding.push(extent.range, GFP_KERNEL)?;
         let held = match (found.memory, found.dax) {
-            (Memory::Volatile, Some(bound)) => bound,
+            (Memory::Volatile, Some(bound)) => bound || !found.bound,
             (Memory::Persistent, _) => true,
             // Disabled: it is CXL's as long as it decodes.
             (Memory::Volatile, None) if !found.bound => true,
@@ -199,11 +199,20 @@ pub(crate) struct Follower {
 }
 
 impl Follower {
-    /// Starts to follow them. Fails with `ENOMEM`.
+    /// Starts to follow them, and remembers what they decode now: one of them may be gone when the
+    /// first decision looks. Fails with `ENOMEM`.
     pub(crate) fn new(arbiter: &Arc<Arbiter>) -> Result<Self> {
-        Ok(Self {
+        let this = Self {
             _watch: Watch::new(arbiter)?,
-        })
+        };
+        for_each(|seen| {
+            // What is bound was committed until a moment ago.
+            if let (Kind::Region { .. }, true, Some(range)) = (seen.kind, seen.bound, seen.range) {
+                arbiter.note_decoded(&seen.region_range().unwrap_or(range));
+            }
+            Ok(())
+        })?;
+        Ok(this)
     }
 }
 
@@ -232,6 +241,7 @@ impl Events for Arbiter {
 
     fn gone(this: &Arc<Self>, region: c_int, range: &Range) {
         this.shared.devices.note_gone(range);
+        this.note_decoded(range);
         this.note_gone(&Extent {
             range: *range,
             region,

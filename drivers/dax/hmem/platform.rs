@@ -5,7 +5,6 @@
 use crate::{
     arbiter::Arbiter,
     attribute::Attribute,
-    cxl::Follower,
     debugfs_file::{
         Contents,
         File, //
@@ -69,17 +68,13 @@ pub(crate) struct Binding {
     attribute: Option<Pin<KBox<Attribute<Arbiter>>>>,
     /// Where the ledger is read.
     ledger: Option<File<Arbiter>>,
-    /// What tells about CXL regions that come and go.
-    follower: Option<Follower>,
 }
 
 impl Drop for Binding {
     fn drop(&mut self) {
-        // First no more readers and no more news, and a callback that runs is waited for; then no
-        // more decisions.
+        // First no more readers, then no more decisions.
         drop(self.ledger.take());
         drop(self.attribute.take());
-        drop(self.follower.take());
         Arbiter::stop(&self.arbiter);
     }
 }
@@ -127,9 +122,6 @@ fn bind(pdev: &platform::Device<Core<'_>>) -> Result<Binding> {
             .transpose()
             .inspect_err(warn("ledger"))
             .unwrap_or(None),
-        follower: Follower::new(&arbiter)
-            .inspect_err(warn("news of CXL regions that come or go"))
-            .ok(),
         arbiter,
     };
     Arbiter::start(&binding.arbiter, ranges);

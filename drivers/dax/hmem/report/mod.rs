@@ -71,7 +71,8 @@ impl Report {
         }
         dev_err!(
             self.device,
-            "{}: System RAM in use, but CXL stops decoding it: its contents are lost; reboot\n",
+            "{}: System RAM is in use while its CXL region goes: its contents are lost when \
+             nothing decodes it; reboot\n",
             ram
         );
     }

@@ -78,8 +78,9 @@ impl SoftReservedRange {
         }
     }
 
-    /// Lets go of devices below which a region has gone, and of those that CXL may have kept from
-    /// being bound, so that what CXL does not have is served. Returns whether a part of their
+    /// Lets go of devices below which a region has gone, and of those without a driver
+    /// that CXL may have kept from being bound, or whose memory is another driver's now, so that what
+    /// they do not have is served. Returns whether a part of their
     /// memory may be served all the same.
     fn release(&mut self, teller: &mut Teller<'_>, regions: &Regions, gone: &[Extent]) -> bool {
         let mut again = false;
@@ -108,7 +109,9 @@ impl SoftReservedRange {
                 again = true;
                 return false;
             }
-            if served.taken || served.device.is_bound() || !regions.meet(&served.range) {
+            let foreign = regions.foreign.iter().any(|o| o.range.intersects(&served.range));
+            let wanted = foreign || (!served.taken && regions.meet(&served.range));
+            if !wanted || served.device.is_bound() {
                 return true;
             }
             teller.goes(&served.range, served.device.id(), None);
