@@ -354,8 +354,14 @@ impl Arbiter {
                 regions.hold(range.range());
             }
         }
+        let mut released = false;
         for range in ranges.all.iter_mut() {
-            range.follow(&mut teller, &regions, &taking, &gone);
+            released |= range.follow(&mut teller, &regions, &taking, &gone);
+        }
+        for range in ranges.all.iter_mut().filter(|_| released) {
+            range.serve_rest();
+        }
+        for range in ranges.all.iter_mut() {
             left_to_cxl |= range.apply(&mut teller, settled);
             waiting |= range.is_deferred();
         }

@@ -99,8 +99,9 @@ pub(crate) use HmemModule as TheModule;
 /// The module.
 ///
 /// Fields are dropped in the order in which they stand: first the platform device is unbound,
-/// which ends the decision and removes every `hmem.N` while its driver still stands; then that
-/// driver goes; then the queues are drained and destroyed. dax_cxl, which flushes one of them, is
+/// which ends the decision and removes every `hmem.N` while its driver still stands, unless one is
+/// just coming online; then that driver goes, which waits for such a device and unbinds it; then the
+/// queues are drained, with the closing that removes the device, and destroyed. dax_cxl, which flushes one of them, is
 /// gone by then: its use of a symbol keeps this module loaded.
 #[pin_data]
 struct HmemModule {

@@ -28,6 +28,7 @@ use crate::{
         range::{
             for_each_gap,
             intersecting,
+            sort,
             sort_disjoint, //
         },
         Range, //
@@ -141,7 +142,7 @@ struct Found<'a> {
     host: &'a device::Device,
     /// The CXL windows in the iomem tree, ascending and disjoint.
     windows: &'a [Range],
-    records: KVVec<SoftReservedRange>,
+    ranges: KVVec<Memory>,
     /// How many bytes of what is in the records firmware marked Soft Reserved.
     reserved: u128,
 }
@@ -160,9 +161,7 @@ impl Found<'_> {
             );
             memory.target_node = node;
         }
-        let at = self.records.len();
-        let record = SoftReservedRange::new(at, memory, self.is_in_window(&memory.range));
-        Ok(self.records.push(record, GFP_KERNEL)?)
+        Ok(self.ranges.push(memory, GFP_KERNEL)?)
     }
 
     /// Whether a CXL window intersects `range`: one that the iomem tree has, or one that only a
@@ -238,7 +237,7 @@ fn find_ranges(pdev: &platform::Device<Core<'_>>, own: bool) -> Result<KVVec<Sof
     let mut found = Found {
         host: pdev.as_ref(),
         windows: sort_disjoint(&mut windows),
-        records: KVVec::with_capacity(listed.len(), GFP_KERNEL)?,
+        ranges: KVVec::with_capacity(listed.len(), GFP_KERNEL)?,
         reserved: 0,
     };
     for memory in &listed {
@@ -247,5 +246,13 @@ fn find_ranges(pdev: &platform::Device<Core<'_>>, own: bool) -> Result<KVVec<Sof
     if own {
         found.add_unlisted(&listed, reserved)?;
     }
-    Ok(found.records)
+    // Neighbours stand side by side, so that they can share a device.
+    sort(&mut found.ranges, |memory| memory.range);
+
+    let mut all = KVVec::with_capacity(found.ranges.len(), GFP_KERNEL)?;
+    for (at, memory) in found.ranges.iter().enumerate() {
+        let in_window = found.is_in_window(&memory.range);
+        all.push(SoftReservedRange::new(at, *memory, in_window), GFP_KERNEL)?;
+    }
+    Ok(all)
 }

@@ -176,6 +176,16 @@ impl<'a> Teller<'a> {
         log::goes(self.device(), range, id, region);
     }
 
+    /// Tells that what served `hole` went with CXL region `region`, in each range that has a part.
+    pub(crate) fn released(&mut self, hole: &Range, region: c_int) {
+        for ledger in self.report.ledgers.lock().iter_mut() {
+            if let Some(piece) = ledger.range().intersection(hole) {
+                let region = Some(region);
+                let _ = Event::Released { piece, region }.enter(ledger, self.lines.now_ns());
+            }
+        }
+    }
+
     /// Says what of `piece`, a device on its own in `part`, cannot become System RAM.
     pub(crate) fn trimmed(&self, piece: &Range, part: &Range) {
         log::trimmed(self.device(), piece, part);

@@ -27,6 +27,9 @@ impl SoftReservedRange {
     /// Follows the regions: lets go of devices whose region has gone, which have been unbound by
     /// then, and says what has become of a range that is not HMEM's.
     ///
+    /// Returns whether something that was served may be served again, of this range or of another
+    /// that shared a device with it.
+    ///
     /// Comes after [`SoftReservedRange::evaluate`]. `gone` are the regions that have been torn down
     /// or disabled since this was last called. They may be back by now.
     pub(crate) fn follow(
@@ -35,18 +38,22 @@ impl SoftReservedRange {
         regions: &Regions,
         taking: &Taking,
         gone: &[Extent],
-    ) {
+    ) -> bool {
         match self.state {
-            State::Cxl { settled: true } | State::Left => self.follow_region(teller, taking),
+            State::Cxl { settled: true } | State::Left => {
+                self.follow_region(teller, taking);
+                false
+            }
             State::Hmem => {
-                self.todo |= self.release(teller, regions, gone);
+                let released = self.release(teller, regions, gone);
                 let committed = regions.committed();
                 teller.covered(self.at, |range| match committed.cover(range) {
                     Coverage::Full { region, .. } => Some(region),
                     Coverage::Part { .. } | Coverage::None => None,
                 });
+                released
             }
-            State::Deferred | State::Cxl { settled: false } | State::Failed => {}
+            State::Deferred | State::Cxl { settled: false } | State::Failed => false,
         }
     }
 
@@ -98,18 +105,15 @@ impl SoftReservedRange {
             if let Some(gone) = gone.iter().find(|e| e.range.intersects(&served.range)) {
                 teller.goes(&served.range, served.device.id(), Some(gone.region));
                 if let Some(hole) = gone.range.intersection(&served.range) {
-                    teller.tell(
-                        at,
-                        Event::Released {
-                            piece: hole,
-                            region: Some(gone.region),
-                        },
-                    );
+                    teller.released(&hole, gone.region);
                 }
                 again = true;
                 return false;
             }
-            let foreign = regions.foreign.iter().any(|o| o.range.intersects(&served.range));
+            let foreign = regions
+                .foreign
+                .iter()
+                .any(|o| o.range.intersects(&served.range));
             let wanted = foreign || (!served.taken && regions.meet(&served.range));
             if !wanted || served.device.is_bound() {
                 return true;

@@ -188,6 +188,11 @@ impl SoftReservedRange {
         }
     }
 
+    /// Has what HMEM owns of it and does not serve registered, also what could not be before.
+    pub(crate) fn serve_rest(&mut self) {
+        self.todo |= self.state == State::Hmem;
+    }
+
     /// Gives up on a range that cannot be decided.
     pub(crate) fn fail(&mut self, teller: &mut Teller<'_>, error: Error) {
         if matches!(self.state, State::Deferred | State::Cxl { settled: false }) {

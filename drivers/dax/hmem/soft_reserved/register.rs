@@ -60,15 +60,27 @@ pub(crate) fn register(
     taking: &Taking,
     shared: &Arc<Shared>,
 ) -> bool {
+    if !ranges.iter().any(|r| r.todo) {
+        return false;
+    }
     let block = node::memory_block_size();
     let mut parts = KVec::new();
     let mut cuts = KVec::new();
     let mut any = false;
 
+    // A device may serve a piece of more than one range.
+    let mut claimed = KVec::new();
+    let known = ranges
+        .iter()
+        .flat_map(|r| &r.served)
+        .try_for_each(|served| claimed.push(served.range, GFP_KERNEL));
     for (of, range) in ranges.iter_mut().enumerate().filter(|(_, r)| r.todo) {
         range.todo = false;
         any |= range.state == State::Hmem;
-        if let Err(error) = range.plan(of, teller, regions, taking, &mut parts, &mut cuts) {
+        let planned = known.map_err(Error::from).and_then(|()| {
+            range.plan(of, teller, regions, taking, &claimed, &mut parts, &mut cuts)
+        });
+        if let Err(error) = planned {
             teller.tell(range.at, Event::Incomplete { error });
         }
     }
@@ -176,6 +188,7 @@ impl SoftReservedRange {
         teller: &mut Teller<'_>,
         regions: &Regions,
         taking: &Taking,
+        claimed: &[Range],
         parts: &mut KVec<Part>,
         cuts: &mut KVec<u64>,
     ) -> Result {
@@ -183,7 +196,7 @@ impl SoftReservedRange {
         let split = params::POLICY.get() == Policy::Split;
         let mut obstacles = Taking::default();
 
-        for claimed in self.served.iter().map(|s| s.range) {
+        for &claimed in claimed.iter().filter(|c| c.intersects(&range)) {
             obstacles.add_taken(claimed, Taken::Claimed)?;
         }
         for &taken in taking.within(&range)?.all() {
