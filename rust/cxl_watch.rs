@@ -37,7 +37,7 @@ use kernel::{
 /// and inside the lock of a bus's notifier chain. That lock is of one class for all buses, so no
 /// callback may take a lock under which devices of any bus come or go.
 pub trait Events: Send + Sync {
-    /// A region has begun to decode `range`.
+    /// A region has begun to decode `range`, and perhaps an extended linear cache beside it.
     fn decodes(this: &Arc<Self>, range: &Range);
 
     /// What the CXL bus shows of regions may have changed.
@@ -190,7 +190,7 @@ impl<T: Events> Chained<T> {
             ) => T::changed(&self.events),
             (bindings::bus_notifier_event_BUS_NOTIFY_BOUND_DRIVER, Kind::Region { .. }, range) => {
                 if let Some(range) = range {
-                    T::decodes(&self.events, &seen.region_range().unwrap_or(range));
+                    T::decodes(&self.events, &range);
                 }
                 T::changed(&self.events);
             }

@@ -89,42 +89,58 @@ struct Found {
     extent: Extent,
     memory: Memory,
     bound: bool,
-    /// Whether it has a dax side, and whether that is bound.
-    dax: Option<bool>,
+    /// Whether its dax or nvdimm side is bound, if it has one.
+    side: Option<bool>,
 }
 
 impl Regions {
     /// Looks at the bus. What decodes without a region is noted in `notes`. Fails with `ENOMEM`.
     pub(crate) fn collect(notes: &Mutex<Notes>) -> Result<Self> {
         let mut this = Self::none()?;
-        let mut found = KVec::new();
+        let mut found: KVec<Found> = KVec::new();
+        let mut named = KVec::new();
+
+        for entry in this.tree.iter() {
+            if let iomem_tree::Kind::Region(region) = entry.kind {
+                named.push((region, entry.range), GFP_KERNEL)?;
+            }
+        }
+        sort(&mut named, |&(region, _)| region);
 
         for_each(|seen| {
             match (seen.kind, seen.range) {
                 (Kind::Region { memory }, Some(range)) => found.push(
                     Found {
                         extent: Extent {
-                            range: this.tree.region(seen.region).unwrap_or(range),
+                            range: named
+                                .binary_search_by_key(&seen.region, |&(region, _)| region)
+                                .ok()
+                                .and_then(|at| named.get(at))
+                                .map_or(range, |&(_, range)| range),
                             region: seen.region,
                         },
                         memory,
                         bound: seen.bound && !seen.unbinding,
-                        dax: None,
+                        side: None,
                     },
                     GFP_KERNEL,
                 )?,
-                (Kind::Dax, _) => {
-                    let region = found.iter_mut().find(|f| f.extent.region == seen.region);
-                    if let Some(region) = region {
-                        region.dax = Some(seen.bound);
+                (Kind::Dax | Kind::Pmem, _) => {
+                    // Most come right after their region.
+                    let mut latest = found.iter_mut().rev();
+                    if let Some(region) = latest.find(|f| f.extent.region == seen.region) {
+                        region.side = Some(seen.bound);
                     }
                 }
                 _ => {}
             }
             Ok(())
         })?;
-        for region in found.iter().filter(|f| is_committed(&f.extent.range)) {
-            this.add(region)?;
+        for region in &found {
+            // A side stands for a region that is committed. Of others the bus is asked.
+            if region.side.is_some() || is_committed(&region.extent.range) {
+                this.add(region)?;
+            }
         }
         let disjoint = sort_disjoint(&mut this.committed).len();
         this.committed.truncate(disjoint);
@@ -141,7 +157,7 @@ impl Regions {
             |entry: &iomem_tree::Entry| matches!(entry.kind, iomem_tree::Kind::SystemRam { .. });
 
         self.decoding.push(extent.range, GFP_KERNEL)?;
-        let held = match (found.memory, found.dax) {
+        let held = match (found.memory, found.side) {
             (Memory::Volatile, Some(bound)) => bound || !found.bound,
             (Memory::Persistent, _) => true,
             // Disabled: it is CXL's as long as it decodes.
@@ -205,10 +221,11 @@ impl Follower {
         let this = Self {
             _watch: Watch::new(arbiter)?,
         };
+        let tree = Tree::new()?;
         for_each(|seen| {
             // What is bound was committed until a moment ago.
             if let (Kind::Region { .. }, true, Some(range)) = (seen.kind, seen.bound, seen.range) {
-                arbiter.note_decoded(&seen.region_range().unwrap_or(range));
+                arbiter.note_decoded(&tree.region(seen.region).unwrap_or(range));
             }
             Ok(())
         })?;
