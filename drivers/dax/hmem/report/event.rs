@@ -3,10 +3,8 @@
 //! What the core tells, one event for each outcome, and how it stands in the ledger.
 
 use super::{
-    ledger::{
-        Entry,
-        Ledger, //
-    },
+    entry::Entry,
+    ledger::Ledger,
     words::{
         Standing,
         Why, //

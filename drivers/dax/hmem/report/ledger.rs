@@ -6,24 +6,20 @@
 //! `Documentation/ledger.md`. Every entry is announced by a trace event as well. The ledger only
 //! watches: no decision reads it, and an entry for which there is no memory is left out.
 
-use super::words::{
-    Standing,
-    Why, //
+use super::{
+    entry::Entry,
+    words::{
+        Standing,
+        Why, //
+    }, //
 };
 use crate::{
-    clock::now_ns,
     hmem_device::{
         is_bound,
         Devices,
         Memory, //
     },
-    iomem_tree::Name,
-    ownership::{
-        Range,
-        Reason,
-        Taken,
-        Verdict, //
-    },
+    ownership::Range,
     trace::{
         self,
         Event,
@@ -36,23 +32,6 @@ use kernel::{
     prelude::*, //
 };
 
-/// What became of one piece.
-#[derive(Clone, Copy)]
-pub(crate) struct Entry {
-    range: Range,
-    state: Standing,
-    reason: Why,
-    region: Option<c_int>,
-    device: Option<c_int>,
-    /// The node, where it is not that of the range.
-    node: Option<c_int>,
-    holder: Option<Name>,
-    error: Option<Error>,
-    served_ns: u64,
-    /// Somebody has unbound the device by hand.
-    unbound: bool,
-}
-
 /// The history of one Soft Reserved range.
 pub(crate) struct Ledger {
     memory: Memory,
@@ -63,93 +42,6 @@ pub(crate) struct Ledger {
     whole: Option<Entry>,
     /// The entries for pieces.
     pieces: KVec<Entry>,
-}
-
-impl Entry {
-    /// An entry of `state` for `reason`, without anything else.
-    pub(crate) fn new(range: Range, state: Standing, reason: Why) -> Self {
-        Self {
-            range,
-            state,
-            reason,
-            region: None,
-            device: None,
-            node: None,
-            holder: None,
-            error: None,
-            served_ns: 0,
-            unbound: false,
-        }
-    }
-
-    /// The entry for what was decided about.
-    pub(crate) fn decided(range: Range, verdict: &Verdict) -> Self {
-        let entry = |state| Self::new(range, state, (&verdict.reason).into());
-
-        match verdict.reason {
-            Reason::Covered { region, .. } => entry(Standing::Cxl).region(region),
-            Reason::PartlyCovered { region } => entry(Standing::Hmem).region(region),
-            Reason::OutsideWindows | Reason::NoRegion => entry(Standing::Hmem),
-            Reason::AwaitingCxl => entry(Standing::Deferred),
-            Reason::NothingLeft { taken } => Self::taken(range, taken),
-        }
-    }
-
-    /// The entry for a piece that is not HMEM's.
-    pub(crate) fn taken(range: Range, taken: Taken) -> Self {
-        match taken {
-            Taken::Undecoded => Self::new(range, Standing::Free, Why::Undecoded),
-            Taken::Stuck => Self::new(range, Standing::Stuck, Why::UndecodedInUse),
-            Taken::Excluded => Self::new(range, Standing::Free, Why::Excluded),
-            Taken::Foreign(region) => {
-                Self::new(range, Standing::Foreign, Why::ForeignRegion).region(region)
-            }
-            Taken::Resource => Self::new(range, Standing::Foreign, Why::ForeignResource),
-            Taken::SystemRam => Self::new(range, Standing::SystemRam, Why::InUseAlready),
-            Taken::Region(region) => {
-                Self::new(range, Standing::Cxl, Why::KeptByRegion).region(region)
-            }
-            Taken::Claimed => Self::new(range, Standing::Free, Why::RegionTornDown),
-        }
-    }
-
-    /// The same, with the number of the region concerned.
-    pub(crate) fn region(self, region: c_int) -> Self {
-        Self {
-            region: Some(region),
-            ..self
-        }
-    }
-
-    /// The same, with the number of the `hmem` device that serves the piece from now on.
-    pub(crate) fn served_by(self, device: c_int) -> Self {
-        Self {
-            device: Some(device),
-            served_ns: now_ns(),
-            ..self
-        }
-    }
-
-    /// The same, with the node of the piece.
-    pub(crate) fn node(self, node: c_int) -> Self {
-        Self {
-            node: Some(node),
-            ..self
-        }
-    }
-
-    /// The same, with the name of the resource there.
-    pub(crate) fn holder(self, holder: Option<Name>) -> Self {
-        Self { holder, ..self }
-    }
-
-    /// The same, with the error.
-    pub(crate) fn error(self, error: Error) -> Self {
-        Self {
-            error: Some(error),
-            ..self
-        }
-    }
 }
 
 impl Ledger {

@@ -26,6 +26,7 @@ use kernel::{
     }, //
 };
 
+mod entry;
 mod event;
 mod ledger;
 pub(crate) mod log;
