@@ -50,6 +50,18 @@ struct Part {
     whole: bool,
 }
 
+/// What is to be registered, and what it is found with.
+struct Plan<'a> {
+    regions: &'a Regions,
+    taking: &'a Taking,
+    /// What devices serve already. A device may serve a piece of more than one range.
+    claimed: KVec<Range>,
+    /// In the order of the ranges.
+    parts: KVec<Part>,
+    /// The edges that no device may cross.
+    cuts: KVec<u64>,
+}
+
 /// Registers all that HMEM is to serve and does not serve yet. Returns whether there was any.
 ///
 /// One piece that fails does not keep the others from being served.
@@ -64,26 +76,34 @@ pub(crate) fn register(
         return false;
     }
     let block = node::memory_block_size();
-    let mut parts = KVec::new();
-    let mut cuts = KVec::new();
+    let mut plan = Plan {
+        regions,
+        taking,
+        claimed: KVec::new(),
+        parts: KVec::new(),
+        cuts: KVec::new(),
+    };
     let mut any = false;
 
-    // A device may serve a piece of more than one range.
-    let mut claimed = KVec::new();
     let known = ranges
         .iter()
         .flat_map(|r| &r.served)
-        .try_for_each(|served| claimed.push(served.range, GFP_KERNEL));
+        .try_for_each(|served| plan.claimed.push(served.range, GFP_KERNEL));
     for (of, range) in ranges.iter_mut().enumerate().filter(|(_, r)| r.todo) {
         range.todo = false;
         any |= range.state == State::Hmem;
-        let planned = known.map_err(Error::from).and_then(|()| {
-            range.plan(of, teller, regions, taking, &claimed, &mut parts, &mut cuts)
-        });
+        let planned = known
+            .map_err(Error::from)
+            .and_then(|()| range.plan(of, teller, &mut plan));
         if let Err(error) = planned {
             teller.tell(range.at, Event::Incomplete { error });
         }
     }
+    let Plan {
+        mut parts,
+        mut cuts,
+        ..
+    } = plan;
     sort(&mut cuts, |&cut| cut);
     // A range that shares a device with its neighbour is shown with it.
     for i in 1..parts.len() {
@@ -182,24 +202,16 @@ fn register_run(
 
 impl SoftReservedRange {
     /// Adds the parts of the range that HMEM is to serve, and the cuts, and tells who has the rest.
-    fn plan(
-        &mut self,
-        of: usize,
-        teller: &mut Teller<'_>,
-        regions: &Regions,
-        taking: &Taking,
-        claimed: &[Range],
-        parts: &mut KVec<Part>,
-        cuts: &mut KVec<u64>,
-    ) -> Result {
+    fn plan(&mut self, of: usize, teller: &mut Teller<'_>, plan: &mut Plan<'_>) -> Result {
+        let regions = plan.regions;
         let range = self.memory.range;
         let split = params::POLICY.get() == Policy::Split;
         let mut obstacles = Taking::default();
 
-        for &claimed in claimed.iter().filter(|c| c.intersects(&range)) {
+        for &claimed in plan.claimed.iter().filter(|c| c.intersects(&range)) {
             obstacles.add_taken(claimed, Taken::Claimed)?;
         }
-        for &taken in taking.within(&range)?.all() {
+        for &taken in plan.taking.within(&range)?.all() {
             obstacles.add(taken)?;
         }
         for &left in &self.left {
@@ -220,7 +232,7 @@ impl SoftReservedRange {
                     for ram in regions.tree.managed_ram(&part.range) {
                         teller.online_already(&ram);
                     }
-                    parts.push(
+                    plan.parts.push(
                         Part {
                             of,
                             memory: Memory {
@@ -251,7 +263,7 @@ impl SoftReservedRange {
             Ok::<(), Error>(())
         })?;
         for &cut in &own_cuts {
-            cuts.push(cut, GFP_KERNEL)?;
+            plan.cuts.push(cut, GFP_KERNEL)?;
         }
         Ok(())
     }
