@@ -1,14 +1,17 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Moves the first HDM decoder of a CXL device that firmware committed.
+ * Moves the first HDM decoder of a CXL device that firmware committed, or
+ * changes its interleave granularity.
  *
  * It stands for firmware that commits a decoder at an address in no CXL window,
- * which the CXL drivers themselves never do. Load it before they look at the
- * device; it does its work when it is loaded.
+ * or an interleave set that the kernel refuses, which the CXL drivers
+ * themselves never do. Load it before they look at the device; it does its work
+ * when it is loaded.
  */
 #include <linux/bitfield.h>
 #include <linux/delay.h>
 #include <linux/io.h>
+#include <linux/log2.h>
 #include <linux/module.h>
 #include <linux/pci.h>
 
@@ -30,6 +33,7 @@
 #define CONTROL			0x20
 #define COMMIT			BIT(9)
 #define COMMITTED		BIT(10)
+#define GRANULARITY		GENMASK(3, 0)
 
 static char *device;
 module_param(device, charp, 0444);
@@ -37,7 +41,11 @@ MODULE_PARM_DESC(device, "Which, such as 0000:11:00.0");
 
 static ulong to;
 module_param(to, ulong, 0444);
-MODULE_PARM_DESC(to, "Address to which the decoder is moved");
+MODULE_PARM_DESC(to, "Address to which the decoder is moved; 0 is where it is");
+
+static uint granularity;
+module_param(granularity, uint, 0444);
+MODULE_PARM_DESC(granularity, "256, 512, ... bytes; 0 is what it is");
 
 static void __iomem *component_registers(struct pci_dev *pdev)
 {
@@ -85,8 +93,14 @@ static int move(void __iomem *decoder)
 		return -ENXIO;
 
 	writel(control & ~COMMIT, decoder + CONTROL);
-	writel(lower_32_bits(to), decoder + BASE_LOW);
-	writel(upper_32_bits(to), decoder + BASE_HIGH);
+	if (to) {
+		writel(lower_32_bits(to), decoder + BASE_LOW);
+		writel(upper_32_bits(to), decoder + BASE_HIGH);
+	}
+	if (granularity) {
+		control &= ~GRANULARITY;
+		control |= FIELD_PREP(GRANULARITY, ilog2(granularity) - 8);
+	}
 	writel(control | COMMIT, decoder + CONTROL);
 	for (tries = 0; tries < 10; tries++) {
 		if (readl(decoder + CONTROL) & COMMITTED)
@@ -103,6 +117,8 @@ static int __init move_init(void)
 	struct pci_dev *pdev;
 	int rc;
 
+	if (granularity && (granularity < 256 || granularity > 16384))
+		return -EINVAL;
 	if (!device || sscanf(device, "%x:%x:%x.%x", &domain, &bus, &slot, &function) != 4)
 		return -EINVAL;
 	pdev = pci_get_domain_bus_and_slot(domain, bus, PCI_DEVFN(slot, function));

@@ -7,6 +7,7 @@ use anyhow::Result;
 
 use super::Assets;
 use crate::machine::Layout;
+use crate::scenario::with_addresses;
 use crate::scenario::Address;
 use crate::scenario::Scenario;
 use crate::scenario::SoftReserved;
@@ -39,7 +40,8 @@ fn memmap(range: &SoftReserved, layout: &Layout) -> String {
 pub fn under_test(scenario: &Scenario, layout: &Layout, assets: &Assets) -> Result<String> {
     let ranges = scenario.soft_reserved.iter();
     let mut words: Vec<String> = ranges.map(|range| memmap(range, layout)).collect();
-    words.extend(scenario.kernel_args.iter().cloned());
+    let args = scenario.kernel_args.iter();
+    words.extend(args.map(|arg| with_addresses(arg, |address| layout.resolve(address))));
     let line = join(&words, assets);
     if line.len() >= COMMAND_LINE_SIZE {
         bail!(

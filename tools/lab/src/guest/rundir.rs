@@ -13,6 +13,7 @@ use anyhow::Context;
 use anyhow::Result;
 
 use crate::machine::Layout;
+use crate::scenario::with_addresses;
 use crate::scenario::Action;
 use crate::scenario::Boot;
 use crate::scenario::Drivers;
@@ -35,6 +36,10 @@ const SCRIPTS: &[(&str, &str, bool)] = &[
     ("bin/settle", include_str!("../../guest/bin/settle"), true),
     ("bin/release", include_str!("../../guest/bin/release"), true),
     ("bin/remedy", include_str!("../../guest/bin/remedy"), true),
+    ("bin/addr", include_str!("../../guest/bin/addr"), true),
+    ("bin/ledger", include_str!("../../guest/bin/ledger"), true),
+    ("bin/answers", include_str!("../../guest/bin/answers"), true),
+    ("bin/occupy", include_str!("../../guest/bin/occupy"), true),
 ];
 
 /// Runs that are kept before the oldest go.
@@ -116,7 +121,8 @@ impl RunDir {
         }
         self.write_input("steps/list", list)?;
         self.write_input("ranges", ranges(scenario, layout))?;
-        self.write_modprobe(scenario, drivers)?;
+        self.write_input("places", places(scenario, layout))?;
+        self.write_modprobe(scenario, drivers, layout)?;
         if scenario.needs_firmware() {
             self.write_input("regions", regions(scenario, layout))?;
         }
@@ -194,7 +200,7 @@ impl RunDir {
         }
     }
 
-    fn write_modprobe(&self, scenario: &Scenario, drivers: Drivers) -> Result<()> {
+    fn write_modprobe(&self, scenario: &Scenario, drivers: Drivers, layout: &Layout) -> Result<()> {
         let ours = ["dax_hmem", "dax_cxl"].map(str::to_owned);
         let none: &[String] = if drivers == Drivers::None { &ours } else { &[] };
         for name in scenario.hold.iter().chain(none) {
@@ -205,6 +211,7 @@ impl RunDir {
         }
         let mut options = String::new();
         for (name, value) in &scenario.options {
+            let value = with_addresses(value, |address| layout.resolve(address));
             let _ = writeln!(options, "options {name} {value}");
         }
         if options.is_empty() {
@@ -221,6 +228,20 @@ fn ranges(scenario: &Scenario, layout: &Layout) -> String {
         let start = layout.resolve(range.base);
         let end = start.saturating_add(range.size - 1);
         let _ = writeln!(text, "{start:#x}-{end:#x}");
+    }
+    text
+}
+
+/// What steps name: windows and ranges, each with its first and last address.
+fn places(scenario: &Scenario, layout: &Layout) -> String {
+    let mut text = String::new();
+    for (index, (start, size)) in layout.windows.iter().enumerate() {
+        let _ = writeln!(text, "window{index} {start:#x} {:#x}", start + (size - 1));
+    }
+    for range in &scenario.soft_reserved {
+        let start = layout.resolve(range.base);
+        let end = start.saturating_add(range.size - 1);
+        let _ = writeln!(text, "{} {start:#x} {end:#x}", range.name);
     }
     text
 }

@@ -27,7 +27,9 @@ pub fn test_modules(ctx: &Ctx, kernel: &Kernel) -> Result<PathBuf> {
         .map(|entry| entry.path())
         .filter(|path| {
             let name = path.file_name().unwrap_or_default().to_string_lossy();
-            name == "Kbuild" || name.ends_with(".c") && !name.ends_with(".mod.c")
+            name == "Kbuild"
+                || name.ends_with(".h")
+                || name.ends_with(".c") && !name.ends_with(".mod.c")
         })
         .collect();
     files.sort();

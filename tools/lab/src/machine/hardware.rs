@@ -182,10 +182,12 @@ fn memory_device(device: &Device, port: &str) -> Vec<(&'static str, String)> {
         }
     };
     let serial = device.serial;
-    args.push((
-        "-device",
-        format!("cxl-type3,bus={port},id={name},{memory},sn={serial:#x}"),
-    ));
+    if device.plugged {
+        args.push((
+            "-device",
+            format!("cxl-type3,bus={port},id={name},{memory},sn={serial:#x}"),
+        ));
+    }
     args
 }
 
@@ -207,6 +209,14 @@ mod tests {
         let line = line("[[window]]\n[[device]]\nname = \"m\"\nserial = 1\n");
         assert!(line.starts_with("-M q35,cxl=on,cxl-fmw.0.targets.0=hb-hb0,cxl-fmw.0.size=4096M"));
         assert!(line.contains("cxl-type3,bus=rp-m,id=m,volatile-memdev=backend-m,sn=0x1"));
+    }
+
+    #[test]
+    fn an_empty_slot_has_a_port_and_memory() {
+        let line = line("[[window]]\n[[device]]\nname = \"m\"\nserial = 1\nplugged = false\n");
+        assert!(line.contains("cxl-rp,bus=hb-hb0,id=rp-m"));
+        assert!(line.contains("id=backend-m"));
+        assert!(!line.contains("cxl-type3"));
     }
 
     #[test]

@@ -4,7 +4,8 @@
 //!
 //! They are the CXL drivers once more, linked so that functions which ask the platform go to mocks
 //! instead, and modules that make up a platform. Their build puts objects beside the drivers'
-//! sources, so it runs in a copy.
+//! sources, so it runs in a copy. There the mocks of a type-2 device and of an extended linear cache
+//! may stand together with a Soft Reserved range, which the tests forbid.
 
 use std::ffi::OsStr;
 use std::fs;
@@ -29,9 +30,13 @@ use super::Ctx;
 use super::Kernel;
 
 /// Changes when the way of building does, so that old builds are not taken for new ones.
-const RECIPE: &str = "1";
+const RECIPE: &str = "2";
 /// What is copied of the kernel's source: all that is compiled.
 const SOURCES: [&str; 3] = ["drivers/cxl", "drivers/dax", "tools/testing/cxl"];
+/// Where the module parameters of the mock platform are checked.
+const PLATFORM: &str = "tools/testing/cxl/test/cxl.c";
+/// What counts the Soft Reserved range among those parameters of which there may be one only.
+const EXCLUSIVE: &str = "\tif (hmem_test)\n\t\tcount++;\n";
 /// The driver that ours takes the place of.
 const DAX_HMEM: &str = "dax_hmem.ko";
 
@@ -85,6 +90,7 @@ fn make(ctx: &Ctx, kernel: &Kernel, parent: &Path, dir: &Path) -> Result<()> {
     for name in SOURCES {
         copy_sources(&source.join(name), &temp.path().join("source").join(name))?;
     }
+    allow_combinations(&temp.path().join("source").join(PLATFORM))?;
     let tests = temp.path().join("source/tools/testing/cxl");
     let step = Step::new(
         ctx,
@@ -122,6 +128,21 @@ fn make(ctx: &Ctx, kernel: &Kernel, parent: &Path, dir: &Path) -> Result<()> {
     }
     fs::create_dir_all(parent).with_context(|| format!("cannot make {}", parent.display()))?;
     fs::rename(&built, dir).with_context(|| format!("cannot move modules to {}", dir.display()))
+}
+
+/// Lets the mock range be combined with a type-2 device, or an extended linear cache. Kernels that
+/// cannot make these forbid nothing.
+fn allow_combinations(platform: &Path) -> Result<()> {
+    let text = fs::read_to_string(platform)
+        .with_context(|| format!("cannot read {}", platform.display()))?;
+    if !text.contains("have_multiple_modparms") {
+        return Ok(());
+    }
+    if !text.contains(EXCLUSIVE) {
+        bail!("{PLATFORM} of this kernel checks its parameters in another way; see EXCLUSIVE");
+    }
+    fs::write(platform, text.replacen(EXCLUSIVE, "", 1))
+        .with_context(|| format!("cannot write {}", platform.display()))
 }
 
 /// The source that a tree was built from.
@@ -203,6 +224,22 @@ mod tests {
         ] {
             assert_eq!(to.join(name).exists(), there, "{name}");
         }
+    }
+
+    #[test]
+    fn the_mock_range_may_be_combined() {
+        let temp = tempfile::tempdir().unwrap();
+        let file = temp.path().join("cxl.c");
+        let check = |text: &str| {
+            fs::write(&file, text).unwrap();
+            allow_combinations(&file)
+        };
+        let known = format!("have_multiple_modparms\n{EXCLUSIVE}\tif (type2_test)\n");
+        assert!(check(&known).is_ok());
+        let left = fs::read_to_string(&file).unwrap();
+        assert_eq!(left, "have_multiple_modparms\n\tif (type2_test)\n");
+        assert!(check("no such check").is_ok());
+        assert!(check("have_multiple_modparms").is_err());
     }
 
     #[test]

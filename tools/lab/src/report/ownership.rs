@@ -11,8 +11,6 @@ use crate::scenario::Owner;
 use crate::scenario::Scenario;
 use crate::scenario::SoftReserved;
 
-/// What x86 adds to and removes from memory.
-const MEMORY_BLOCK: u64 = 128 << 20;
 /// What kmem calls its memory in /proc/iomem.
 const KMEM: &str = "System RAM (kmem)";
 
@@ -35,6 +33,9 @@ pub struct RangeReport {
     pub reason: String,
     /// Bytes in a persistent region, which nobody makes System RAM.
     pub persistent: u64,
+    /// What the guest adds to and removes from memory.
+    #[serde(skip)]
+    pub block_size: u64,
 }
 
 /// Bytes with one owner.
@@ -127,14 +128,18 @@ impl RangeReport {
     }
 }
 
-/// Bytes of a range that could be online: what whole memory blocks hold. The rest is what alignment
+/// Bytes of a range that could be online: what whole memory blocks of the guest hold. The rest is what alignment
 /// costs, whoever owns the range.
 pub fn usable(range: &RangeReport) -> u64 {
-    let first = range.start.div_ceil(MEMORY_BLOCK);
+    let block_size = range.block_size;
+    if block_size == 0 {
+        return 0;
+    }
+    let first = range.start.div_ceil(block_size);
     // Counted so that the last byte of the address space is no special case.
-    let ends_block = range.end % MEMORY_BLOCK == MEMORY_BLOCK - 1;
-    let after_last = range.end / MEMORY_BLOCK + u64::from(ends_block);
-    after_last.saturating_sub(first) * MEMORY_BLOCK
+    let ends_block = range.end % block_size == block_size - 1;
+    let after_last = range.end / block_size + u64::from(ends_block);
+    after_last.saturating_sub(first) * block_size
 }
 
 impl Part {
@@ -202,6 +207,7 @@ fn report(range: &SoftReserved, layout: &Layout, capture: &Capture) -> RangeRepo
         parts,
         reason,
         persistent,
+        block_size: capture.block_size,
     }
 }
 

@@ -91,12 +91,14 @@ fn difference(verb: &str, live: &str, captured: &str) -> Option<String> {
     }
 }
 
-/// Compares doctor's account with what the lab finds missing.
+/// Compares doctor's account with what the lab finds missing. `stuck` tells how many of the bytes
+/// of a range that are online must not be used.
 pub fn diagnosis(
     verbs: &Verbs,
     ownership: &Ownership,
     capture: &Capture,
     drivers: Drivers,
+    stuck: impl Fn(&str) -> u64,
 ) -> Result<Vec<String>> {
     let Some(verb) = verbs.of("doctor -J") else {
         return Ok(Vec::new());
@@ -104,7 +106,8 @@ pub fn diagnosis(
     let document = verb.document()?;
     let mut faults = Vec::new();
     for range in &ownership.ranges {
-        let found = range_faults(range, &document, capture, drivers);
+        let usable = range.online().saturating_sub(stuck(&range.name));
+        let found = range_faults(range, usable, &document, capture, drivers);
         faults.extend(
             found
                 .into_iter()
@@ -114,8 +117,10 @@ pub fn diagnosis(
     Ok(faults)
 }
 
+/// Compares for one range, of which so many bytes `online` can be used.
 fn range_faults(
     range: &RangeReport,
+    online: u64,
     document: &Value,
     capture: &Capture,
     drivers: Drivers,
@@ -131,7 +136,7 @@ fn range_faults(
         .filter_map(|problem| problem["bytes"].as_u64())
         .sum();
     let files = in_files(range, capture);
-    let missing = range.size() - range.online() - files;
+    let missing = range.size() - online - files;
     let mut faults = Vec::new();
     if told != missing {
         faults.push(format!(
@@ -139,7 +144,7 @@ fn range_faults(
         ));
     }
     let offline = offline(range, capture);
-    let lost = usable(range).saturating_sub(range.online() + files + offline);
+    let lost = usable(range).saturating_sub(online + files + offline);
     let losses = problems.iter().filter(|p| p["severity"] == "loss").count();
     match lost {
         0 if losses > 0 => faults.push("reports a loss where there is none".to_owned()),
@@ -227,6 +232,7 @@ mod tests {
             }],
             reason: String::new(),
             persistent: 0,
+            block_size: 128 * MIB,
         }
     }
 
@@ -239,7 +245,13 @@ mod tests {
     }
 
     fn faults(online: u64, document: &Value) -> Vec<String> {
-        range_faults(&range(online), document, &Capture::default(), Drivers::C)
+        range_faults(
+            &range(online),
+            online,
+            document,
+            &Capture::default(),
+            Drivers::C,
+        )
     }
 
     #[test]
@@ -280,7 +292,7 @@ mod tests {
                 online: false,
             }));
         let document = document(512 * MIB, "warning", "offline");
-        let found = range_faults(&range(0), &document, &capture, Drivers::C);
+        let found = range_faults(&range(0), 0, &document, &capture, Drivers::C);
         assert_eq!(found, Vec::<String>::new());
     }
 

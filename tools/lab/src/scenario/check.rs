@@ -10,6 +10,7 @@ use super::expect;
 use super::fault::Faults;
 use super::hardware::machine;
 use super::names::Names;
+use super::places;
 use super::raw::Raw;
 use super::regions::regions;
 use super::reserved::soft_reserved;
@@ -57,6 +58,10 @@ pub fn scenario(path: &Path, text: &str) -> Result<Scenario, Faults> {
         if arg.get_ref().contains('\n') {
             faults.at(arg, "a kernel parameter cannot contain a line break");
         }
+        places::check(arg, machine.windows.len(), &mut faults);
+    }
+    for value in raw.modules.options.values() {
+        places::check(value, machine.windows.len(), &mut faults);
     }
     let drivers = drivers(&raw, &mut faults);
     let name = path
@@ -93,7 +98,12 @@ pub fn scenario(path: &Path, text: &str) -> Result<Scenario, Faults> {
             .iter()
             .map(|name| name.get_ref().clone())
             .collect(),
-        options: raw.modules.options.clone().into_iter().collect(),
+        options: raw
+            .modules
+            .options
+            .iter()
+            .map(|(name, value)| (name.clone(), value.get_ref().clone()))
+            .collect(),
         steps,
         allow,
         expect,

@@ -142,10 +142,7 @@ fn devices(
         names.add(&device.name, faults);
         let name = device.name.get_ref().clone();
         let serial = *device.serial.get_ref();
-        if serial == 0 {
-            faults.at(&device.serial, "0 means that a device has no serial number");
-        }
-        if let Some(other) = serials.insert(serial, name.clone()) {
+        if let Some(other) = serials.insert(serial, name.clone()).filter(|_| serial != 0) {
             faults.at(
                 &device.serial,
                 format!("`{other}` has the serial number {serial:#x} too"),
@@ -167,12 +164,22 @@ fn devices(
             Some(index) => Slot::Switch(index),
             None => Slot::Bridge(bridge_index(device.on.as_ref(), bridges, faults)),
         };
+        let unlike = |other: &Device| {
+            other.serial == 0 && (other.size, other.kind, other.slot) != (size, device.kind, slot)
+        };
+        if serial == 0 && devices.iter().any(unlike) {
+            faults.at(
+                &device.serial,
+                "devices without a serial number must be alike: firmware cannot tell them apart",
+            );
+        }
         devices.push(Device {
             name,
             serial,
             size,
             kind: device.kind,
             slot,
+            plugged: device.plugged,
         });
     }
     devices

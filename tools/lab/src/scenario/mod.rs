@@ -22,6 +22,7 @@ mod expect;
 mod fault;
 mod hardware;
 mod names;
+mod places;
 mod raw;
 mod regions;
 mod reserved;
@@ -39,6 +40,7 @@ pub use expect::PieceExpect;
 pub use expect::RangeExpect;
 pub use expect::StateExpect;
 pub use fault::Faults;
+pub use places::with_addresses;
 pub use raw::Boot;
 pub use raw::Check;
 pub use raw::Kind;
@@ -150,6 +152,8 @@ pub struct Device {
     pub size: u64,
     pub kind: Kind,
     pub slot: Slot,
+    /// False if its slot is empty when the machine starts; its memory is there for a step to use.
+    pub plugged: bool,
 }
 
 /// A CXL window.

@@ -147,6 +147,13 @@ pub struct Device {
     pub kind: Kind,
     /// Bridge or switch; the first bridge if absent.
     pub on: Option<Spanned<String>>,
+    /// Whether it is in its slot when the machine starts.
+    #[serde(default = "default_plugged")]
+    pub plugged: bool,
+}
+
+fn default_plugged() -> bool {
+    true
 }
 
 fn default_device() -> Spanned<Size> {
@@ -218,7 +225,7 @@ pub struct Modules {
     pub test: Vec<Spanned<String>>,
     /// Options by module.
     #[serde(default)]
-    pub options: BTreeMap<String, String>,
+    pub options: BTreeMap<String, Spanned<String>>,
 }
 
 /// `[[step]]`: one thing done after the guest has settled; exactly one verb.
@@ -315,6 +322,9 @@ pub struct Range {
     pub online: Option<u64>,
     /// Bytes of the range that no owner can serve.
     pub unowned: Option<Size>,
+    /// MiB online that nothing decodes any more, and that nobody may call usable.
+    #[serde(default)]
+    pub stuck: u64,
     pub pieces: Option<Vec<Piece>>,
 }
 

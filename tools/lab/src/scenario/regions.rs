@@ -121,6 +121,12 @@ fn region(raw: &raw::Region, machine: &Machine, faults: &mut Faults) -> Option<R
     let kind = machine.devices[devices[0]].kind;
     for &index in &devices {
         let device = &machine.devices[index];
+        if !device.plugged {
+            faults.at(
+                &raw.devices,
+                format!("`{}` is not plugged in when firmware runs", device.name),
+            );
+        }
         if device.kind != kind {
             faults.at(
                 &raw.devices,
