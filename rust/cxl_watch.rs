@@ -187,6 +187,12 @@ impl<T: Events> Chained<T> {
                 | bindings::bus_notifier_event_BUS_NOTIFY_REMOVED_DEVICE,
                 Kind::Dax | Kind::Pmem,
                 _,
+            )
+            // A region that was disabled before it is destroyed has no driver to lose.
+            | (
+                bindings::bus_notifier_event_BUS_NOTIFY_REMOVED_DEVICE,
+                Kind::Region { .. },
+                _,
             ) => T::changed(&self.events),
             (bindings::bus_notifier_event_BUS_NOTIFY_BOUND_DRIVER, Kind::Region { .. }, range) => {
                 if let Some(range) = range {

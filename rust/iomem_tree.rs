@@ -61,6 +61,15 @@ pub struct Name([u8; Name::LEN]);
 impl Name {
     const LEN: usize = 24;
 
+    /// The name that begins with these bytes.
+    pub fn new(text: &[u8]) -> Self {
+        let mut name = [0; Self::LEN];
+        for (to, from) in name.iter_mut().zip(text) {
+            *to = *from;
+        }
+        Self(name)
+    }
+
     /// The bytes in front of the first NUL.
     pub fn bytes(&self) -> &[u8] {
         let len = self.0.iter().position(|&c| c == 0).unwrap_or(Self::LEN);
@@ -188,19 +197,17 @@ impl Entry {
         if res.flags & MEM == 0 {
             return None;
         }
-        let mut name = [0; Name::LEN];
-        if !res.name.is_null() {
+        let name = if res.name.is_null() {
+            c""
+        } else {
             // SAFETY: The tree is locked, so the entry stays, and with it its name, which is
             // NUL-terminated.
-            let text = unsafe { CStr::from_char_ptr(res.name) }.to_bytes();
-            for (to, from) in name.iter_mut().zip(text) {
-                *to = *from;
-            }
-        }
+            unsafe { CStr::from_char_ptr(res.name) }
+        };
         let mut entry = Self {
             range: Range::new(res.start, res.end)?,
             kind: Kind::Other,
-            name: Name(name),
+            name: Name::new(name.to_bytes()),
             depth,
             flags: res.flags,
             desc: res.desc,

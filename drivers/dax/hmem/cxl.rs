@@ -26,6 +26,7 @@ use crate::{
     },
     iomem_tree::{
         self,
+        Name,
         Tree, //
     },
     ownership::{
@@ -82,6 +83,18 @@ pub(crate) fn serves(range: &Range) -> bool {
         Ok(())
     });
     walked.is_ok() && serves
+}
+
+/// The device whose memory committed decoders map to `range`.
+pub(crate) fn device_behind(range: &Range) -> Option<Name> {
+    let mut found = None;
+    let walked = for_each_plugged(|device, decoded| {
+        if decoded.intersects(range) {
+            found = Some(Name::new(device.name().to_bytes()));
+        }
+        Ok(())
+    });
+    walked.ok().and(found)
 }
 
 /// A region as the bus shows it.

@@ -8,6 +8,7 @@ use crate::{
         Arbiter,
         Notes, //
     },
+    iomem_tree::Name,
     ownership::Range,
     regions::Regions, //
 };
@@ -30,6 +31,11 @@ pub(crate) fn flush() -> bool {
 /// It serves nothing.
 pub(crate) fn serves(_range: &Range) -> bool {
     false
+}
+
+/// There are none.
+pub(crate) fn device_behind(_range: &Range) -> Option<Name> {
+    None
 }
 
 /// There are none.

@@ -209,7 +209,14 @@ pub(super) fn print(device: &device::Device, range: &Range, event: &Event) {
                 piece
             ),
             (Taken::Excluded, _) => dev_info!(device, "{}: excluded by parameter\n", piece),
-            (Taken::Foreign(region), _) => dev_info!(
+            (Taken::Foreign(region), Some(holder)) => dev_info!(
+                device,
+                "{}: region{} of another driver has it, memory of {}\n",
+                piece,
+                region,
+                holder
+            ),
+            (Taken::Foreign(region), None) => dev_info!(
                 device,
                 "{}: region{} of another driver has it\n",
                 piece,

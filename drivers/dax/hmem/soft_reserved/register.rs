@@ -10,6 +10,7 @@ use super::{
     Taking, //
 };
 use crate::{
+    cxl,
     dax,
     hmem_device::{
         HmemDevice,
@@ -246,9 +247,11 @@ impl SoftReservedRange {
                 }
                 Fate::Taken(Taken::Claimed) => {}
                 Fate::Taken(taken) => {
-                    let holder = (taken == Taken::Resource)
-                        .then(|| regions.holder(&part.range))
-                        .flatten();
+                    let holder = match taken {
+                        Taken::Resource => regions.holder(&part.range),
+                        Taken::Foreign(_) => cxl::device_behind(&part.range),
+                        _ => None,
+                    };
                     teller.tell(
                         self.at,
                         Event::Taken {
