@@ -220,18 +220,21 @@ impl Entry {
     fn kind_alone(&self) -> Kind {
         let has = |flags| self.flags & flags == flags;
 
-        if self.desc == DESC_CXL {
-            Kind::Window
-        } else if self.desc == DESC_SOFT_RESERVED {
-            Kind::SoftReserved
-        } else if has(SYSTEM_RAM | BUSY) {
+        if has(SYSTEM_RAM | BUSY) {
             Kind::SystemRam {
                 managed: has(SYSTEM_RAM | DRIVER_MANAGED),
             }
-        } else if let Some(number) = self.name.number(b"region") {
-            Kind::Region(number)
         } else if has(SYSTEM_RAM) && self.name.bytes().starts_with(b"dax") {
             Kind::Dax
+        } else if has(BUSY) {
+            // What is requested has the description of what it was requested from.
+            Kind::Other
+        } else if self.desc == DESC_CXL {
+            Kind::Window
+        } else if self.desc == DESC_SOFT_RESERVED {
+            Kind::SoftReserved
+        } else if let Some(number) = self.name.number(b"region") {
+            Kind::Region(number)
         } else if has(WINDOW) {
             Kind::Container
         } else {

@@ -7,6 +7,7 @@ use crate::{
     dax,
     hmem_device::Memory,
     hmem_driver::HmemDriver,
+    node,
     params, //
 };
 use kernel::prelude::*;
@@ -23,6 +24,11 @@ impl HmemDriver for Hmem {
         let dev = parent.device();
         let range = memory.range;
         let idle: bool = params::REGION_IDLE.get();
+        // kmem refuses what has none. As a file it can be used.
+        let has_block = range
+            .align_inward(node::memory_block_size())
+            .inner
+            .is_some();
 
         let region = dax::Region::alloc(
             parent,
@@ -30,7 +36,7 @@ impl HmemDriver for Hmem {
                 id,
                 range,
                 target_node: memory.target_node,
-                kmem: !idle,
+                kmem: !idle && has_block,
             },
             || cxl::serves(&range),
         )

@@ -319,7 +319,7 @@ pub(super) fn trimmed(device: &device::Device, piece: &Range, part: &Range) {
         ),
         (None, ..) => dev_info!(
             device,
-            "{}: no whole memory block of {} MiB, cannot be System RAM\n",
+            "{}: no whole memory block of {} MiB, served as a file\n",
             part,
             block >> 20
         ),

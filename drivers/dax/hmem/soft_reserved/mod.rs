@@ -156,6 +156,7 @@ impl SoftReservedRange {
             return false;
         };
         let was_deferred = self.state == State::Deferred;
+        self.covered = verdict.mode == Mode::Drop;
         match verdict.mode {
             Mode::Defer => {
                 if !was_deferred {
@@ -168,7 +169,6 @@ impl SoftReservedRange {
                 if was_deferred {
                     teller.tell(self.at, Event::Decided(verdict));
                 }
-                self.covered = true;
                 self.state = State::Cxl { settled };
                 was_deferred
             }
