@@ -158,7 +158,8 @@ impl Regions {
         let disjoint = sort_disjoint(&mut this.committed).len();
         this.committed.truncate(disjoint);
         this.held.reserve(disjoint, GFP_KERNEL)?;
-        sort(&mut this.decoding, |r| *r);
+        let disjoint = sort_disjoint(&mut this.decoding).len();
+        this.decoding.truncate(disjoint);
         this.note_plugged(notes)?;
         Ok(this)
     }

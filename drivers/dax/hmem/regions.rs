@@ -30,7 +30,7 @@ pub(crate) struct Regions {
     pub(crate) held: KVec<Extent>,
     /// Committed regions that are neither HMEM's nor dax_cxl's.
     pub(crate) foreign: KVec<Obstacle>,
-    /// What any committed region decodes.
+    /// What any committed region decodes, ascending and disjoint.
     pub(crate) decoding: KVec<Range>,
 }
 
@@ -50,11 +50,6 @@ impl Regions {
     pub(crate) fn committed(&self) -> Extents<'_> {
         // `collect()` made them disjoint.
         Extents::from_disjoint(&self.committed).unwrap_or(Extents::NONE)
-    }
-
-    /// What committed regions decode, in no order.
-    pub(crate) fn decoding(&self) -> &[Range] {
-        &self.decoding
     }
 
     /// Leaves to CXL every region that shares a byte with `range`, which CXL owns.

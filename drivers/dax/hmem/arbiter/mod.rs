@@ -321,8 +321,7 @@ impl Arbiter {
         let mut teller = self.report.begin();
 
         let looked = Regions::collect(&self.notes).and_then(|regions| {
-            let plain = ranges.decoded.note(&seen, regions.decoding());
-            plain?;
+            ranges.decoded.note(&seen, &regions.decoding)?;
             let taking = Taking::new(&regions, &ranges.decoded)?;
             Ok((regions, taking))
         });
