@@ -131,7 +131,7 @@ impl Event {
             }
             Self::Incomplete { error } => {
                 let entry = Entry::new(range, Standing::Failed, Why::Incomplete);
-                ledger.append(Step::Failed, entry.error(error));
+                ledger.fill(Step::Failed, entry.error(error));
             }
             Self::Undecidable { error } => {
                 let entry = Entry::new(range, Standing::Failed, Why::Undecidable);

@@ -37,8 +37,10 @@ pub(crate) struct Ledger {
     memory: Memory,
     seen_ns: u64,
     decided_ns: u64,
-    /// The entry for all of the range. It needs no memory, so that a thousand ranges need none, and
-    /// so that there is one that tells of no memory.
+    /// What holds for bytes that no other entry tells of. It needs no memory, and so there is one
+    /// that tells of no memory.
+    rest: Entry,
+    /// The entry for all of the range. It needs none either, for the sake of a thousand ranges.
     whole: Option<Entry>,
     /// The entries for pieces.
     pieces: KVec<Entry>,
@@ -52,6 +54,7 @@ impl Ledger {
             memory,
             seen_ns,
             decided_ns: 0,
+            rest: Entry::new(memory.range, Standing::Deferred, Why::AwaitingCxl),
             whole: None,
             pieces: KVec::new(),
         };
@@ -65,16 +68,13 @@ impl Ledger {
     pub(crate) fn defer(&mut self) {
         self.decided_ns = 0;
         self.forget();
-        self.announce(Step::Deferred, || self.deferred());
+        self.rest = Entry::new(self.memory.range, Standing::Deferred, Why::AwaitingCxl);
+        self.announce(Step::Deferred, || self.rest);
     }
 
     /// The addresses.
     pub(crate) fn range(&self) -> Range {
         self.memory.range
-    }
-
-    fn deferred(&self) -> Entry {
-        Entry::new(self.memory.range, Standing::Deferred, Why::AwaitingCxl)
     }
 
     /// Whether a byte of `range` is in use that nothing decodes.
@@ -98,6 +98,7 @@ impl Ledger {
     pub(crate) fn decide(&mut self, now_ns: u64, entry: &Entry) {
         self.decided_ns = now_ns;
         self.forget();
+        self.rest = *entry;
         self.announce(Step::Decided, || *entry);
     }
 
@@ -119,20 +120,21 @@ impl Ledger {
     pub(crate) fn add(&mut self, step: Step, entry: Entry) {
         let others = |e: &Entry| !e.range.intersects(&entry.range);
 
+        self.announce(step, || entry);
         self.whole = self.whole.filter(others);
         self.pieces.retain(|e| others(e));
-        self.append(step, entry);
-    }
-
-    /// Adds an entry that tells of whatever the others do not.
-    pub(crate) fn append(&mut self, step: Step, entry: Entry) {
-        self.announce(step, || entry);
-        if self.entries().next().is_none() && entry.range == self.memory.range {
+        if entry.range == self.memory.range {
             self.whole = Some(entry);
             return;
         }
         // Without memory the ledger is incomplete, and nothing else happens.
         let _ = self.pieces.push(entry, GFP_KERNEL);
+    }
+
+    /// Has `entry` tell of whatever the others do not.
+    pub(crate) fn fill(&mut self, step: Step, entry: Entry) {
+        self.announce(step, || entry);
+        self.rest = entry;
     }
 
     /// All entries, in the order in which things happened.
@@ -220,20 +222,25 @@ impl Ledger {
 
     /// Writes one line for each piece, ascending.
     pub(crate) fn write(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if self.entries().next().is_none() && self.decided_ns == 0 {
-            return self.write_entry(f, &self.deferred());
-        }
-        let mut next = Some(self.memory.range.start());
+        let mut open = Some(self.memory.range);
 
         // The entries stand in the order in which things happened. They are few, so the next one
         // by address is looked for each time.
-        while let Some(entry) = next.and_then(|at| {
-            self.entries()
-                .filter(|e| e.range.start() >= at)
-                .min_by_key(|e| e.range.start())
-        }) {
-            self.write_entry(f, entry)?;
-            next = entry.range.start().checked_add(1);
+        while let Some(range) = open {
+            let next = self
+                .entries()
+                .filter(|e| e.range.intersects(&range))
+                .min_by_key(|e| e.range.start());
+            let gap = next.map_or(Some(range), |e| range.below(e.range.start()));
+
+            if let Some(range) = gap {
+                self.write_entry(f, &Entry { range, ..self.rest })?;
+            }
+            let Some(next) = next else {
+                return Ok(());
+            };
+            self.write_entry(f, next)?;
+            open = range.above(next.range.end());
         }
         Ok(())
     }
