@@ -5,6 +5,7 @@
  */
 #include <linux/dax.h>
 #include <linux/ioport.h>
+#include <linux/memory.h>
 #include <linux/memregion.h>
 #include <linux/numa.h>
 #include <linux/pgtable.h>
@@ -17,5 +18,4 @@
 /* Macros with casts or shifts, which bindgen does not evaluate. */
 const u64 RUST_CONST_HELPER_PMD_SIZE = PMD_SIZE;
 const unsigned long RUST_CONST_HELPER_IORESOURCE_DAX_KMEM = IORESOURCE_DAX_KMEM;
-const u32 RUST_CONST_HELPER_DL_FLAG_AUTOREMOVE_CONSUMER =
-	DL_FLAG_AUTOREMOVE_CONSUMER;
+const unsigned long RUST_CONST_HELPER_CXL_DECODER_F_ENABLE = CXL_DECODER_F_ENABLE;

@@ -5,13 +5,7 @@
 //! C headers: [`include/linux/device.h`](srctree/include/linux/device.h),
 //! [`include/linux/sysfs.h`](srctree/include/linux/sysfs.h)
 
-use core::{
-    ptr,
-    sync::atomic::{
-        AtomicBool,
-        Ordering, //
-    },
-};
+use core::ptr;
 use kernel::{
     bindings,
     container_of,
@@ -20,6 +14,10 @@ use kernel::{
     prelude::*,
     sync::{
         aref::ARef,
+        atomic::{
+            Atomic,
+            Relaxed, //
+        },
         Arc, //
     },
     types::Opaque, //
@@ -47,7 +45,7 @@ pub struct Attribute<T: Show> {
     attr: Opaque<bindings::device_attribute>,
     device: ARef<device::Device>,
     source: Arc<T>,
-    active: AtomicBool,
+    active: Atomic<bool>,
 }
 
 // SAFETY: sysfs does its own locking, and what is shown is `Sync`.
@@ -74,7 +72,7 @@ impl<T: Show> Attribute<T> {
                 }),
                 device,
                 source,
-                active: AtomicBool::new(false),
+                active: Atomic::new(false),
             }),
             GFP_KERNEL,
         )?;
@@ -83,7 +81,7 @@ impl<T: Show> Attribute<T> {
         // `drop()`. Its name is static.
         to_result(unsafe { bindings::device_create_file(this.raw_device(), this.attr.get()) })?;
         // INVARIANT: The file is there now.
-        this.active.store(true, Ordering::Relaxed);
+        this.active.store(true, Relaxed);
         Ok(this)
     }
 
@@ -123,7 +121,7 @@ impl<T: Show> Attribute<T> {
 #[pinned_drop]
 impl<T: Show> PinnedDrop for Attribute<T> {
     fn drop(self: Pin<&mut Self>) {
-        if self.active.load(Ordering::Relaxed) {
+        if self.active.load(Relaxed) {
             // SAFETY: By the type invariant the file is there. It is removed once, here, and no
             // reader is left when the call returns.
             unsafe { bindings::device_remove_file(self.raw_device(), self.attr.get()) };

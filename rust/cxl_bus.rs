@@ -1,82 +1,197 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Looking at the regions on the CXL bus.
+//! Looking at the regions and decoders on the CXL bus.
+//!
+//! A committed region of volatile memory that dax_cxl may serve has a child device `dax_regionN`,
+//! one of persistent memory a child `pmem_regionN`. Either exists only while the region is
+//! committed and its driver is bound, and its addresses never change.
 //!
 //! C headers: [`drivers/cxl/cxl.h`](srctree/drivers/cxl/cxl.h),
 //! [`include/linux/device/bus.h`](srctree/include/linux/device/bus.h)
 
 use crate::{
     bindings as dax,
+    iomem_tree::Tree,
     ownership::Range, //
 };
 use core::ptr;
 use kernel::{
     bindings,
     container_of,
+    device,
     error::{
         from_result,
         to_result, //
     },
-    prelude::*, //
+    prelude::*,
+    sync::{
+        aref::ARef,
+        atomic::{
+            Atomic,
+            Relaxed, //
+        },
+    }, //
 };
 
-/// What a device on the CXL bus says about a region.
+/// What a device on the CXL bus shows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
-    /// A region, whether committed or not: `regionN`.
-    Region,
+    /// A region, committed or not: `regionN`.
+    Region {
+        /// Whose memory it is by its kind.
+        memory: Memory,
+    },
     /// The dax side of a committed region of volatile memory: `dax_regionN`.
     Dax,
     /// The nvdimm side of a committed region of persistent memory: `pmem_regionN`.
     Pmem,
+    /// A decoder of a memory device.
+    Decoder {
+        /// Whether it decodes its addresses at this moment.
+        committed: bool,
+        /// Whether it belongs to a region, with which it is reset.
+        attached: bool,
+    },
 }
 
-/// A region, as one of its devices shows it.
+/// Which drivers may use the memory of a region.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Memory {
+    /// Volatile memory of a memory expander: dax_cxl.
+    Volatile,
+    /// Persistent memory: nvdimm.
+    Persistent,
+    /// The memory of an accelerator (type 2), or of a mode that dax_cxl does not know.
+    Foreign,
+}
+
+/// A device on the CXL bus, as it shows at one moment.
 #[derive(Clone, Copy, Debug)]
 pub struct Sighting {
-    /// Which device shows it.
+    /// What it is.
     pub kind: Kind,
-    /// The `N` of its name.
+    /// The `N` of the region's name; 0 for a decoder.
     pub region: c_int,
-    /// Its host physical addresses; [`None`] for a region that has none yet.
+    /// Its host physical addresses; [`None`] if it has none yet.
     pub range: Option<Range>,
     /// Whether a driver is bound to it. May change at any moment.
     pub bound: bool,
+    /// Whether its driver is just being unbound.
+    pub unbinding: bool,
 }
 
-/// Calls `f` for each region device on the bus until it fails.
+impl Sighting {
+    /// The addresses of the region in the iomem tree, with its extended linear cache.
+    pub fn region_range(&self) -> Option<Range> {
+        Tree::new().ok()?.region(self.region)
+    }
+}
+
+/// Calls `f` for each region and each decoder on the bus until it fails.
 ///
-/// The addresses of [`Kind::Dax`] and [`Kind::Pmem`] are exact. Those of [`Kind::Region`] may
-/// change under a region that is not committed, so they are good for a hint only.
-pub fn for_each_region<F>(mut f: F) -> Result
+/// The addresses of [`Kind::Dax`] and [`Kind::Pmem`] are exact. Those of the others may change
+/// meanwhile, so they are good for a hint only; see [`is_committed`]. A region with an extended
+/// linear cache shows the addresses behind the cache only.
+pub fn for_each<F>(mut f: F) -> Result
 where
-    F: FnMut(Sighting) -> Result,
+    F: FnMut(&Sighting) -> Result,
 {
-    for_each_device(|_, seen| f(seen))
+    for_each_device(|dev| {
+        // SAFETY: The bus holds a reference to the device for this call.
+        match unsafe { sight(dev) } {
+            Some(seen) => f(&seen),
+            None => Ok(()),
+        }
+    })
 }
 
-/// As [`for_each_region`], with the device, which is valid for the call.
-pub(crate) fn for_each_device<F>(mut f: F) -> Result
+/// Calls `f` with the PCI device and the addresses of each committed decoder of a memory device.
+/// Fails with what `f` fails with.
+pub fn for_each_plugged<F>(mut f: F) -> Result
 where
-    F: FnMut(*mut bindings::device, Sighting) -> Result,
+    F: FnMut(ARef<device::Device>, Range) -> Result,
+{
+    for_each_device(|dev| {
+        // SAFETY: The bus holds a reference to the device for this call.
+        let seen = unsafe { sight(dev) };
+        let Some(range) = seen
+            .filter(|s| {
+                matches!(
+                    s.kind,
+                    Kind::Decoder {
+                        committed: true,
+                        ..
+                    }
+                )
+            })
+            .and_then(|s| s.range)
+        else {
+            return Ok(());
+        };
+        // SAFETY: As above; it is the decoder of an endpoint.
+        match unsafe { pci_device_of(dev) } {
+            Some(pci) => f(pci, range),
+            None => Ok(()),
+        }
+    })
+}
+
+/// Calls `f` for the dax side of each region, with the number and the addresses of the region and
+/// whether a driver is bound, until it fails.
+pub fn for_each_dax_region(mut f: impl FnMut(c_int, &Range, bool) -> Result) -> Result {
+    for_each(|seen| match (seen.kind, &seen.range) {
+        (Kind::Dax, Some(range)) => f(seen.region, range, seen.bound),
+        _ => Ok(()),
+    })
+}
+
+/// Has the dax side of each region that `wanted` names and that has no driver probed once more.
+///
+/// Returns when that is done, whatever came out. Must not be called under a lock that a driver of
+/// the bus takes in its probe.
+pub fn reprobe(wanted: impl Fn(&Sighting) -> bool) {
+    let walked = for_each_device(|dev| {
+        // SAFETY: The bus holds a reference to the device for this call.
+        let seen = unsafe { sight(dev) };
+        if seen.is_some_and(|s| s.kind == Kind::Dax && !s.bound && wanted(&s)) {
+            // SAFETY: As above. That no driver takes it is no error here.
+            let _ = unsafe { bindings::device_attach(dev) };
+        }
+        Ok(())
+    });
+    // The callback does not fail.
+    debug_assert!(walked.is_ok());
+}
+
+/// Whether a committed region decodes all of `range`, whoever serves it.
+///
+/// Takes the lock under which regions are committed and reset, for reading.
+pub fn is_committed(range: &Range) -> bool {
+    let res = bindings::resource {
+        start: range.start(),
+        end: range.end(),
+        flags: bindings::IORESOURCE_MEM as usize,
+        ..Default::default()
+    };
+    // SAFETY: The resource is only read, and only during the call. It does its own locking.
+    unsafe { dax::cxl_region_contains_resource(&res) }
+}
+
+/// Calls `f` for each device on the bus until it fails.
+fn for_each_device<F>(mut f: F) -> Result
+where
+    F: FnMut(*mut bindings::device) -> Result,
 {
     /// # Safety
     ///
-    /// `dev` is a valid device on the CXL bus, and `arg` points to an `F` that nobody else uses.
+    /// `arg` points to an `F` that nobody else uses.
     unsafe extern "C" fn visit<F>(dev: *mut bindings::device, arg: *mut c_void) -> c_int
     where
-        F: FnMut(*mut bindings::device, Sighting) -> Result,
+        F: FnMut(*mut bindings::device) -> Result,
     {
-        // SAFETY: By the safety requirements of this function; the bus holds a reference to the
-        // device for this call.
-        let (f, seen) = unsafe { (&mut *arg.cast::<F>(), sight(dev)) };
-
-        from_result(|| {
-            if let Some(seen) = seen {
-                f(dev, seen)?;
-            }
-            Ok(0)
-        })
+        // SAFETY: By the safety requirements of this function.
+        let f = unsafe { &mut *arg.cast::<F>() };
+        from_result(|| f(dev).map(|()| 0))
     }
 
     // SAFETY: The bus type is valid as long as cxl_core is loaded, which this module keeps it by
@@ -91,85 +206,120 @@ where
     })
 }
 
-/// What `dev` is, if it is one of those that show a region.
-///
-/// `to_cxl_dax_region()` and its like warn about devices of any other type, and the types
-/// themselves are not exported, so the bus's own match function is asked which drivers it is for.
-///
-/// # Safety
-///
-/// `dev` is a valid device on the CXL bus.
-pub(crate) unsafe fn kind_of(dev: *mut bindings::device) -> Option<Kind> {
-    // SAFETY: The bus type is static and constant.
-    let matches = unsafe { dax::cxl_bus_type.match_ }?;
-    let mut driver = dax::cxl_driver::default();
-
-    [
-        (dax::CXL_DEVICE_DAX_REGION, Kind::Dax),
-        (dax::CXL_DEVICE_REGION, Kind::Region),
-        (dax::CXL_DEVICE_PMEM_REGION, Kind::Pmem),
-    ]
-    .into_iter()
-    .find_map(|(id, kind)| {
-        driver.id = id as c_int;
-        // SAFETY: `dev` is on this bus, and of the driver the function reads nothing but the id.
-        (unsafe { matches(dev, &driver.drv) } != 0).then_some(kind)
-    })
-}
-
-/// Reads what `dev` shows of a region.
+/// Reads what `dev` shows; [`None`] if it is neither region nor decoder of a memory device.
 ///
 /// # Safety
 ///
 /// `dev` is a valid device on the CXL bus to which the caller has a reference.
 pub(crate) unsafe fn sight(dev: *mut bindings::device) -> Option<Sighting> {
-    // Most devices on the bus are no regions, and their names tell so at the least cost.
-    //
-    // SAFETY: A device that has been added has a name, which lives as long as the device. A name
-    // is not empty, so it has two bytes with its NUL.
-    let name = unsafe {
-        let name = bindings::dev_name(dev).cast::<[u8; 2]>();
-        if !matches!(&*name, b"re" | b"da" | b"pm") {
+    // SAFETY: By the safety requirements of this function; each device is embedded in the
+    // structure that its type stands for.
+    let (kind, (start, end)) = unsafe {
+        if dax::is_cxl_region(dev) {
+            let region = container_of!(dev, dax::cxl_region, dev);
+            let memory = match ((*region).type_, (*region).mode) {
+                (dax::cxl_decoder_type_CXL_DECODER_DEVMEM, _) => Memory::Foreign,
+                (_, dax::cxl_partition_mode_CXL_PARTMODE_RAM) => Memory::Volatile,
+                (_, dax::cxl_partition_mode_CXL_PARTMODE_PMEM) => Memory::Persistent,
+                _ => Memory::Foreign,
+            };
+            (Kind::Region { memory }, read(&raw mut (*region).hpa_range))
+        } else if dax::is_endpoint_decoder(dev) {
+            let decoder = container_of!(dev, dax::cxl_endpoint_decoder, cxld.dev);
+            let flags = Atomic::from_ptr(&raw mut (*decoder).cxld.flags).load(Relaxed);
+            let region = Atomic::from_ptr((&raw mut (*decoder).cxld.region).cast::<usize>());
+            (
+                Kind::Decoder {
+                    committed: flags & dax::CXL_DECODER_F_ENABLE != 0,
+                    attached: region.load(Relaxed) != 0,
+                },
+                read(&raw mut (*decoder).cxld.hpa_range),
+            )
+        } else if dax::is_cxl_pmem_region(dev) {
+            let pmem = container_of!(dev, dax::cxl_pmem_region, dev);
+            (Kind::Pmem, read(&raw mut (*pmem).hpa_range))
+        } else if is_dax_region(dev) {
+            let dax_region = container_of!(dev, dax::cxl_dax_region, dev);
+            (Kind::Dax, read(&raw mut (*dax_region).hpa_range))
+        } else {
             return None;
         }
-        CStr::from_char_ptr(name.cast())
     };
-    let region = region_number(name.to_bytes())?;
-    // SAFETY: By the safety requirements of this function.
-    let kind = unsafe { kind_of(dev)? };
-
-    // SAFETY: A device of this type is embedded in the structure in question.
-    let (start, end) = unsafe {
-        match kind {
-            // Both are written before the device is added and not after.
-            Kind::Dax => {
-                let range = (*container_of!(dev, dax::cxl_dax_region, dev)).hpa_range;
-                (range.start, range.end)
-            }
-            Kind::Pmem => {
-                let range = (*container_of!(dev, dax::cxl_pmem_region, dev)).hpa_range;
-                (range.start, range.end)
-            }
-            // Somebody may be writing to these two under a lock that is private to cxl_core. A
-            // mixture of old and new is as good a hint as either.
-            Kind::Region => {
-                let range = &raw const (*container_of!(dev, dax::cxl_region, dev)).hpa_range;
-                (
-                    (&raw const (*range).start).read_volatile(),
-                    (&raw const (*range).end).read_volatile(),
-                )
-            }
-        }
+    let region = match kind {
+        Kind::Decoder { .. } => 0,
+        // SAFETY: A device that has been added has a name, which lives as long as the device.
+        _ => region_number(unsafe { CStr::from_char_ptr(bindings::dev_name(dev)) }.to_bytes())?,
     };
-
     Some(Sighting {
         kind,
         region,
-        // A region without addresses shows 0 to 2^64 - 1, or an end below its start.
+        // One without addresses shows 0 to 2^64 - 1, or an end below its start.
         range: Range::new(start, end).filter(|r| r.size().is_some()),
-        // SAFETY: By the safety requirements of this function.
+        // SAFETY: By the safety requirements of this function. The answer is a hint, so nobody
+        // has to hold the lock of the device.
         bound: unsafe { bindings::device_is_bound(dev) },
+        // SAFETY: As above. The driver core sets this before it tells anybody.
+        unbinding: unsafe { Atomic::from_ptr(&raw mut (*dev).links.status).load(Relaxed) }
+            == bindings::dl_dev_state_DL_DEV_UNBINDING,
     })
+}
+
+/// Reads addresses that somebody may be writing to, under a lock that is private to cxl_core. A
+/// mixture of old and new is as good a hint as either.
+///
+/// # Safety
+///
+/// `range` points to a valid range.
+unsafe fn read(range: *mut bindings::range) -> (u64, u64) {
+    // SAFETY: By the safety requirements of this function, and both fields are aligned words.
+    unsafe {
+        (
+            Atomic::from_ptr(&raw mut (*range).start).load(Relaxed),
+            Atomic::from_ptr(&raw mut (*range).end).load(Relaxed),
+        )
+    }
+}
+
+/// Whether `dev` is the dax side of a region. cxl_core exports no function that tells.
+///
+/// # Safety
+///
+/// As for [`sight`].
+unsafe fn is_dax_region(dev: *mut bindings::device) -> bool {
+    // SAFETY: By the safety requirements of this function; types are static and have names.
+    unsafe {
+        (*dev)
+            .type_
+            .as_ref()
+            .is_some_and(|t| !t.name.is_null() && CStr::from_char_ptr(t.name) == c"cxl_dax_region")
+    }
+}
+
+/// The PCI device behind the decoder of a memory device, or the platform device of a test harness;
+/// [`None`] while the endpoint comes or goes.
+///
+/// # Safety
+///
+/// As for [`sight`]; `dev` is the decoder of an endpoint.
+unsafe fn pci_device_of(dev: *mut bindings::device) -> Option<ARef<device::Device>> {
+    // SAFETY: A decoder has a reference to its port. While the lock of the port is held and its
+    // driver bound, the memory device above it stays, and with it the device that this is a part
+    // of, which therefore may be referenced.
+    unsafe {
+        let port = (*dev).parent;
+        if bindings::mutex_trylock(&raw mut (*port).mutex) == 0 {
+            return None;
+        }
+        let found = if bindings::device_is_bound(port) {
+            let memdev = (*container_of!(port, dax::cxl_port, dev)).uport_dev;
+            let parent = (*memdev).parent;
+            (!parent.is_null()).then(|| device::Device::get_device(parent))
+        } else {
+            None
+        };
+        bindings::mutex_unlock(&raw mut (*port).mutex);
+        found
+    }
 }
 
 /// The `N` of a device name that ends with `regionN`.

@@ -6,10 +6,9 @@
 //! [`include/linux/memregion.h`](srctree/include/linux/memregion.h)
 
 use crate::{
-    bindings as dax,
     dax::Parent,
     hmem_device::Memory,
-    ownership::Range, //
+    hmem_shared::shared, //
 };
 use core::{
     marker::PhantomData,
@@ -88,26 +87,13 @@ unsafe impl<T: HmemDriver> driver::RegistrationOps for HmemAdapter<T> {
 impl<T: HmemDriver> HmemAdapter<T> {
     extern "C" fn probe(pdev: *mut bindings::platform_device) -> c_int {
         from_result(|| {
-            // SAFETY: The platform bus calls this with a valid device. Whoever registers a device
-            // named `hmem` gives it a `memregion_info` as platform data, or none.
-            let (id, info) = unsafe {
-                (
-                    (*pdev).id,
-                    (*pdev)
-                        .dev
-                        .platform_data
-                        .cast::<dax::memregion_info>()
-                        .as_ref(),
-                )
-            };
-            let info = info.ok_or(ENODEV)?;
-            let memory = Memory {
-                range: Range::new(info.range.start, info.range.end).ok_or(EINVAL)?,
-                target_node: info.target_node,
-            };
+            // SAFETY: The platform bus calls this with a valid device.
+            let device = unsafe { device::Device::from_raw(&raw mut (*pdev).dev) };
+            // The platform data says the same, but only of devices that are known to be ours.
+            let (id, memory) = shared().ok_or(ENODEV)?.devices.memory_of(device)?;
             // SAFETY: The device is valid, and in its probe callback until this returns. This
             // driver never touches its driver data: `register()` saw to that.
-            let parent = unsafe { Parent::new(device::Device::from_raw(&raw mut (*pdev).dev)) };
+            let parent = unsafe { Parent::new(device) };
 
             T::probe(&parent, id, &memory)?;
             Ok(0)

@@ -71,14 +71,15 @@ where
     })
 }
 
-/// Whether `host` is the device of the platform itself, `hmem_platform.0`, rather than one of a
-/// test harness.
-pub fn is_platforms_own(host: &platform::Device<Core<'_>>) -> bool {
+/// The `N` of `hmem_platform.N`: 0 for the device of the platform itself, others for those of a test
+/// harness; [`None`] for any other device, which `driver_override` may bring.
+pub fn platform_number(host: &platform::Device<Core<'_>>) -> Option<c_int> {
     // CAST: As above.
     let pdev = ptr::from_ref(host).cast::<bindings::platform_device>();
 
-    // SAFETY: The device is valid, and its number never changes.
-    unsafe { (*pdev).id == 0 }
+    // SAFETY: The device is valid. Its name is NUL-terminated, and neither it nor its number ever
+    // changes.
+    unsafe { (CStr::from_char_ptr((*pdev).name) == c"hmem_platform").then_some((*pdev).id) }
 }
 
 /// The NUMA node that firmware assigns to the memory at `address`, or `NUMA_NO_NODE`.
@@ -108,4 +109,21 @@ pub fn is_possible_node(node: c_int) -> bool {
     mask.bits
         .get(node / BITS)
         .is_some_and(|word| word >> (node % BITS) & 1 == 1)
+}
+
+/// The size in bytes of a memory block, the unit in which memory becomes System RAM; a power of
+/// two.
+pub fn memory_block_size() -> u64 {
+    #[cfg(CONFIG_MEMORY_HOTPLUG)]
+    {
+        // SAFETY: `memory_block_size_bytes()` may be called at any time.
+        let size = unsafe { dax::memory_block_size_bytes() };
+        // CAST: From `unsigned long` to the `u64` that it fits into.
+        size as u64
+    }
+    #[cfg(not(CONFIG_MEMORY_HOTPLUG))]
+    {
+        // Nothing becomes System RAM.
+        dax::PMD_SIZE
+    }
 }

@@ -35,12 +35,21 @@ pub fn owner_of(range: &Range) -> Option<c_int> {
     /// `dev` is a valid platform device, and `arg` points to a search that nobody else uses.
     unsafe extern "C" fn visit(dev: *mut bindings::device, arg: *mut c_void) -> c_int {
         // SAFETY: By the safety requirements of this function. The bus holds a reference to the
-        // device, so its name, number and platform data stay; a device named `hmem.*` has a
-        // `memregion_info` there, or nothing.
+        // device, so its number and platform data stay. dax_hmem binds no device that it has not
+        // made, and gives each a `memregion_info`. While the lock of the device is held, its driver
+        // stays bound.
         unsafe {
             let search = &mut *arg.cast::<Search<'_>>();
-            let name = CStr::from_char_ptr(bindings::dev_name(dev));
-            if !name.to_bytes().starts_with(b"hmem.") || !bindings::device_is_bound(dev) {
+            if bindings::mutex_trylock(&raw mut (*dev).mutex) == 0 {
+                return 0;
+            }
+            let ours = bindings::device_is_bound(dev)
+                && (*dev)
+                    .driver
+                    .as_ref()
+                    .is_some_and(|d| CStr::from_char_ptr(d.name) == c"hmem");
+            bindings::mutex_unlock(&raw mut (*dev).mutex);
+            if !ours {
                 return 0;
             }
             let pdev = container_of!(dev, bindings::platform_device, dev);

@@ -22,10 +22,6 @@ use kernel::{
 // CAST: From the `u32` of a C enumeration or macro to the `unsigned long` of the functions and
 // structures that take it, which is never narrower.
 const MEM: usize = bindings::IORESOURCE_MEM as usize;
-const SYSTEM_RAM: usize = bindings::IORESOURCE_SYSTEM_RAM as usize;
-const BUSY: usize = bindings::IORESOURCE_BUSY as usize;
-const DRIVER_MANAGED: usize = bindings::IORESOURCE_SYSRAM_DRIVER_MANAGED as usize;
-const DESC_ANY: usize = bindings::IORES_DESC_NONE as usize;
 const DESC_CXL: usize = bindings::IORES_DESC_CXL as usize;
 const DESC_SOFT_RESERVED: usize = bindings::IORES_DESC_SOFT_RESERVED as usize;
 
@@ -57,29 +53,6 @@ pub fn is_soft_reserved(range: &Range) -> bool {
     answer == bindings::REGION_INTERSECTS as c_int
 }
 
-/// Calls `f` for each range of CXL windows inside `range`, ascending, until it fails.
-pub fn for_each_cxl_window<F>(range: &Range, f: F) -> Result
-where
-    F: FnMut(Range) -> Result,
-{
-    walk(range, DESC_CXL, MEM, f)
-}
-
-/// Calls `f` for each range of System RAM inside `range`, ascending, until it fails.
-///
-/// The flag tells whether a driver made it System RAM, as kmem does, rather than firmware.
-pub fn for_each_system_ram<F>(range: &Range, mut f: F) -> Result
-where
-    F: FnMut(Range, bool) -> Result,
-{
-    walk_res(range, DESC_ANY, SYSTEM_RAM | BUSY, |res| {
-        match range_of(res) {
-            Some(ram) => f(ram, res.flags & DRIVER_MANAGED == DRIVER_MANAGED),
-            None => Ok(()),
-        }
-    })
-}
-
 /// Calls `f` for each Soft Reserved range inside `range`, ascending, until it fails.
 ///
 /// These are the ranges as firmware gave them (`walk_soft_reserve_res()`), which the iomem tree
@@ -88,13 +61,19 @@ pub fn for_each_soft_reserved<F>(range: &Range, mut f: F) -> Result
 where
     F: FnMut(Range) -> Result,
 {
-    walk_reserved(range, |res| range_of(res).map_or(Ok(()), &mut f))
-}
+    /// # Safety
+    ///
+    /// `res` points to a valid resource and `arg` to an `F` that nobody else uses.
+    unsafe extern "C" fn found<F>(res: *mut bindings::resource, arg: *mut c_void) -> c_int
+    where
+        F: FnMut(Range) -> Result,
+    {
+        // SAFETY: By the safety requirements of this function.
+        let (res, f) = unsafe { (&*res, &mut *arg.cast::<F>()) };
 
-fn walk_reserved<F>(range: &Range, mut f: F) -> Result
-where
-    F: FnMut(&bindings::resource) -> Result,
-{
+        from_result(|| range_of(res).map_or(Ok(()), f).map(|()| 0))
+    }
+
     // SAFETY: `found` is called with `f` only while this call lasts, and with a valid resource.
     let ret = unsafe {
         dax::walk_soft_reserve_res(
@@ -104,58 +83,11 @@ where
             Some(found::<F>),
         )
     };
-    walked(ret)
-}
-
-fn walk<F>(range: &Range, desc: usize, flags: usize, mut f: F) -> Result
-where
-    F: FnMut(Range) -> Result,
-{
-    walk_res(range, desc, flags, |res| {
-        range_of(res).map_or(Ok(()), &mut f)
-    })
-}
-
-fn walk_res<F>(range: &Range, desc: usize, flags: usize, mut f: F) -> Result
-where
-    F: FnMut(&bindings::resource) -> Result,
-{
-    // SAFETY: `found` is called with `f` only while this call lasts, and with a valid resource.
-    let ret = unsafe {
-        bindings::walk_iomem_res_desc(
-            desc,
-            flags,
-            range.start(),
-            range.end(),
-            ptr::from_mut(&mut f).cast(),
-            Some(found::<F>),
-        )
-    };
-    walked(ret)
-}
-
-/// The walkers return `-EINVAL` when they found nothing, which is no failure here. No callback of
-/// this file returns it.
-fn walked(ret: c_int) -> Result {
     match to_result(ret) {
+        // The walker returns `-EINVAL` when it found nothing. No callback returns it.
         Err(e) if e == EINVAL => Ok(()),
         other => other,
     }
-}
-
-/// Hands a resource that a walker found to the closure behind `arg`.
-///
-/// # Safety
-///
-/// `res` points to a valid resource and `arg` to an `F` that nobody else uses.
-unsafe extern "C" fn found<F>(res: *mut bindings::resource, arg: *mut c_void) -> c_int
-where
-    F: FnMut(&bindings::resource) -> Result,
-{
-    // SAFETY: By the safety requirements of this function.
-    let (res, f) = unsafe { (&*res, &mut *arg.cast::<F>()) };
-
-    from_result(|| f(res).map(|()| 0))
 }
 
 /// An entry "Soft Reserved" in the iomem tree, removed when this is dropped.
@@ -188,7 +120,7 @@ impl SoftReserved {
 
         // SAFETY: `iomem_resource` is the static root of the tree. `res` is valid, unlinked, and
         // pinned until it is removed in `drop()`; its name is static and part of this module,
-        // which cannot go before the entry, because whoever holds the entry runs this module.
+        // which cannot go before the entry, because the holder of the entry runs this module.
         to_result(unsafe {
             bindings::insert_resource(&raw mut bindings::iomem_resource, res.get())
         })?;

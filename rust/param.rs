@@ -6,17 +6,15 @@
 //!
 //! C header: [`include/linux/moduleparam.h`](srctree/include/linux/moduleparam.h)
 
-use core::{
-    marker::PhantomData,
-    sync::atomic::{
-        AtomicU8,
-        Ordering, //
-    },
-};
+use core::marker::PhantomData;
 use kernel::{
     bindings,
     error::from_result,
-    prelude::*, //
+    prelude::*,
+    sync::atomic::{
+        Atomic,
+        Relaxed, //
+    }, //
 };
 
 /// A type that a [`Param`] can hold.
@@ -25,9 +23,9 @@ pub trait Value: Copy + 'static {
     const BARE: Option<Self>;
 
     /// The value as it is stored.
-    fn to_raw(self) -> u8;
+    fn to_raw(self) -> u32;
     /// The value that was stored.
-    fn from_raw(raw: u8) -> Self;
+    fn from_raw(raw: u32) -> Self;
     /// Reads what was written, without the line end. Says why on failure.
     fn parse(text: &[u8]) -> Result<Self>;
     /// What sysfs shows, line end and NUL included.
@@ -37,11 +35,11 @@ pub trait Value: Copy + 'static {
 impl Value for bool {
     const BARE: Option<Self> = Some(true);
 
-    fn to_raw(self) -> u8 {
+    fn to_raw(self) -> u32 {
         self.into()
     }
 
-    fn from_raw(raw: u8) -> Self {
+    fn from_raw(raw: u32) -> Self {
         raw != 0
     }
 
@@ -59,18 +57,18 @@ impl Value for bool {
 }
 
 /// The storage of a parameter. Declared with [`crate::kernel_param!`].
-pub struct Param<T: Value>(AtomicU8, PhantomData<T>);
+pub struct Param<T: Value>(Atomic<u32>, PhantomData<T>);
 
 impl<T: Value> Param<T> {
     /// Creates the storage, with a default as [`Value::to_raw`] gives it.
-    pub const fn new(default: u8) -> Self {
-        Self(AtomicU8::new(default), PhantomData)
+    pub const fn new(default: u32) -> Self {
+        Self(Atomic::new(default), PhantomData)
     }
 
     /// The value at this moment.
     pub fn get(&self) -> T {
         // Nothing else is published together with the value.
-        T::from_raw(self.0.load(Ordering::Relaxed))
+        T::from_raw(self.0.load(Relaxed))
     }
 
     /// The C operations for parameters of this type.
@@ -100,7 +98,7 @@ impl<T: Value> Param<T> {
                 let text = unsafe { CStr::from_char_ptr(val) };
                 T::parse(text.to_bytes().trim_ascii_end())?
             };
-            this.0.store(value.to_raw(), Ordering::Relaxed);
+            this.0.store(value.to_raw(), Relaxed);
             Ok(0)
         })
     }
@@ -167,9 +165,21 @@ macro_rules! kernel_param {
         pub(crate) static $ident: $crate::param::Param<$type> =
             $crate::param::Param::new($default);
 
+        $crate::param_entry! {
+            $ident, $crate::param::Param::<$type>::OPS, $name ($ctype, $perm): $description
+        }
+    };
+}
+
+/// Declares what the kernel and `modinfo` read of a parameter whose storage is the static `$ident`
+/// and whose operations are `$ops`.
+#[macro_export]
+macro_rules! param_entry {
+    (
+        $ident:ident, $ops:expr, $name:literal ($ctype:literal, $perm:literal): $description:literal
+    ) => {
         const _: () = {
-            static OPS: ::kernel::bindings::kernel_param_ops =
-                $crate::param::Param::<$type>::OPS;
+            static OPS: ::kernel::bindings::kernel_param_ops = $ops;
 
             #[link_section = "__param"]
             #[used(compiler)]

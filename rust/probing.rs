@@ -9,7 +9,11 @@
 use core::ptr;
 use kernel::{
     bindings,
-    prelude::*, //
+    prelude::*,
+    sync::atomic::{
+        Atomic,
+        Relaxed, //
+    }, //
 };
 
 /// Waits until no device is being probed any more, asynchronous and deferred probes included.
@@ -76,7 +80,7 @@ fn is_loaded(bus: Bus, name: &CStr) -> bool {
         let live = unsafe {
             let module = (*drv).owner;
             module.is_null()
-                || (&raw const (*module).state).read_volatile()
+                || Atomic::from_ptr(&raw mut (*module).state).load(Relaxed)
                     == bindings::module_state_MODULE_STATE_LIVE
         };
         c_int::from(live)

@@ -3,11 +3,12 @@
 //! The driver of `hmem.N` devices: a dax region and a dax device for each.
 
 use crate::{
+    cxl,
     dax,
     hmem_device::Memory,
     hmem_driver::HmemDriver,
-    params,
-    regions, //
+    node,
+    params, //
 };
 use kernel::prelude::*;
 
@@ -17,17 +18,17 @@ pub(crate) struct Hmem;
 impl HmemDriver for Hmem {
     /// Claims the memory of the device as a dax region and creates its first dax device.
     ///
-    /// Fails with `EBUSY` where a CXL region has the range, or is being torn down below it, with
-    /// `EINVAL` for a range that is not aligned, with `ENOMEM` without memory. Each is logged with
-    /// its cause.
+    /// Fails with `EBUSY` where a CXL region has the range, with `EINVAL` for a range that is not
+    /// aligned, with `ENOMEM` without memory. Each is logged with its cause.
     fn probe(parent: &dax::Parent<'_>, id: c_int, memory: &Memory) -> Result {
         let dev = parent.device();
         let range = memory.range;
         let idle: bool = params::REGION_IDLE.get();
-
-        regions::depend(dev, &range).inspect_err(|_| {
-            dev_info!(dev, "{}: a CXL region below it is being torn down\n", range);
-        })?;
+        // kmem refuses what has none. As a file it can be used.
+        let has_block = range
+            .align_inward(node::memory_block_size())
+            .inner
+            .is_some();
 
         let region = dax::Region::alloc(
             parent,
@@ -35,9 +36,9 @@ impl HmemDriver for Hmem {
                 id,
                 range,
                 target_node: memory.target_node,
-                kmem: !idle,
+                kmem: !idle && has_block,
             },
-            || regions::taken_by_cxl(&range),
+            || cxl::serves(&range),
         )
         .inspect_err(|&e| match e {
             EINVAL => dev_warn!(

@@ -4,7 +4,7 @@
 //!
 //! The module binds two platform devices. `hmem_platform.0` stands for all memory that firmware
 //! marked Soft Reserved; binding it starts the decision who owns which range, see [`platform`] and
-//! [`host`]. For each piece that falls to HMEM it registers a device `hmem.N`, which the other
+//! [`arbiter`]. For each piece that falls to HMEM it registers a device `hmem.N`, which the other
 //! driver, [`device`], turns into a dax region and a dax device.
 //!
 //! # Ordering
@@ -32,23 +32,26 @@ pub mod cxl_bus;
 #[path = "../../../rust/cxl_flush.rs"]
 pub mod cxl_flush;
 #[cfg(CONFIG_DEV_DAX_CXL)]
-#[path = "../../../rust/cxl_links.rs"]
-pub mod cxl_links;
-#[cfg(CONFIG_DEV_DAX_CXL)]
-#[path = "../../../rust/cxl_listener.rs"]
-pub mod cxl_listener;
+#[path = "../../../rust/cxl_watch.rs"]
+pub mod cxl_watch;
 #[path = "../../../rust/dax.rs"]
 pub mod dax;
+#[path = "../../../rust/debugfs_file.rs"]
+pub mod debugfs_file;
+#[path = "../../../rust/device_memo.rs"]
+pub mod device_memo;
 #[path = "../../../rust/hmem_device.rs"]
 pub mod hmem_device;
 #[path = "../../../rust/hmem_driver.rs"]
 pub mod hmem_driver;
-#[path = "../../../rust/hmem_queues.rs"]
-pub mod hmem_queues;
 #[path = "../../../rust/hmem_resources.rs"]
 pub mod hmem_resources;
+#[path = "../../../rust/hmem_shared.rs"]
+pub mod hmem_shared;
 #[path = "../../../rust/iomem.rs"]
 pub mod iomem;
+#[path = "../../../rust/iomem_tree.rs"]
+pub mod iomem_tree;
 #[path = "../../../rust/memregion.rs"]
 pub mod memregion;
 #[path = "../ownership/mod.rs"]
@@ -57,6 +60,8 @@ pub mod ownership;
 pub mod param;
 #[path = "../../../rust/probing.rs"]
 pub mod probing;
+#[path = "../../../rust/range_list.rs"]
+pub mod range_list;
 #[path = "../../../rust/synchronous.rs"]
 pub mod synchronous;
 #[path = "../../../rust/trace.rs"]
@@ -64,22 +69,23 @@ pub mod trace;
 #[path = "../../../rust/workqueue.rs"]
 pub mod workqueue;
 
+mod arbiter;
+#[cfg_attr(not(CONFIG_DEV_DAX_CXL), path = "no_cxl.rs")]
+mod cxl;
+mod decoded;
 mod device;
-mod host;
 #[cfg(CONFIG_KUNIT = "y")]
 mod kunit;
-mod ledger;
-mod lines;
+mod node;
 mod params;
 mod platform;
-mod record;
 mod regions;
-mod text;
-mod words;
+mod report;
+mod soft_reserved;
 
 use crate::{
     hmem_driver::HmemAdapter,
-    hmem_queues::Published, //
+    hmem_shared::Published, //
 };
 use kernel::{
     driver::Registration,
@@ -93,8 +99,9 @@ pub(crate) use HmemModule as TheModule;
 /// The module.
 ///
 /// Fields are dropped in the order in which they stand: first the platform device is unbound,
-/// which ends the decision and removes every `hmem.N` while its driver still stands; then that
-/// driver goes; then the queues are drained and destroyed. dax_cxl, which flushes one of them, is
+/// which ends the decision and removes every `hmem.N` while its driver still stands, unless one is
+/// just coming online; then that driver goes, which waits for such a device and unbinds it; then the
+/// queues are drained, with the closing that removes the device, and destroyed. dax_cxl, which flushes one of them, is
 /// gone by then: its use of a symbol keeps this module loaded.
 #[pin_data]
 struct HmemModule {
@@ -102,23 +109,19 @@ struct HmemModule {
     _platform: Registration<platform::Adapter>,
     #[pin]
     _devices: Registration<HmemAdapter<device::Hmem>>,
-    _queues: Published,
+    _shared: Published,
 }
 
 impl InPlaceModule for HmemModule {
     fn init(module: &'static ThisModule) -> impl PinInit<Self, Error> {
-        // CXL publishes its windows when these are loaded. Where they are not to be had, nobody
-        // but HMEM can own anything, which is what then comes out.
-        #[cfg(CONFIG_DEV_DAX_CXL)]
-        {
-            probing::request_driver(probing::Bus::Platform, c"cxl_acpi");
-            probing::request_driver(probing::Bus::Pci, c"cxl_pci");
-        }
+        // CXL publishes its windows when its drivers are loaded. Where there are none, nobody but
+        // HMEM can own anything, which is what then comes out.
+        cxl::request_drivers();
 
         // The platform driver comes last: registering it starts decisions, after which nothing
         // may fail any more.
         try_pin_init!(Self {
-            _queues: Published::new(c"dax_hmem_wq", c"dax_hmem_settle")?,
+            _shared: Published::new()?,
             _devices <- Registration::new(c"hmem", module),
             _platform <- Registration::new(c"hmem_platform", module),
         })
@@ -131,7 +134,7 @@ impl InPlaceModule for HmemModule {
 /// C header: `include/dax_hmem_rust.h`
 #[no_mangle]
 pub extern "C" fn dax_hmem_rust_flush_work() {
-    hmem_queues::flush_decisions();
+    hmem_shared::flush_decisions();
 }
 
 module! {

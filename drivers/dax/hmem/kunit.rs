@@ -95,6 +95,7 @@ mod verdict {
             &World {
                 in_window: false,
                 regions: Extents::NONE,
+                taken: &[],
                 settled: false,
             },
         );
@@ -119,6 +120,7 @@ mod verdict {
             &World {
                 in_window: true,
                 regions,
+                taken: &[],
                 settled: false,
             },
         );
@@ -136,6 +138,7 @@ mod verdict {
                 &World {
                     in_window: true,
                     regions,
+                    taken: &[],
                     settled,
                 },
             );
@@ -189,7 +192,7 @@ mod pieces {
 #[kunit_tests(dax_hmem_lines)]
 mod lines {
     use super::*;
-    use crate::lines::{
+    use crate::report::log::{
         Joined,
         Run,
         NAMED, //

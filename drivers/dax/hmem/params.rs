@@ -5,7 +5,8 @@
 use crate::{
     kernel_param,
     ownership::Policy,
-    param::Value, //
+    param::Value,
+    range_list, //
 };
 use kernel::prelude::*;
 
@@ -25,17 +26,25 @@ kernel_param! {
          (CXL keeps what its regions cover)";
 }
 
+range_list! {
+    /// What HMEM keeps away from, whatever firmware says: an accelerator's own memory, memory for
+    /// one application. Takes effect with the next decision.
+    static EXCLUDE: RangeList, "exclude" (0o644):
+        "addresses that dax_hmem must not serve: START-END[,START-END...], inclusive; what is \
+         served already goes when hmem_platform is unbound and rebound";
+}
+
 impl Value for Policy {
     const BARE: Option<Self> = None;
 
-    fn to_raw(self) -> u8 {
+    fn to_raw(self) -> u32 {
         match self {
             Self::Whole => 0,
             Self::Split => 1,
         }
     }
 
-    fn from_raw(raw: u8) -> Self {
+    fn from_raw(raw: u32) -> Self {
         match raw {
             1 => Self::Split,
             _ => Self::Whole,

@@ -3,49 +3,52 @@
 //! The driver of `hmem_platform.N`, the device that stands for all Soft Reserved memory.
 
 use crate::{
+    arbiter::Arbiter,
     attribute::Attribute,
-    clock::now_ns,
+    debugfs_file::{
+        Contents,
+        File, //
+    },
+    decoded::Decoded,
     hmem_device::Memory,
-    hmem_queues,
     hmem_resources::{
         fallback_node,
         for_each_resource,
-        is_platforms_own,
         is_possible_node,
+        platform_number,
         target_node, //
     },
-    host::{
-        Host,
-        LedgerFile, //
-    },
+    hmem_shared,
     iomem,
+    iomem_tree::{
+        Kind,
+        Tree, //
+    },
     ownership::{
-        for_each_piece,
         range::{
+            for_each_gap,
             intersecting,
+            sort,
             sort_disjoint, //
         },
-        Fate,
-        Obstacle,
-        Range,
-        Taken, //
+        Range, //
     },
-    record::Record,
+    soft_reserved::SoftReservedRange,
     synchronous::Synchronous, //
 };
 use kernel::{
-    debugfs,
     device::{
         self,
         Core, //
     },
+    fmt,
     platform,
     prelude::*,
-    sync::Arc, //
+    sync::{
+        atomic::Acquire,
+        Arc, //
+    }, //
 };
-
-#[cfg(CONFIG_DEV_DAX_CXL)]
-use crate::cxl_listener::Listener;
 
 /// The driver.
 pub(crate) struct HmemPlatform;
@@ -60,26 +63,20 @@ pub(crate) type Adapter = Synchronous<platform::Adapter<HmemPlatform>>;
 /// This may happen at any moment: while the decision is queued, while it waits, while it runs, and
 /// when binding fails half-way.
 pub(crate) struct Binding {
-    host: Arc<Host>,
+    arbiter: Arc<Arbiter>,
     // Each of these may be missing, for lack of memory: ownership is decided all the same.
     /// Where user space can wait until ownership is settled.
-    attribute: Option<Pin<KBox<Attribute<Host>>>>,
+    attribute: Option<Pin<KBox<Attribute<Arbiter>>>>,
     /// Where the ledger is read.
-    ledger: Option<Pin<KBox<debugfs::File<LedgerFile>>>>,
-    /// Who tells about CXL regions that come and go.
-    #[cfg(CONFIG_DEV_DAX_CXL)]
-    listener: Option<Pin<KBox<Listener<Host>>>>,
+    ledger: Option<File<Arbiter>>,
 }
 
 impl Drop for Binding {
     fn drop(&mut self) {
-        // First no more readers and no more news, and a callback that runs is waited for; then no
-        // more decisions.
+        // First no more readers, then no more decisions.
         drop(self.ledger.take());
         drop(self.attribute.take());
-        #[cfg(CONFIG_DEV_DAX_CXL)]
-        drop(self.listener.take());
-        self.host.stop();
+        Arbiter::stop(&self.arbiter);
     }
 }
 
@@ -97,40 +94,47 @@ impl platform::Driver for HmemPlatform {
 
 /// Finds the ranges and starts the decision. What fails after that fails for its range only; if
 /// this device cannot be bound all the same, dropping the result ends what was started.
+///
+/// Fails with `ENODEV` for a device that is no `hmem_platform`, and with `ENOMEM`.
 fn bind(pdev: &platform::Device<Core<'_>>) -> Result<Binding> {
-    let ranges = find_ranges(pdev)?;
-    let queues = hmem_queues::queues().ok_or(ENODEV)?;
-    let host = Arc::pin_init(Host::new(pdev.as_ref().into(), queues), GFP_KERNEL)?;
+    let own = platform_number(pdev).ok_or(ENODEV)? == 0;
+    let shared = hmem_shared::shared().ok_or(ENODEV)?;
+    // An earlier binding may still be closing; its devices are to be gone. Otherwise there is nothing
+    // to wait for: the decision of another platform device may wait for this probe.
+    if shared.closings.load(Acquire) > 0 {
+        shared.decisions.flush();
+    }
+
+    let ranges = find_ranges(pdev, own)?;
+    let decoded = Decoded::read(pdev.as_ref(), own)?;
+    let arbiter = Arc::pin_init(
+        Arbiter::new(pdev.as_ref().into(), shared, decoded),
+        GFP_KERNEL,
+    )?;
+    let warn = |what| move |e: &Error| dev_warn!(pdev.as_ref(), "no {}: {:?}\n", what, *e);
 
     let binding = Binding {
-        attribute: Attribute::new(pdev.as_ref().into(), host.clone())
-            .inspect_err(|e| dev_warn!(pdev.as_ref(), "no attribute `ownership`: {:?}\n", e))
+        attribute: Attribute::new(pdev.as_ref().into(), arbiter.clone())
+            .inspect_err(warn("attribute `ownership`"))
             .ok(),
-        ledger: show_ledger(pdev, &host),
-        #[cfg(CONFIG_DEV_DAX_CXL)]
-        listener: Listener::new(host.clone())
-            .inspect_err(|e| dev_warn!(pdev.as_ref(), "deaf to CXL regions: {:?}\n", e))
-            .ok(),
-        host,
+        // A test harness has none.
+        ledger: own
+            .then(|| File::new(pdev.as_ref(), c"dax_hmem", c"ledger", arbiter.clone()))
+            .transpose()
+            .inspect_err(warn("ledger"))
+            .unwrap_or(None),
+        arbiter,
     };
-    Host::start(&binding.host, ranges);
+    Arbiter::start(&binding.arbiter, ranges);
     Ok(binding)
 }
 
-/// Shows the ledger in debugfs. Only that of the platform's own device: a test harness has none.
-fn show_ledger(
-    pdev: &platform::Device<Core<'_>>,
-    host: &Arc<Host>,
-) -> Option<Pin<KBox<debugfs::File<LedgerFile>>>> {
-    if !is_platforms_own(pdev) {
-        return None;
+impl Contents for Arbiter {
+    fn write(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(f, "# dax_hmem ledger 1")?;
+        self.report.note_bound(&self.shared.devices);
+        self.report.write_ledger(f)
     }
-    let dir = debugfs::Dir::new(c"dax_hmem");
-    KBox::pin_init(
-        dir.read_only_file(c"ledger", LedgerFile(host.clone())),
-        GFP_KERNEL,
-    )
-    .ok()
 }
 
 /// The ranges that have been found so far.
@@ -138,8 +142,7 @@ struct Found<'a> {
     host: &'a device::Device,
     /// The CXL windows in the iomem tree, ascending and disjoint.
     windows: &'a [Range],
-    seen_ns: u64,
-    records: KVVec<Record>,
+    ranges: KVVec<Memory>,
     /// How many bytes of what is in the records firmware marked Soft Reserved.
     reserved: u128,
 }
@@ -158,8 +161,7 @@ impl Found<'_> {
             );
             memory.target_node = node;
         }
-        let record = Record::new(memory, self.is_in_window(&memory.range), self.seen_ns);
-        Ok(self.records.push(record, GFP_KERNEL)?)
+        Ok(self.ranges.push(memory, GFP_KERNEL)?)
     }
 
     /// Whether a CXL window intersects `range`: one that the iomem tree has, or one that only a
@@ -193,25 +195,16 @@ impl Found<'_> {
         }
         let mut known = KVec::with_capacity(listed.len(), GFP_KERNEL)?;
         for memory in listed {
-            known.push(
-                Obstacle {
-                    range: memory.range,
-                    taken: Taken::Claimed,
-                },
-                GFP_KERNEL,
-            )?;
+            known.push(memory.range, GFP_KERNEL)?;
         }
         let known = sort_disjoint(&mut known);
 
         for range in reserved {
-            for_each_piece(range, known, &[], 1, |piece| {
-                if piece.fate == Fate::Serve {
-                    self.add(Memory {
-                        range: piece.range,
-                        target_node: target_node(piece.range.start()),
-                    })?;
-                }
-                Ok::<(), Error>(())
+            for_each_gap(range, known, |range| {
+                self.add(Memory {
+                    range,
+                    target_node: target_node(range.start()),
+                })
             })?;
         }
         Ok(())
@@ -228,28 +221,38 @@ fn bytes(range: &Range) -> u128 {
 /// They are those the platform has set aside for the device, as far as firmware marked them Soft
 /// Reserved, and what else firmware marked so: where two firmware tables overlap, the platform
 /// keeps only the entry that it saw first, and the rest of the other one would be lost.
-fn find_ranges(pdev: &platform::Device<Core<'_>>) -> Result<KVVec<Record>> {
+fn find_ranges(pdev: &platform::Device<Core<'_>>, own: bool) -> Result<KVVec<SoftReservedRange>> {
+    let tree = Tree::new()?;
     let mut listed = KVec::new();
     let mut reserved = KVec::new();
     let mut windows = KVec::new();
 
     for_each_resource(pdev, |memory| Ok(listed.push(memory, GFP_KERNEL)?))?;
     iomem::for_each_soft_reserved(&Range::ALL, |range| Ok(reserved.push(range, GFP_KERNEL)?))?;
-    iomem::for_each_cxl_window(&Range::ALL, |range| Ok(windows.push(range, GFP_KERNEL)?))?;
+    for window in tree.iter().filter(|e| e.kind == Kind::Window) {
+        windows.push(window.range, GFP_KERNEL)?;
+    }
     let reserved = sort_disjoint(&mut reserved);
 
     let mut found = Found {
         host: pdev.as_ref(),
         windows: sort_disjoint(&mut windows),
-        seen_ns: now_ns(),
-        records: KVVec::with_capacity(listed.len(), GFP_KERNEL)?,
+        ranges: KVVec::with_capacity(listed.len(), GFP_KERNEL)?,
         reserved: 0,
     };
     for memory in &listed {
         found.add_reserved(memory, reserved)?;
     }
-    if is_platforms_own(pdev) {
+    if own {
         found.add_unlisted(&listed, reserved)?;
     }
-    Ok(found.records)
+    // Neighbours stand side by side, so that they can share a device.
+    sort(&mut found.ranges, |memory| memory.range);
+
+    let mut all = KVVec::with_capacity(found.ranges.len(), GFP_KERNEL)?;
+    for (at, memory) in found.ranges.iter().enumerate() {
+        let in_window = found.is_in_window(&memory.range);
+        all.push(SoftReservedRange::new(at, *memory, in_window), GFP_KERNEL)?;
+    }
+    Ok(all)
 }

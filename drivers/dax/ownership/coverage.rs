@@ -48,6 +48,32 @@ pub enum Coverage {
     },
 }
 
+impl Coverage {
+    /// The coverage of two parts of one range together, `self` being the lower one.
+    pub(super) fn and(self, above: Self) -> Self {
+        let region = |c| match c {
+            Self::Part { region } | Self::Full { region, .. } => Some(region),
+            Self::None => None,
+        };
+        match (self, above) {
+            (
+                Self::Full { region, others },
+                Self::Full {
+                    region: next,
+                    others: more,
+                },
+            ) => Self::Full {
+                region,
+                others: others || more || region != next,
+            },
+            _ => match region(self).or(region(above)) {
+                Some(region) => Self::Part { region },
+                None => Self::None,
+            },
+        }
+    }
+}
+
 /// The committed regions of a machine, ascending and disjoint.
 ///
 /// # Invariants

@@ -14,12 +14,18 @@
 //!
 //! - nothing of it lies in a CXL window: [`Mode::Register`], at once;
 //! - committed regions cover all of it, alone or together: [`Mode::Drop`], CXL owns it;
+//! - all of it is somebody else's, or nothing decodes it any more: [`Mode::Leave`];
 //! - neither, and CXL may still enumerate: [`Mode::Defer`];
 //! - neither, and device probing has settled: [`Mode::Register`], HMEM owns all of it, or only
 //!   what no region covers where the administrator chose [`Policy::Split`].
 //!
 //! dax_cxl serves a region whole or not at all. So a region that CXL needs for one range is left to
 //! it in every other one: it is an obstacle there, whatever the policy.
+//!
+//! Bytes that neither may have come off before that, see [`Taken`]: those of another driver's
+//! region, those that the administrator excludes, and those that a region decoded once and nothing
+//! decodes now. HMEM serves no byte whose decoding was undone; it is CXL's when a region is
+//! committed there.
 //!
 //! What HMEM registers is cut by [`pieces::for_each_piece`], because the iomem tree can hold no
 //! range that crosses the edge of a region or window, and a range that it cannot hold is lost.
@@ -44,6 +50,8 @@ pub use coverage::{
     Extents, //
 };
 pub use pieces::{
+    for_each_aligned,
+    for_each_part,
     for_each_piece,
     Fate,
     Obstacle,

@@ -4,9 +4,9 @@
 //!
 //! The kmem driver reserves the addresses of a dax device in the iomem tree. A range that crosses
 //! the edge of another resource there, such as a CXL window or region, fits neither inside nor
-//! outside of it, and the reservation fails for all of it. So the range is cut at every such edge,
-//! what is already in use is left out, and each remaining part is aligned to what a dax region
-//! demands.
+//! outside of it, and the reservation fails for all of it. A device also has one NUMA node. So the
+//! range is cut at every such edge and where the node changes, what is not HMEM's is left out, and
+//! each remaining part is aligned to what a dax region demands.
 
 use super::range::{
     intersecting,
@@ -34,14 +34,26 @@ impl Ranged for Obstacle {
     }
 }
 
-/// Who has the bytes of an [`Obstacle`].
+/// Who has the bytes of an [`Obstacle`], or why nobody can have them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Taken {
+    /// A CXL region decoded them, and nothing does now. They are CXL's when a region is committed
+    /// there.
+    Undecoded,
+    /// They are System RAM that is in use, and nothing decodes them any more.
+    Stuck,
+    /// The administrator keeps HMEM away from them.
+    Excluded,
+    /// A committed CXL region of another driver has them: an accelerator's, or one of a mode that
+    /// dax_cxl does not know.
+    Foreign(i32),
+    /// A resource of another driver or of the platform lies there.
+    Resource,
     /// They are System RAM already.
     SystemRam,
     /// A CXL region keeps them.
     Region(i32),
-    /// Another Soft Reserved record already stands for them.
+    /// Another Soft Reserved record or device already stands for them.
     Claimed,
 }
 
@@ -87,6 +99,20 @@ pub fn for_each_piece<E>(
     align: u64,
     mut emit: impl FnMut(Piece) -> Result<(), E>,
 ) -> Result<(), E> {
+    for_each_part(range, obstacles, cuts, |part| match part.fate {
+        Fate::Serve => for_each_aligned(&part.range, align, &mut emit),
+        _ => emit(part),
+    })
+}
+
+/// As [`for_each_piece`], without alignment: what is to be served comes as large as the cuts let
+/// it, so that a part may be joined with its neighbour in the next range first.
+pub fn for_each_part<E>(
+    range: &Range,
+    obstacles: &[Obstacle],
+    cuts: &[u64],
+    mut emit: impl FnMut(Piece) -> Result<(), E>,
+) -> Result<(), E> {
     let mut rest = Some(*range);
 
     for obstacle in intersecting(obstacles, range) {
@@ -97,7 +123,7 @@ pub fn for_each_piece<E>(
             continue;
         };
         if let Some(free) = open.below(taken.start()) {
-            cut_free(&free, cuts, align, &mut emit)?;
+            cut_free(&free, cuts, &mut emit)?;
         }
         emit(Piece {
             range: taken,
@@ -106,7 +132,7 @@ pub fn for_each_piece<E>(
         rest = open.above(taken.end());
     }
     match rest {
-        Some(free) => cut_free(&free, cuts, align, &mut emit),
+        Some(free) => cut_free(&free, cuts, &mut emit),
         None => Ok(()),
     }
 }
@@ -115,11 +141,16 @@ pub fn for_each_piece<E>(
 fn cut_free<E>(
     free: &Range,
     cuts: &[u64],
-    align: u64,
     emit: &mut impl FnMut(Piece) -> Result<(), E>,
 ) -> Result<(), E> {
     // A cut at or below the start parts nothing.
     let from = cuts.partition_point(|&cut| cut <= free.start());
+    let mut serve = |range| {
+        emit(Piece {
+            range,
+            fate: Fate::Serve,
+        })
+    };
     let mut rest = *free;
 
     for &cut in cuts.get(from..).unwrap_or(&[]) {
@@ -127,7 +158,7 @@ fn cut_free<E>(
             break;
         }
         if let Some(part) = rest.below(cut) {
-            align_part(&part, align, emit)?;
+            serve(part)?;
         }
         // `cut - 1` exists: the cut lies above the start of `free`.
         match cut.checked_sub(1).and_then(|last| rest.above(last)) {
@@ -135,14 +166,14 @@ fn cut_free<E>(
             None => return Ok(()),
         }
     }
-    align_part(&rest, align, emit)
+    serve(rest)
 }
 
-/// Aligns one part and says what becomes of its ends.
-fn align_part<E>(
+/// Aligns one part that is to be served, and says what becomes of its ends.
+pub fn for_each_aligned<E>(
     part: &Range,
     align: u64,
-    emit: &mut impl FnMut(Piece) -> Result<(), E>,
+    mut emit: impl FnMut(Piece) -> Result<(), E>,
 ) -> Result<(), E> {
     let Trim { inner, head, tail } = part.align_inward(align);
 
@@ -169,6 +200,15 @@ fn align_part<E>(
         })?;
     }
     Ok(())
+}
+
+/// Whether two neighbouring parts, the one ending where the other begins, are to be one device:
+/// only if two would lose what the seam cuts off, because it is no multiple of `block`, the unit in
+/// which memory becomes System RAM. `cuts` ascend; a cut at the seam keeps the two apart.
+pub fn is_joined(below: &Range, above: &Range, cuts: &[u64], block: u64) -> bool {
+    below.end().checked_add(1) == Some(above.start())
+        && above.start() % block.max(1) != 0
+        && cuts.binary_search(&above.start()).is_err()
 }
 
 /// The two cuts that the edges of a resource at `range` make: its start, and the first address

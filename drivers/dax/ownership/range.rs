@@ -197,6 +197,28 @@ pub fn intersecting<'a, T: Ranged>(records: &'a [T], range: &Range) -> &'a [T] {
     records.get(from..to).unwrap_or(&[])
 }
 
+/// Calls `emit` for each part of `range` that none of `records` has, ascending, until it fails.
+///
+/// The records ascend and are disjoint, as [`sort_disjoint`] leaves them.
+pub fn for_each_gap<T: Ranged, E>(
+    range: &Range,
+    records: &[T],
+    mut emit: impl FnMut(Range) -> Result<(), E>,
+) -> Result<(), E> {
+    let mut rest = *range;
+
+    for record in intersecting(records, range) {
+        if let Some(gap) = rest.below(record.range().start()) {
+            emit(gap)?;
+        }
+        match rest.above(record.range().end()) {
+            Some(above) => rest = above,
+            None => return Ok(()),
+        }
+    }
+    emit(rest)
+}
+
 /// Sorts `records` by address and makes them disjoint; where two overlap, the one that starts
 /// lower keeps the bytes, so that the union stays the same. Returns those that remain.
 pub fn sort_disjoint<T: Ranged>(records: &mut [T]) -> &mut [T] {

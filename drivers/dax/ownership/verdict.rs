@@ -7,8 +7,15 @@ use super::{
         Coverage,
         Extents, //
     },
+    pieces::{
+        for_each_part,
+        Fate,
+        Obstacle,
+        Taken, //
+    },
     range::Range,
 };
+use core::convert::Infallible;
 
 /// What is to be done with a range; the modes of the specification.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -19,6 +26,8 @@ pub enum Mode {
     Register,
     /// CXL owns it, HMEM drops it.
     Drop,
+    /// Neither may have a byte of it.
+    Leave,
 }
 
 /// What becomes of a range that CXL regions cover only in part; chosen by the administrator.
@@ -53,6 +62,11 @@ pub enum Reason {
         /// The number of the region.
         region: i32,
     },
+    /// All of it is somebody else's, or nobody's; its lowest bytes are `taken`.
+    NothingLeft {
+        /// Who has them, or why nobody can.
+        taken: Taken,
+    },
 }
 
 /// The decision for one range, with its reason.
@@ -69,8 +83,10 @@ pub struct Verdict {
 pub struct World<'a> {
     /// Whether a CXL window intersects the range in question.
     pub in_window: bool,
-    /// The committed regions of the machine.
+    /// The committed regions of the machine that are CXL's to serve.
     pub regions: Extents<'a>,
+    /// What neither HMEM nor CXL may have, ascending and disjoint. The decision is about the rest.
+    pub taken: &'a [Obstacle],
     /// Whether device probing has settled, so that CXL has had its chance.
     pub settled: bool,
 }
@@ -80,28 +96,39 @@ pub struct World<'a> {
 /// Total: every world has exactly one answer, and once `settled` is set it is never
 /// [`Mode::Defer`]. [`Mode::Drop`] never depends on `settled`: a "yes" need not wait, only a "no".
 pub fn decide(range: &Range, world: &World<'_>) -> Verdict {
-    if !world.in_window {
-        return Verdict {
-            mode: Mode::Register,
-            reason: Reason::OutsideWindows,
-        };
+    let verdict = |mode, reason| Verdict { mode, reason };
+
+    match cover_rest(range, world) {
+        Err(taken) if world.settled || !world.in_window => {
+            verdict(Mode::Leave, Reason::NothingLeft { taken })
+        }
+        Ok(_) if !world.in_window => verdict(Mode::Register, Reason::OutsideWindows),
+        Ok(Coverage::Full { region, others }) => {
+            verdict(Mode::Drop, Reason::Covered { region, others })
+        }
+        _ if !world.settled => verdict(Mode::Defer, Reason::AwaitingCxl),
+        Ok(Coverage::Part { region }) => verdict(Mode::Register, Reason::PartlyCovered { region }),
+        _ => verdict(Mode::Register, Reason::NoRegion),
     }
-    match world.regions.cover(range) {
-        Coverage::Full { region, others } => Verdict {
-            mode: Mode::Drop,
-            reason: Reason::Covered { region, others },
-        },
-        _ if !world.settled => Verdict {
-            mode: Mode::Defer,
-            reason: Reason::AwaitingCxl,
-        },
-        Coverage::Part { region } => Verdict {
-            mode: Mode::Register,
-            reason: Reason::PartlyCovered { region },
-        },
-        Coverage::None => Verdict {
-            mode: Mode::Register,
-            reason: Reason::NoRegion,
-        },
-    }
+}
+
+/// How much of what is left of `range` the regions cover; an error if nothing is left.
+fn cover_rest(range: &Range, world: &World<'_>) -> Result<Coverage, Taken> {
+    let mut lowest = None;
+    let mut sum: Option<Coverage> = None;
+
+    let Ok(()) = for_each_part(range, world.taken, &[], |part| {
+        if let Fate::Taken(taken) = part.fate {
+            lowest.get_or_insert(taken);
+            return Ok::<(), Infallible>(());
+        }
+        let covered = world.regions.cover(&part.range);
+        sum = Some(match sum {
+            Some(before) => before.and(covered),
+            None => covered,
+        });
+        Ok(())
+    });
+    // A range without parts does not exist, so one of the two is there.
+    sum.ok_or(lowest.unwrap_or(Taken::Claimed))
 }

@@ -103,6 +103,7 @@ impl Protocol {
             let world = World {
                 in_window: record.in_window,
                 regions: Extents::NONE,
+                taken: &[],
                 settled: true,
             };
             let registers = !record.in_window

@@ -156,10 +156,11 @@ impl Protocol {
         let world = World {
             in_window: record.in_window,
             regions: world_regions,
+            taken: &[],
             settled: run.settled || early_no,
         };
         match decide(&range, &world).mode {
-            Mode::Defer => {
+            Mode::Defer | Mode::Leave => {
                 record.owner = Owner::Deferred;
                 if let Some(run) = &mut state.queue.run {
                     run.waiting = true;

@@ -96,6 +96,7 @@ fn check_decision(range: &Range, regions: Extents<'_>, in_window: bool) {
     let world = |settled| World {
         in_window,
         regions,
+        taken: &[],
         settled,
     };
     let early = decide(range, &world(false));
@@ -243,6 +244,7 @@ proptest! {
             .map(|r| decide(&r.range, &World {
                 in_window: true,
                 regions: committed,
+                taken: &[],
                 settled: true,
             }).mode)
             .collect();

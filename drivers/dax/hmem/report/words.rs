@@ -22,6 +22,10 @@ pub(crate) enum Standing {
     Free,
     /// It was System RAM before.
     SystemRam,
+    /// It is System RAM that is in use, and nothing decodes it any more.
+    Stuck,
+    /// Another driver has it.
+    Foreign,
 }
 
 /// Why it stands so: the field `reason`.
@@ -71,6 +75,16 @@ pub(crate) enum Why {
     DriverUnbound,
     /// The platform device was unbound.
     Unbound,
+    /// A region decoded it, and nothing does now.
+    Undecoded,
+    /// Nothing decodes it, and it was in use when its region went.
+    UndecodedInUse,
+    /// The administrator keeps HMEM away from it.
+    Excluded,
+    /// A region of another driver has it.
+    ForeignRegion,
+    /// A resource of another driver or of the platform lies there.
+    ForeignResource,
 }
 
 impl Standing {
@@ -83,6 +97,8 @@ impl Standing {
             Self::Failed => c"failed",
             Self::Free => c"free",
             Self::SystemRam => c"system-ram",
+            Self::Stuck => c"stuck",
+            Self::Foreign => c"foreign",
         }
     }
 }
@@ -113,6 +129,11 @@ impl Why {
             Self::DriverBound => c"driver-bound",
             Self::DriverUnbound => c"driver-unbound",
             Self::Unbound => c"unbound",
+            Self::Undecoded => c"undecoded",
+            Self::UndecodedInUse => c"undecoded-in-use",
+            Self::Excluded => c"excluded",
+            Self::ForeignRegion => c"foreign-region",
+            Self::ForeignResource => c"foreign-resource",
         }
     }
 }
@@ -126,6 +147,8 @@ impl From<&Reason> for Why {
             Reason::Covered { .. } => Self::Covered,
             Reason::NoRegion => Self::NoRegion,
             Reason::PartlyCovered { .. } => Self::PartlyCovered,
+            // The pieces tell.
+            Reason::NothingLeft { .. } => Self::Undecoded,
         }
     }
 }

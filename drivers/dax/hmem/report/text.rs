@@ -4,7 +4,8 @@
 
 use crate::ownership::{
     Range,
-    Reason, //
+    Reason,
+    Taken, //
 };
 use kernel::fmt;
 
@@ -32,6 +33,12 @@ impl fmt::Display for Reason {
                 others: true,
             } => write!(f, "region{} and others cover it together", region),
             Self::NoRegion => f.write_str("no committed CXL region covers any of it"),
+            Self::NothingLeft { taken } => f.write_str(match taken {
+                Taken::Undecoded | Taken::Stuck => "nothing decodes it any more",
+                Taken::Excluded => "excluded by parameter",
+                Taken::Foreign(_) => "a CXL region of another driver has it",
+                _ => "others have all of it",
+            }),
             Self::PartlyCovered { region } => write!(
                 f,
                 "Soft Reserved not fully contained in CXL, region{} covers a part only",

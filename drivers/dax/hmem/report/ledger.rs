@@ -6,43 +6,31 @@
 //! `Documentation/ledger.md`. Every entry is announced by a trace event as well. The ledger only
 //! watches: no decision reads it, and an entry for which there is no memory is left out.
 
-use crate::{
-    clock::now_ns,
-    hmem_device::Memory,
-    ownership::{
-        Fate,
-        Range,
-        Reason,
-        Taken, //
-    },
-    trace::{
-        self,
-        Event,
-        Step, //
-    },
+use super::{
+    entry::Entry,
     words::{
         Standing,
         Why, //
     }, //
 };
+use crate::{
+    hmem_device::{
+        is_bound,
+        Devices,
+        Memory, //
+    },
+    ownership::Range,
+    trace::{
+        self,
+        Event,
+        Step, //
+    }, //
+};
+use core::fmt::Write;
 use kernel::{
     fmt,
     prelude::*, //
 };
-
-/// What became of one piece.
-#[derive(Clone, Copy)]
-pub(crate) struct Entry {
-    range: Range,
-    state: Standing,
-    reason: Why,
-    region: Option<c_int>,
-    device: Option<c_int>,
-    error: Option<Error>,
-    served_ns: u64,
-    /// Somebody has unbound the device by hand.
-    unbound: bool,
-}
 
 /// The history of one Soft Reserved range.
 pub(crate) struct Ledger {
@@ -54,83 +42,6 @@ pub(crate) struct Ledger {
     whole: Option<Entry>,
     /// The entries for pieces.
     pieces: KVec<Entry>,
-}
-
-impl Entry {
-    /// An entry of `state` for `reason`, without anything else.
-    pub(crate) fn new(range: Range, state: Standing, reason: Why) -> Self {
-        Self {
-            range,
-            state,
-            reason,
-            region: None,
-            device: None,
-            error: None,
-            served_ns: 0,
-            unbound: false,
-        }
-    }
-
-    /// The entry for a whole range that `state` was decided about.
-    pub(crate) fn decided(range: Range, state: Standing, reason: &Reason) -> Self {
-        let region = match *reason {
-            Reason::Covered { region, .. } | Reason::PartlyCovered { region } => Some(region),
-            Reason::OutsideWindows | Reason::AwaitingCxl | Reason::NoRegion => None,
-        };
-        Self {
-            region,
-            ..Self::new(range, state, reason.into())
-        }
-    }
-
-    /// The entry for a piece that HMEM does not serve; [`None`] for one that another entry stands
-    /// for.
-    pub(crate) fn not_served(range: Range, fate: &Fate) -> Option<Self> {
-        let unusable = |reason| {
-            Some(Self {
-                error: Some(EINVAL),
-                ..Self::new(range, Standing::Failed, reason)
-            })
-        };
-        match *fate {
-            Fate::Serve | Fate::Taken(Taken::Claimed) => None,
-            Fate::Taken(Taken::SystemRam) => {
-                Some(Self::new(range, Standing::SystemRam, Why::InUseAlready))
-            }
-            Fate::Taken(Taken::Region(region)) => Some(Self {
-                region: Some(region),
-                ..Self::new(range, Standing::Cxl, Why::KeptByRegion)
-            }),
-            Fate::UnalignedHead => unusable(Why::UnalignedStart),
-            Fate::UnalignedTail => unusable(Why::UnalignedEnd),
-            Fate::TooSmall => unusable(Why::TooSmall),
-        }
-    }
-
-    /// The same, with the number of the region concerned.
-    pub(crate) fn region(self, region: c_int) -> Self {
-        Self {
-            region: Some(region),
-            ..self
-        }
-    }
-
-    /// The same, with the number of the `hmem` device that serves the piece from now on.
-    pub(crate) fn served_by(self, device: c_int) -> Self {
-        Self {
-            device: Some(device),
-            served_ns: now_ns(),
-            ..self
-        }
-    }
-
-    /// The same, with the error.
-    pub(crate) fn error(self, error: Error) -> Self {
-        Self {
-            error: Some(error),
-            ..self
-        }
-    }
 }
 
 impl Ledger {
@@ -157,8 +68,25 @@ impl Ledger {
         self.announce(Step::Deferred, || self.deferred());
     }
 
+    /// The addresses.
+    pub(crate) fn range(&self) -> Range {
+        self.memory.range
+    }
+
     fn deferred(&self) -> Entry {
-        Entry::decided(self.memory.range, Standing::Deferred, &Reason::AwaitingCxl)
+        Entry::new(self.memory.range, Standing::Deferred, Why::AwaitingCxl)
+    }
+
+    /// Whether a byte of `range` is in use that nothing decodes.
+    pub(crate) fn is_stuck(&self, range: &Range) -> bool {
+        self.entries()
+            .any(|e| e.state == Standing::Stuck && e.range.intersects(range))
+    }
+
+    /// Whether it says the same of the same piece.
+    pub(crate) fn has(&self, entry: &Entry) -> bool {
+        self.entries()
+            .any(|e| (e.range, e.state, e.reason) == (entry.range, entry.state, entry.reason))
     }
 
     fn forget(&mut self) {
@@ -241,10 +169,17 @@ impl Ledger {
         }
     }
 
-    /// Notes whether the driver of the device that serves a piece is bound to it at this moment:
-    /// people bind and unbind it by hand.
-    pub(crate) fn note_bound(&mut self, device: c_int, bound: bool) {
-        for entry in self.entries_mut().filter(|e| e.device == Some(device)) {
+    /// Notes which devices are bound to their driver at this moment: people bind and unbind them
+    /// by hand. Of a device that is just being bound or unbound, what was known stays.
+    pub(crate) fn note_bound(&mut self, devices: &Devices) {
+        for entry in self.entries_mut() {
+            let Some(bound) = entry
+                .device
+                .and_then(|id| devices.get(id))
+                .and_then(|device| is_bound(&device))
+            else {
+                continue;
+            };
             entry.unbound = !bound;
             if bound && entry.state != Standing::Hmem {
                 entry.state = Standing::Hmem;
@@ -254,9 +189,11 @@ impl Ledger {
         }
     }
 
-    /// Whether the range as a whole stands as `state`.
-    pub(crate) fn is(&self, state: Standing) -> bool {
-        self.whole.is_some_and(|e| e.state == state)
+    /// The number of the device that serves a byte of `range`.
+    pub(crate) fn server_of(&self, range: &Range) -> Option<c_int> {
+        self.entries()
+            .find(|e| e.state == Standing::Hmem && !e.unbound && e.range.intersects(range))
+            .and_then(|e| e.device)
     }
 
     /// Fires the event of `step` with what `entry` gives, if anybody listens.
@@ -269,7 +206,7 @@ impl Ledger {
             step,
             &Memory {
                 range: entry.range,
-                ..self.memory
+                target_node: entry.node.unwrap_or(self.memory.target_node),
             },
             &Event {
                 state: entry.state.word(),
@@ -307,7 +244,7 @@ impl Ledger {
             "range={:#x}-{:#x} node={} state=",
             entry.range.start(),
             entry.range.end(),
-            self.memory.target_node,
+            entry.node.unwrap_or(self.memory.target_node),
         )?;
         let (state, reason) = if entry.unbound && entry.state == Standing::Hmem {
             (Standing::Free, Why::DriverUnbound)
@@ -323,6 +260,13 @@ impl Ledger {
         if let Some(device) = entry.device {
             write!(f, " dev=hmem.{}", device)?;
         }
+        if let Some(holder) = entry.holder {
+            f.write_str(" holder=")?;
+            for &c in holder.bytes() {
+                // One word.
+                f.write_char(if c.is_ascii_graphic() { c.into() } else { '_' })?;
+            }
+        }
         writeln!(
             f,
             " errno={} seen_ns={} decided_ns={} served_ns={}",
@@ -331,6 +275,28 @@ impl Ledger {
             self.decided_ns,
             entry.served_ns
         )
+    }
+}
+
+/// Writes the line of a committed CXL region: what came of dax_cxl's probe of it.
+pub(super) fn write_region(
+    f: &mut fmt::Formatter<'_>,
+    ledgers: &[Ledger],
+    region: c_int,
+    range: &Range,
+    bound: bool,
+) -> fmt::Result {
+    write!(
+        f,
+        "region=region{} range={:#x}-{:#x} driver=dax_cxl outcome=",
+        region,
+        range.start(),
+        range.end()
+    )?;
+    match (bound, ledgers.iter().find_map(|l| l.server_of(range))) {
+        (true, _) => f.write_str("bound\n"),
+        (false, Some(device)) => writeln!(f, "lost lost_to=hmem.{}", device),
+        (false, None) => f.write_str("idle\n"),
     }
 }
 

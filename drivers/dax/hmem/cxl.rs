@@ -1,0 +1,366 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! What dax_hmem knows of CXL: finding the regions, and following them. `no_cxl.rs` stands in its
+//! place where the kernel has no dax_cxl.
+
+use crate::{
+    arbiter::{
+        Arbiter,
+        Notes, //
+    },
+    cxl_bus::{
+        for_each,
+        for_each_plugged,
+        is_committed,
+        reprobe,
+        Kind,
+        Memory, //
+    },
+    cxl_watch::{
+        Events,
+        Watch, //
+    },
+    hmem_device::{
+        is_bound,
+        release_driver, //
+    },
+    iomem_tree::{
+        self,
+        Name,
+        Tree, //
+    },
+    ownership::{
+        range::{
+            sort,
+            sort_disjoint, //
+        },
+        Extent,
+        Obstacle,
+        Range,
+        Taken, //
+    },
+    probing,
+    regions::Regions, //
+};
+use core::ptr;
+use kernel::{
+    device,
+    prelude::*,
+    sync::{
+        aref::ARef,
+        Arc,
+        Completion,
+        Mutex, //
+    },
+    workqueue::{
+        impl_has_work,
+        new_work,
+        Work,
+        WorkItem, //
+    }, //
+};
+
+pub(crate) use crate::cxl_bus::for_each_dax_region;
+
+/// Has the drivers loaded that publish CXL windows and regions.
+pub(crate) fn request_drivers() {
+    probing::request_driver(probing::Bus::Platform, c"cxl_acpi");
+    probing::request_driver(probing::Bus::Pci, c"cxl_pci");
+}
+
+/// Waits for what the CXL bus has put off. Returns whether that may have led to probes.
+pub(crate) fn flush() -> bool {
+    crate::cxl_flush::flush();
+    true
+}
+
+/// Whether CXL serves a byte of `range` at this moment.
+pub(crate) fn serves(range: &Range) -> bool {
+    let mut serves = false;
+    let walked = for_each(|seen| {
+        serves |=
+            seen.kind == Kind::Dax && seen.bound && seen.range.is_some_and(|r| r.intersects(range));
+        Ok(())
+    });
+    walked.is_ok() && serves
+}
+
+/// The device whose memory committed decoders map to `range`.
+pub(crate) fn device_behind(range: &Range) -> Option<Name> {
+    let mut found = None;
+    let walked = for_each_plugged(|device, decoded| {
+        if decoded.intersects(range) {
+            found = Some(Name::new(device.name().to_bytes()));
+        }
+        Ok(())
+    });
+    walked.ok().and(found)
+}
+
+/// A region as the bus shows it.
+struct Found {
+    extent: Extent,
+    memory: Memory,
+    bound: bool,
+    /// Whether its dax or nvdimm side is bound, if it has one.
+    side: Option<bool>,
+}
+
+impl Regions {
+    /// Looks at the bus. What decodes without a region is noted in `notes`. Fails with `ENOMEM`.
+    pub(crate) fn collect(notes: &Mutex<Notes>) -> Result<Self> {
+        let mut this = Self::none()?;
+        let mut found: KVec<Found> = KVec::new();
+        let mut named = KVec::new();
+
+        for entry in this.tree.iter() {
+            if let iomem_tree::Kind::Region(region) = entry.kind {
+                named.push((region, entry.range), GFP_KERNEL)?;
+            }
+        }
+        sort(&mut named, |&(region, _)| region);
+
+        for_each(|seen| {
+            match (seen.kind, seen.range) {
+                (Kind::Region { memory }, Some(range)) => found.push(
+                    Found {
+                        extent: Extent {
+                            range: named
+                                .binary_search_by_key(&seen.region, |&(region, _)| region)
+                                .ok()
+                                .and_then(|at| named.get(at))
+                                .map_or(range, |&(_, range)| range),
+                            region: seen.region,
+                        },
+                        memory,
+                        bound: seen.bound && !seen.unbinding,
+                        side: None,
+                    },
+                    GFP_KERNEL,
+                )?,
+                (Kind::Dax | Kind::Pmem, _) => {
+                    // Most come right after their region.
+                    let mut latest = found.iter_mut().rev();
+                    if let Some(region) = latest.find(|f| f.extent.region == seen.region) {
+                        region.side = Some(seen.bound);
+                    }
+                }
+                _ => {}
+            }
+            Ok(())
+        })?;
+        for region in &found {
+            // A side stands for a region that is committed. Of others the bus is asked.
+            if region.side.is_some() || is_committed(&region.extent.range) {
+                this.add(region)?;
+            }
+        }
+        let disjoint = sort_disjoint(&mut this.committed).len();
+        this.committed.truncate(disjoint);
+        this.held.reserve(disjoint, GFP_KERNEL)?;
+        let disjoint = sort_disjoint(&mut this.decoding).len();
+        this.decoding.truncate(disjoint);
+        this.note_plugged(notes)?;
+        Ok(this)
+    }
+
+    /// Adds a committed region.
+    fn add(&mut self, found: &Found) -> Result {
+        let extent = found.extent;
+        let ram =
+            |entry: &iomem_tree::Entry| matches!(entry.kind, iomem_tree::Kind::SystemRam { .. });
+
+        self.decoding.push(extent.range, GFP_KERNEL)?;
+        let held = match (found.memory, found.side) {
+            (Memory::Volatile, Some(bound)) => bound || !found.bound,
+            (Memory::Persistent, _) => true,
+            // Disabled: it is CXL's as long as it decodes.
+            (Memory::Volatile, None) if !found.bound => true,
+            // cxl_core leaves alone what was System RAM in part when it found the region.
+            (Memory::Volatile, None) if self.tree.within(&extent.range).any(ram) => return Ok(()),
+            // Its driver keeps it for another purpose.
+            (Memory::Volatile, None) | (Memory::Foreign, _) => {
+                let taken = Taken::Foreign(extent.region);
+                let range = extent.range;
+                return Ok(self.foreign.push(Obstacle { range, taken }, GFP_KERNEL)?);
+            }
+        };
+        self.committed.push(extent, GFP_KERNEL)?;
+        if held {
+            self.held.push(extent, GFP_KERNEL)?;
+        }
+        Ok(())
+    }
+
+    /// Remembers which devices decode what without a region.
+    fn note_plugged(&self, notes: &Mutex<Notes>) -> Result {
+        let mut plugged = KVec::new();
+
+        for_each_plugged(|device, range| {
+            if !self.decoding.iter().any(|r| r.intersects(&range)) {
+                plugged.push((device, range), GFP_KERNEL)?;
+            }
+            Ok(())
+        })?;
+        let mut notes = notes.lock();
+        // A device whose driver is unbound shows nothing and decodes all the same.
+        for known in plugged {
+            let same = |k: &(ARef<device::Device>, Range)| {
+                k.1 == known.1 && ptr::eq(&raw const *k.0, &raw const *known.0)
+            };
+            if !notes.plugged.iter().any(same) {
+                notes.plugged.push(known, GFP_KERNEL)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Has dax_cxl try again to take the regions that are left to it and that it does not serve:
+    /// those that lost to an HMEM that has let go since. With `all` these are all committed ones,
+    /// else those that [`Regions::hold`] has named.
+    pub(crate) fn reprobe(&self, all: bool) {
+        reprobe(|seen| all || self.held.iter().any(|e| e.region == seen.region));
+    }
+}
+
+/// Follows the regions for an arbiter, until it is dropped.
+pub(crate) struct Follower {
+    _watch: Watch<Arbiter>,
+}
+
+impl Follower {
+    /// Starts to follow them, and remembers what they decode now: one of them may be gone when the
+    /// first decision looks. Fails with `ENOMEM`.
+    pub(crate) fn new(arbiter: &Arc<Arbiter>) -> Result<Self> {
+        let this = Self {
+            _watch: Watch::new(arbiter)?,
+        };
+        let tree = Tree::new()?;
+        for_each(|seen| {
+            // What is bound was committed until a moment ago.
+            if let (Kind::Region { .. }, true, Some(range)) = (seen.kind, seen.bound, seen.range) {
+                arbiter.note_decoded(&tree.region(seen.region).unwrap_or(range));
+            }
+            Ok(())
+        })?;
+        Ok(this)
+    }
+}
+
+impl Events for Arbiter {
+    fn decodes(this: &Arc<Self>, range: &Range) {
+        this.note_decoded(range);
+        this.shared.devices.cancel_going(range);
+    }
+
+    fn changed(this: &Arc<Self>) {
+        Self::changed(this);
+    }
+
+    fn going(this: &Arc<Self>, range: &Range) {
+        // Seen for the first time if it came and went between two looks.
+        this.note_decoded(range);
+        if this.shared.devices.begin_going(*range).is_err() {
+            dev_warn!(
+                this.device,
+                "{}: no memory to guard what CXL stops decoding\n",
+                range
+            );
+        }
+        Unbinding::run_and_wait(this, *range);
+    }
+
+    fn gone(this: &Arc<Self>, region: c_int, range: &Range) {
+        this.shared.devices.note_gone(range);
+        this.note_decoded(range);
+        this.note_gone(&Extent {
+            range: *range,
+            region,
+        });
+        Self::changed(this);
+    }
+
+    fn unplugged(this: &Arc<Self>, device: &device::Device) {
+        // It ends what the device decoded without a region. A region of it is torn down first.
+        while let Some(range) = {
+            let mut notes = this.notes.lock();
+            let at = notes
+                .plugged
+                .iter()
+                .position(|p| ptr::eq(&raw const *p.0, device));
+            at.and_then(|at| notes.plugged.remove(at).ok()).map(|p| p.1)
+        } {
+            <Self as Events>::going(this, &range);
+            <Self as Events>::gone(this, -1, &range);
+        }
+    }
+}
+
+/// Unbinds the devices of HMEM over a region that is going.
+#[pin_data]
+struct Unbinding {
+    arbiter: Arc<Arbiter>,
+    range: Range,
+    #[pin]
+    work: Work<Unbinding>,
+    #[pin]
+    done: Completion,
+}
+
+impl_has_work! {
+    impl HasWork<Self> for Unbinding { self.work }
+}
+
+impl Unbinding {
+    /// Unbinds the devices over `range`, and returns when that is done.
+    fn run_and_wait(arbiter: &Arc<Arbiter>, range: Range) {
+        if arbiter.shared.devices.next_over(&range, None).is_none() {
+            return;
+        }
+        let this = Arc::pin_init(
+            pin_init!(Self {
+                arbiter: arbiter.clone(),
+                range,
+                work <- new_work!("dax_hmem::unbinding"),
+                done <- Completion::new(),
+            }),
+            GFP_KERNEL,
+        );
+        match this {
+            Ok(this) => {
+                // Cannot fail: it is queued once.
+                let _ = arbiter.shared.unbinding.enqueue::<_, 0>(this.clone());
+                this.done.wait_for_completion();
+            }
+            // Without memory, here: it is only lockdep that minds.
+            Err(_) => Self::unbind(arbiter, &range),
+        }
+    }
+
+    fn unbind(arbiter: &Arbiter, range: &Range) {
+        let mut after = None;
+        let mut any = false;
+
+        while let Some((id, device)) = arbiter.shared.devices.next_over(range, after) {
+            // One that is just being bound counts as well.
+            any |= is_bound(&device) != Some(false);
+            release_driver(&device);
+            after = Some(id);
+        }
+        // kmem lets go of memory that is in use without taking it offline.
+        if let Some(tree) = any.then(Tree::new).and_then(Result::ok) {
+            for ram in tree.managed_ram(range) {
+                arbiter.report.stuck(&ram);
+            }
+        }
+    }
+}
+
+impl WorkItem for Unbinding {
+    type Pointer = Arc<Self>;
+
+    fn run(this: Arc<Self>) {
+        Self::unbind(&this.arbiter, &this.range);
+        this.done.complete_all();
+    }
+}

@@ -1,0 +1,327 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The lines in the log that say who owns and who serves which range.
+//!
+//! Each range gets its own. But a line costs more than a decision, and a thousand of them push
+//! everything else out of the log. So behind the first [`NAMED`], one line stands for all ranges
+//! that follow each other without a gap and of which the same is to be said.
+
+use super::Event;
+use crate::{
+    clock::now_ns,
+    dax,
+    node,
+    ownership::{
+        Fate,
+        Range,
+        Reason,
+        Taken, //
+    },
+    params, //
+};
+use core::mem::take;
+use kernel::{
+    device,
+    prelude::*, //
+};
+
+/// How many ranges the log names one by one, each time all ranges are looked at.
+pub(crate) const NAMED: usize = 8;
+
+/// What is said during one look at all ranges; the last of it when this is dropped.
+pub(crate) struct Lines<'a> {
+    host: &'a device::Device,
+    now_ns: u64,
+    owners: Joined<Reason>,
+    /// With the number of the first device.
+    devices: Joined<c_int>,
+}
+
+/// Ranges of which the same is to be said.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Run<T> {
+    /// From the start of the first to the end of the last.
+    pub(crate) range: Range,
+    pub(crate) what: T,
+    pub(crate) count: c_int,
+}
+
+/// Joins ranges to runs.
+pub(crate) struct Joined<T> {
+    named: usize,
+    run: Option<Run<T>>,
+}
+
+impl<T> Joined<T> {
+    pub(crate) const fn new() -> Self {
+        Self {
+            named: 0,
+            run: None,
+        }
+    }
+
+    /// Adds a range; `same` tells whether a run before it goes on with it. Returns what is to be
+    /// said now.
+    pub(crate) fn add(
+        &mut self,
+        range: Range,
+        what: T,
+        same: impl FnOnce(&Run<T>, &T) -> bool,
+    ) -> Option<Run<T>> {
+        let new = Run {
+            range,
+            what,
+            count: 1,
+        };
+        if self.named < NAMED {
+            self.named += 1;
+            return Some(new);
+        }
+        let Some(run) = &mut self.run else {
+            self.run = Some(new);
+            return None;
+        };
+        let longer = Range::new(run.range.start(), range.end())
+            .filter(|_| run.range.end().checked_add(1) == Some(range.start()));
+        match longer {
+            Some(longer) if same(run, &new.what) => {
+                run.range = longer;
+                run.count = run.count.saturating_add(1);
+                None
+            }
+            _ => self.run.replace(new),
+        }
+    }
+}
+
+impl<'a> Lines<'a> {
+    /// Begins a look at the ranges of `host`.
+    pub(crate) fn new(host: &'a device::Device) -> Self {
+        Self {
+            host,
+            now_ns: now_ns(),
+            owners: Joined::new(),
+            devices: Joined::new(),
+        }
+    }
+
+    /// When the look began.
+    pub(crate) const fn now_ns(&self) -> u64 {
+        self.now_ns
+    }
+
+    /// Says who owns `range`, and why.
+    pub(crate) fn decided(&mut self, range: Range, why: Reason) {
+        if let Some(run) = self.owners.add(range, why, |run, why| run.what == *why) {
+            self.print_owner(&run);
+        }
+    }
+
+    /// Says that `hmem.<id>` serves `range`.
+    pub(crate) fn served(&mut self, range: Range, id: c_int) {
+        let next = |run: &Run<c_int>, id: &c_int| run.what.checked_add(run.count) == Some(*id);
+
+        if let Some(run) = self.devices.add(range, id, next) {
+            self.print_device(&run);
+        }
+    }
+
+    fn print_owner(&self, run: &Run<Reason>) {
+        let owner = match run.what {
+            Reason::Covered { .. } => "CXL",
+            Reason::NothingLeft { .. } => "nobody",
+            _ => "HMEM",
+        };
+        if run.count == 1 {
+            dev_info!(self.host, "{}: owner {}: {}\n", run.range, owner, run.what);
+        } else {
+            dev_info!(
+                self.host,
+                "{}: owner {}: {}; {} ranges\n",
+                run.range,
+                owner,
+                run.what,
+                run.count
+            );
+        }
+    }
+
+    fn print_device(&self, run: &Run<c_int>) {
+        let last = run.what.saturating_add(run.count).saturating_sub(1);
+
+        if run.count == 1 {
+            dev_info!(self.host, "{}: hmem.{} serves it\n", run.range, last);
+        } else {
+            dev_info!(
+                self.host,
+                "{}: hmem.{} to hmem.{} serve it\n",
+                run.range,
+                run.what,
+                last
+            );
+        }
+    }
+}
+
+impl Drop for Lines<'_> {
+    fn drop(&mut self) {
+        if let Some(run) = take(&mut self.owners.run) {
+            self.print_owner(&run);
+        }
+        if let Some(run) = take(&mut self.devices.run) {
+            self.print_device(&run);
+        }
+    }
+}
+
+/// Prints what has a line of its own.
+pub(super) fn print(device: &device::Device, range: &Range, event: &Event) {
+    match *event {
+        // Joined, see `Teller::tell()`.
+        Event::Decided(_) | Event::Deferred { again: false } => {}
+        Event::Deferred { again: true } => {
+            dev_info!(
+                device,
+                "{}: its CXL region is gone again, undecided\n",
+                range
+            );
+        }
+        Event::Served { piece, id, .. } => dev_warn!(
+            device,
+            "{}: nobody serves it: hmem.{} was not bound, see above for the cause\n",
+            piece,
+            id
+        ),
+        Event::Taken {
+            piece,
+            taken,
+            ref holder,
+        } => match (taken, holder) {
+            (Taken::Undecoded, _) => dev_info!(
+                device,
+                "{}: nothing decodes it any more, left to CXL\n",
+                piece
+            ),
+            (Taken::Stuck, _) => dev_err!(
+                device,
+                "{}: System RAM in use that nothing decodes any more: its contents are lost; \
+                 reboot\n",
+                piece
+            ),
+            (Taken::Excluded, _) => dev_info!(device, "{}: excluded by parameter\n", piece),
+            (Taken::Foreign(region), Some(holder)) => dev_info!(
+                device,
+                "{}: region{} of another driver has it, memory of {}\n",
+                piece,
+                region,
+                holder
+            ),
+            (Taken::Foreign(region), None) => dev_info!(
+                device,
+                "{}: region{} of another driver has it\n",
+                piece,
+                region
+            ),
+            (Taken::Resource, Some(holder)) => {
+                dev_warn!(device, "{}: not served: \"{}\" has it\n", piece, holder);
+            }
+            (Taken::Resource, None) => {
+                dev_warn!(device, "{}: not served: another driver has it\n", piece);
+            }
+            (Taken::SystemRam, _) => {
+                dev_info!(device, "{}: in use as System RAM already\n", piece);
+            }
+            (Taken::Region(region), _) => {
+                dev_info!(device, "{}: owner CXL: region{} keeps it\n", piece, region);
+            }
+            (Taken::Claimed, _) => {}
+        },
+        Event::Unaligned { piece, fate } => {
+            let why = match fate {
+                Fate::UnalignedHead => "at the start cannot be served: below a",
+                Fate::UnalignedTail => "at the end cannot be served: above a",
+                _ => "cannot be served: inside a",
+            };
+            dev_warn!(
+                device,
+                "{}: {} KiB {} {} MiB boundary\n",
+                piece,
+                piece.kib(),
+                why,
+                dax::ALIGN >> 20
+            );
+        }
+        Event::NotRegistered { piece, error } => retry(device, &piece, "nobody serves it", error),
+        Event::Incomplete { error } => retry(device, range, "not all of it is served", error),
+        Event::Undecidable { error } => {
+            retry(device, range, "undecided, no CXL region was found", error);
+        }
+        // `goes()` says more of these.
+        Event::Released { .. } | Event::Retried { .. } | Event::Closed { .. } => {}
+    }
+}
+
+fn retry(device: &device::Device, range: &Range, what: &str, error: Error) {
+    dev_warn!(
+        device,
+        "{}: {}: {:?}; unbind and rebind {} to retry\n",
+        range,
+        what,
+        error,
+        device.name()
+    );
+}
+
+/// Says that a device goes, and why.
+pub(super) fn goes(device: &device::Device, range: &Range, id: c_int, region: Option<c_int>) {
+    match region {
+        Some(region @ 0..) => dev_info!(
+            device,
+            "{}: hmem.{} goes, region{} below it was torn down or disabled\n",
+            range,
+            id,
+            region
+        ),
+        Some(_) => dev_info!(
+            device,
+            "{}: hmem.{} goes, a memory device below it was removed\n",
+            range,
+            id
+        ),
+        None => dev_info!(
+            device,
+            "{}: hmem.{} goes, it was not bound; retried without what CXL has\n",
+            range,
+            id
+        ),
+    }
+}
+
+/// Says what of `piece`, served as one device in `part`, is beside whole memory blocks.
+pub(super) fn trimmed(device: &device::Device, piece: &Range, part: &Range) {
+    if params::REGION_IDLE.get() {
+        return;
+    }
+    let block = node::memory_block_size();
+    let trim = piece.align_inward(block);
+    let kib = |side: Option<Range>| side.map_or(0, |r| r.kib());
+
+    match (trim.inner, kib(trim.head), kib(trim.tail)) {
+        (Some(_), 0, 0) => {}
+        (Some(_), head, tail) => dev_info!(
+            device,
+            "{}: {} KiB at the start and {} KiB at the end are not whole memory blocks of {} MiB \
+             and stay unused as System RAM\n",
+            part,
+            head,
+            tail,
+            block >> 20
+        ),
+        (None, ..) => dev_info!(
+            device,
+            "{}: no whole memory block of {} MiB, served as a file\n",
+            part,
+            block >> 20
+        ),
+    }
+}

@@ -1,0 +1,165 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Following the CXL regions below what HMEM serves of a range, and below what CXL owns.
+
+use super::{
+    SoftReservedRange,
+    State,
+    Taking, //
+};
+use crate::{
+    ownership::{
+        Coverage,
+        Extent,
+        Mode,
+        Range,
+        Taken, //
+    },
+    regions::Regions,
+    report::{
+        Event,
+        Teller, //
+    }, //
+};
+use kernel::prelude::*;
+
+impl SoftReservedRange {
+    /// Follows the regions: lets go of devices whose region has gone, which have been unbound by
+    /// then, and says what has become of a range that is not HMEM's.
+    ///
+    /// Returns whether something that was served may be served again, of this range or of another
+    /// that shared a device with it.
+    ///
+    /// Comes after [`SoftReservedRange::evaluate`]. `gone` are the regions that have been torn down
+    /// or disabled since this was last called. They may be back by now.
+    pub(crate) fn follow(
+        &mut self,
+        teller: &mut Teller<'_>,
+        regions: &Regions,
+        taking: &Taking,
+        gone: &[Extent],
+    ) -> bool {
+        match self.state {
+            State::Cxl { settled: true } | State::Left => {
+                self.follow_region(teller, taking);
+                false
+            }
+            State::Hmem => {
+                let released = self.release(teller, regions, gone);
+                let committed = regions.committed();
+                teller.covered(self.at, |range| match committed.cover(range) {
+                    Coverage::Full { region, .. } => Some(region),
+                    Coverage::Part { .. } | Coverage::None => None,
+                });
+                released
+            }
+            State::Deferred | State::Cxl { settled: false } | State::Failed => false,
+        }
+    }
+
+    /// Says that the administrator has let go of what CXL owns, or has assembled it again.
+    fn follow_region(&mut self, teller: &mut Teller<'_>, taking: &Taking) {
+        let Some(verdict) = self.verdict else {
+            return;
+        };
+        let covered = verdict.mode == Mode::Drop;
+        if covered == self.covered {
+            return;
+        }
+        self.covered = covered;
+        if covered {
+            teller.tell(self.at, Event::Decided(verdict));
+            return;
+        }
+        teller.tell(
+            self.at,
+            Event::Released {
+                piece: self.memory.range,
+                region: None,
+            },
+        );
+        for obstacle in taking.all().iter().filter(|o| o.taken == Taken::Stuck) {
+            if let Some(piece) = obstacle.range.intersection(&self.memory.range) {
+                teller.tell(self.at, Event::stuck(piece));
+            }
+        }
+    }
+
+    /// Lets go of devices below which a region has gone, and of those without a driver
+    /// that CXL may have kept from being bound, or whose memory is another driver's now, so that what
+    /// they do not have is served. Returns whether a part of their
+    /// memory may be served all the same.
+    fn release(&mut self, teller: &mut Teller<'_>, regions: &Regions, gone: &[Extent]) -> bool {
+        let mut again = false;
+        let mut remembered = true;
+        let at = self.at;
+        let served_before = self.served.len();
+
+        for region in gone {
+            let meets = |range: &Range| region.range.intersects(range);
+            if meets(&self.memory.range) || self.served.iter().any(|s| meets(&s.range)) {
+                remembered &= self.leave(teller, &region.range);
+            }
+        }
+        self.served.retain(|served| {
+            if let Some(gone) = gone.iter().find(|e| e.range.intersects(&served.range)) {
+                teller.goes(&served.range, served.device.id(), Some(gone.region));
+                if let Some(hole) = gone.range.intersection(&served.range) {
+                    teller.released(&hole, gone.region);
+                }
+                again = true;
+                return false;
+            }
+            let foreign = regions
+                .foreign
+                .iter()
+                .any(|o| o.range.intersects(&served.range));
+            let wanted = foreign || (!served.taken && regions.meet(&served.range));
+            if !wanted || served.device.is_bound() {
+                return true;
+            }
+            teller.goes(&served.range, served.device.id(), None);
+            teller.tell(
+                at,
+                Event::Retried {
+                    piece: served.range,
+                },
+            );
+            again = true;
+            false
+        });
+        if self.served.len() == served_before {
+            return false;
+        }
+
+        // CXL finds no room for another region where an entry stands, so the entries now cover
+        // what is still served and nothing else.
+        self.entries.clear();
+        self.entered = false;
+        for i in 0..self.served.len() {
+            if let Some(range) = self.served.get(i).map(|s| s.range) {
+                self.insert_entry(teller, &range, false);
+            }
+        }
+        again && remembered
+    }
+
+    /// Remembers that a region has taken `range` along. Returns whether there was memory for it.
+    fn leave(&mut self, teller: &Teller<'_>, range: &Range) -> bool {
+        if self.left.iter().any(|left| left.contains(range)) {
+            return true;
+        }
+        // Were there no memory to remember this, a region that is only disabled would be served
+        // again by HMEM.
+        self.left
+            .push(*range, GFP_KERNEL)
+            .inspect_err(|_| {
+                dev_warn!(
+                    teller.device(),
+                    "{}: no memory to remember that it left\n",
+                    range
+                );
+            })
+            .is_ok()
+    }
+}

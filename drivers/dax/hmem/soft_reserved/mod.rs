@@ -1,0 +1,215 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! One Soft Reserved range: its state, and what HMEM has registered for it.
+//!
+//! A range is evaluated against the regions of one moment, then the verdict is applied. What falls
+//! to HMEM is registered for all ranges together, see [`register`].
+
+use crate::{
+    hmem_device::{
+        HmemDevice,
+        Memory, //
+    },
+    iomem::SoftReserved,
+    ownership::{
+        decide,
+        Mode,
+        Range,
+        Verdict,
+        World, //
+    },
+    regions::Regions,
+    report::{
+        Event,
+        Teller, //
+    }, //
+};
+use kernel::prelude::*;
+
+mod follow;
+mod register;
+mod taking;
+
+pub(crate) use register::register;
+pub(crate) use taking::Taking;
+
+/// Who owns a range, as far as it is known.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum State {
+    /// Not decided: CXL may still assemble regions.
+    Deferred,
+    /// CXL owns it. As long as it is not `settled`, the regions may turn out to go away again
+    /// before device probing settles; then it is decided again.
+    Cxl {
+        /// Whether the decision was made, or confirmed, after device probing had settled.
+        settled: bool,
+    },
+    /// HMEM owns it, less what other owners have.
+    Hmem,
+    /// Nobody may have a byte of it, unless a region is committed there.
+    Left,
+    /// It could not be decided, for lack of memory. Binding the platform device again retries.
+    Failed,
+}
+
+/// A device that serves a piece of a range, and perhaps of those that adjoin it.
+struct Served {
+    range: Range,
+    /// Whether its driver took it when it was registered.
+    taken: bool,
+    device: HmemDevice,
+}
+
+/// A Soft Reserved range.
+///
+/// Fields are dropped in order: the devices go before the entries of the iomem tree that contain
+/// what the devices have reserved.
+pub(crate) struct SoftReservedRange {
+    memory: Memory,
+    /// Where it stands among all, for the report.
+    at: usize,
+    /// Whether a CXL window intersects it.
+    in_window: bool,
+    state: State,
+    /// Whether something of it is to be registered.
+    todo: bool,
+    /// Whether the regions of a range that is CXL's, or nobody's, cover it.
+    covered: bool,
+    served: KVec<Served>,
+    entries: KVec<SoftReserved>,
+    /// Whether one entry stands for all of the range.
+    entered: bool,
+    /// What regions took along when they were torn down or disabled. It stays free for CXL.
+    left: KVec<Range>,
+    /// What the last evaluation gave; for a range that is HMEM's, the one that made it so.
+    verdict: Option<Verdict>,
+}
+
+impl SoftReservedRange {
+    /// A range that nobody has decided about, the one `at` this place among all; `in_window` tells
+    /// whether CXL may own it.
+    pub(crate) fn new(at: usize, memory: Memory, in_window: bool) -> Self {
+        Self {
+            memory,
+            at,
+            in_window,
+            state: State::Deferred,
+            todo: false,
+            covered: false,
+            served: KVec::new(),
+            entries: KVec::new(),
+            entered: false,
+            left: KVec::new(),
+            verdict: None,
+        }
+    }
+
+    /// The addresses.
+    pub(crate) fn range(&self) -> &Range {
+        &self.memory.range
+    }
+
+    /// Whether a CXL window intersects it.
+    pub(crate) fn in_window(&self) -> bool {
+        self.in_window
+    }
+
+    /// Whether it is undecided.
+    pub(crate) fn is_deferred(&self) -> bool {
+        self.state == State::Deferred
+    }
+
+    /// Opens the report of the range. Returns whether its decision depends on CXL.
+    pub(crate) fn open(&mut self, teller: &mut Teller<'_>) -> bool {
+        teller.open(self.at, self.memory);
+        if self.in_window {
+            teller.tell(self.at, Event::Deferred { again: false });
+        }
+        self.in_window
+    }
+
+    /// Finds who owns the range, given these regions, for [`SoftReservedRange::apply`]. Returns
+    /// whether that is CXL. What HMEM owns stays HMEM's.
+    pub(crate) fn evaluate(&mut self, regions: &Regions, taking: &Taking, settled: bool) -> bool {
+        if matches!(self.state, State::Hmem | State::Failed) {
+            return false;
+        }
+        let verdict = decide(
+            &self.memory.range,
+            &World {
+                in_window: self.in_window,
+                regions: regions.committed(),
+                taken: taking.all(),
+                settled,
+            },
+        );
+        self.verdict = Some(verdict);
+        verdict.mode == Mode::Drop
+    }
+
+    /// Carries out what [`SoftReservedRange::evaluate`] came to, unless it has been decided for
+    /// good. Returns whether the range has become CXL's.
+    pub(crate) fn apply(&mut self, teller: &mut Teller<'_>, settled: bool) -> bool {
+        let (State::Deferred | State::Cxl { settled: false }, Some(verdict)) =
+            (self.state, self.verdict)
+        else {
+            return false;
+        };
+        let was_deferred = self.state == State::Deferred;
+        self.covered = verdict.mode == Mode::Drop;
+        match verdict.mode {
+            Mode::Defer => {
+                if !was_deferred {
+                    teller.tell(self.at, Event::Deferred { again: true });
+                }
+                self.state = State::Deferred;
+                false
+            }
+            Mode::Drop => {
+                if was_deferred {
+                    teller.tell(self.at, Event::Decided(verdict));
+                }
+                self.state = State::Cxl { settled };
+                was_deferred
+            }
+            Mode::Register => {
+                teller.tell(self.at, Event::Decided(verdict));
+                self.state = State::Hmem;
+                self.todo = true;
+                false
+            }
+            Mode::Leave => {
+                teller.tell(self.at, Event::Decided(verdict));
+                self.state = State::Left;
+                // Who has it is told piece by piece.
+                self.todo = true;
+                false
+            }
+        }
+    }
+
+    /// Has what HMEM owns of it and does not serve registered, also what could not be before.
+    pub(crate) fn serve_rest(&mut self) {
+        self.todo |= self.state == State::Hmem;
+    }
+
+    /// Gives up on a range that cannot be decided.
+    pub(crate) fn fail(&mut self, teller: &mut Teller<'_>, error: Error) {
+        if matches!(self.state, State::Deferred | State::Cxl { settled: false }) {
+            self.state = State::Failed;
+            teller.tell(self.at, Event::Undecidable { error });
+        }
+    }
+
+    /// Announces that all devices go, because the platform device is unbound.
+    pub(crate) fn close(&mut self, teller: &mut Teller<'_>) {
+        for served in &self.served {
+            teller.tell(
+                self.at,
+                Event::Closed {
+                    piece: served.range,
+                },
+            );
+        }
+    }
+}

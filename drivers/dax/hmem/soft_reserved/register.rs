@@ -1,0 +1,334 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Registering what HMEM serves: the parts of all ranges, joined where two would lose what the seam
+//! between them cuts off, and a device for each.
+
+use super::{
+    Served,
+    SoftReservedRange,
+    State,
+    Taking, //
+};
+use crate::{
+    cxl,
+    dax,
+    hmem_device::{
+        HmemDevice,
+        Memory, //
+    },
+    hmem_shared::Shared,
+    iomem::SoftReserved,
+    node,
+    ownership::{
+        for_each_aligned,
+        for_each_part,
+        pieces::is_joined,
+        range::sort,
+        Fate,
+        Obstacle,
+        Policy,
+        Range,
+        Taken, //
+    },
+    params,
+    regions::Regions,
+    report::{
+        Event,
+        Teller, //
+    }, //
+};
+use kernel::{
+    prelude::*,
+    sync::Arc, //
+};
+
+/// A part of one range that HMEM is to serve, not aligned yet.
+struct Part {
+    /// The range, by its place among all.
+    of: usize,
+    memory: Memory,
+    /// Whether it is the only one of its range, so that one entry of the iomem tree tells of both.
+    whole: bool,
+}
+
+/// What is to be registered, and what it is found with.
+struct Plan<'a> {
+    regions: &'a Regions,
+    taking: &'a Taking,
+    /// What devices serve already. A device may serve a piece of more than one range.
+    claimed: KVec<Range>,
+    /// In the order of the ranges.
+    parts: KVec<Part>,
+    /// The edges that no device may cross.
+    cuts: KVec<u64>,
+}
+
+/// Registers all that HMEM is to serve and does not serve yet. Returns whether there was any.
+///
+/// One piece that fails does not keep the others from being served.
+pub(crate) fn register(
+    ranges: &mut [SoftReservedRange],
+    teller: &mut Teller<'_>,
+    regions: &Regions,
+    taking: &Taking,
+    shared: &Arc<Shared>,
+) -> bool {
+    if !ranges.iter().any(|r| r.todo) {
+        return false;
+    }
+    let block = node::memory_block_size();
+    let mut plan = Plan {
+        regions,
+        taking,
+        claimed: KVec::new(),
+        parts: KVec::new(),
+        cuts: KVec::new(),
+    };
+    let mut any = false;
+
+    let known = ranges
+        .iter()
+        .flat_map(|r| &r.served)
+        .try_for_each(|served| plan.claimed.push(served.range, GFP_KERNEL));
+    for (of, range) in ranges.iter_mut().enumerate().filter(|(_, r)| r.todo) {
+        range.todo = false;
+        any |= range.state == State::Hmem;
+        let planned = known
+            .map_err(Error::from)
+            .and_then(|()| range.plan(of, teller, &mut plan));
+        if let Err(error) = planned {
+            teller.tell(range.at, Event::Incomplete { error });
+        }
+    }
+    let Plan {
+        mut parts,
+        mut cuts,
+        ..
+    } = plan;
+    sort(&mut cuts, |&cut| cut);
+    // A range that shares a device with its neighbour is shown with it.
+    for i in 1..parts.len() {
+        if let Some([below, above]) = parts.get_mut(i - 1..=i) {
+            if joins(&below.memory, &above.memory, &cuts, block) {
+                let both = [below.of, above.of];
+                for part in parts.iter_mut().filter(|p| both.contains(&p.of)) {
+                    part.whole = false;
+                }
+            }
+        }
+    }
+
+    let mut next = 0;
+    while let Some(first) = parts.get(next) {
+        let mut joined = first.memory;
+        let mut last = next;
+        while let Some(part) = parts
+            .get(last + 1)
+            .filter(|p| joins(&joined, &p.memory, &cuts, block))
+        {
+            match Range::new(joined.range.start(), part.memory.range.end()) {
+                Some(range) => joined.range = range,
+                None => break,
+            }
+            last += 1;
+        }
+        let run = parts.get(next..=last).unwrap_or(&[]);
+        register_run(ranges, teller, run, &joined, shared);
+        next = last + 1;
+    }
+    any
+}
+
+/// Whether two parts are to be one device.
+fn joins(below: &Memory, above: &Memory, cuts: &[u64], block: u64) -> bool {
+    below.target_node == above.target_node && is_joined(&below.range, &above.range, cuts, block)
+}
+
+/// Registers one or more parts that adjoin each other as one device.
+fn register_run(
+    ranges: &mut [SoftReservedRange],
+    teller: &mut Teller<'_>,
+    run: &[Part],
+    joined: &Memory,
+    shared: &Arc<Shared>,
+) {
+    let whole = matches!(run, [part] if part.whole);
+    let walked = for_each_aligned(&joined.range, dax::ALIGN, |piece| {
+        let memory = Memory {
+            range: piece.range,
+            ..*joined
+        };
+        let outcome = match piece.fate {
+            Fate::Serve => {
+                let of = run.first().and_then(|part| ranges.get_mut(part.of));
+                of.map(|range| range.serve(teller, &memory, whole, shared))
+            }
+            _ => None,
+        };
+        // Each range tells of its own bytes.
+        for part in run {
+            let Some(own) = part.memory.range.intersection(&piece.range) else {
+                continue;
+            };
+            let Some(range) = ranges.get(part.of) else {
+                continue;
+            };
+            let event = match &outcome {
+                None => Event::Unaligned {
+                    piece: own,
+                    fate: piece.fate,
+                },
+                Some(Ok((id, bound))) => Event::Served {
+                    piece: own,
+                    node: memory.target_node,
+                    id: *id,
+                    bound: *bound,
+                    verdict: range.verdict,
+                },
+                Some(Err(error)) => Event::NotRegistered {
+                    piece: own,
+                    error: *error,
+                },
+            };
+            teller.tell(range.at, event);
+        }
+        if piece.fate == Fate::Serve {
+            teller.trimmed(&piece.range, &joined.range);
+        }
+        Ok::<(), Error>(())
+    });
+    // The callback does not fail.
+    debug_assert!(walked.is_ok());
+}
+
+impl SoftReservedRange {
+    /// Adds the parts of the range that HMEM is to serve, and the cuts, and tells who has the rest.
+    fn plan(&mut self, of: usize, teller: &mut Teller<'_>, plan: &mut Plan<'_>) -> Result {
+        let regions = plan.regions;
+        let range = self.memory.range;
+        let split = params::POLICY.get() == Policy::Split;
+        let mut obstacles = Taking::default();
+
+        for &claimed in plan.claimed.iter().filter(|c| c.intersects(&range)) {
+            obstacles.add_taken(claimed, Taken::Claimed)?;
+        }
+        for &taken in plan.taking.within(&range)?.all() {
+            obstacles.add(taken)?;
+        }
+        for &left in &self.left {
+            obstacles.add_taken(left, Taken::Claimed)?;
+        }
+        regions.for_each_obstacle(&range, split, |obstacle| obstacles.add(obstacle))?;
+
+        let mut own_cuts = KVec::new();
+        regions.cuts(&range, &mut own_cuts)?;
+        node::for_each_change(&self.memory, |at| Ok(own_cuts.push(at, GFP_KERNEL)?))?;
+        sort(&mut own_cuts, |&cut| cut);
+
+        // Where others have a part, an entry for the whole would claim that part as well.
+        let whole = obstacles.all().is_empty() && self.served.is_empty();
+        for_each_part(&range, obstacles.all(), &own_cuts, |part| {
+            match part.fate {
+                Fate::Serve if self.state == State::Hmem => {
+                    for ram in regions.tree.managed_ram(&part.range) {
+                        teller.online_already(&ram);
+                    }
+                    plan.parts.push(
+                        Part {
+                            of,
+                            memory: Memory {
+                                range: part.range,
+                                target_node: node::of(&self.memory, part.range.start()),
+                            },
+                            whole,
+                        },
+                        GFP_KERNEL,
+                    )?;
+                }
+                Fate::Taken(Taken::Claimed) => {}
+                Fate::Taken(taken) => {
+                    let holder = match taken {
+                        Taken::Resource => regions.holder(&part.range),
+                        Taken::Foreign(_) => cxl::device_behind(&part.range),
+                        _ => None,
+                    };
+                    teller.tell(
+                        self.at,
+                        Event::Taken {
+                            piece: part.range,
+                            taken,
+                            holder,
+                        },
+                    );
+                }
+                _ => {}
+            }
+            Ok::<(), Error>(())
+        })?;
+        for &cut in &own_cuts {
+            plan.cuts.push(cut, GFP_KERNEL)?;
+        }
+        Ok(())
+    }
+
+    /// Registers an `hmem` device for a piece. Returns its number and whether its driver took it; a
+    /// device that it does not take stays, so that it can be bound by hand.
+    fn serve(
+        &mut self,
+        teller: &mut Teller<'_>,
+        memory: &Memory,
+        whole: bool,
+        shared: &Arc<Shared>,
+    ) -> Result<(c_int, bool)> {
+        let range = self.memory.range;
+        self.entered |= whole && !self.entered && self.insert_entry(teller, &range, true);
+        if !self.entered {
+            self.insert_entry(teller, &memory.range, false);
+        }
+        // What can fail for lack of memory comes before the device, so that none has to go again.
+        self.served.reserve(1, GFP_KERNEL)?;
+        let device = HmemDevice::register(teller.device(), memory, shared)?;
+        let taken = device.is_bound();
+        let id = device.id();
+
+        self.served.push(
+            Served {
+                range: memory.range,
+                taken,
+                device,
+            },
+            GFP_KERNEL,
+        )?;
+        Ok((id, taken))
+    }
+
+    /// Shows `range` as "Soft Reserved" in the iomem tree. Returns whether that is done.
+    ///
+    /// That it cannot be shown keeps nobody from using it. A range that crosses the edge of a
+    /// window cannot be shown in one; `again` tells that its pieces will be.
+    pub(super) fn insert_entry(&mut self, teller: &Teller<'_>, range: &Range, again: bool) -> bool {
+        let inserted = SoftReserved::insert(range)
+            .and_then(|entry| Ok(self.entries.push(entry, GFP_KERNEL)?));
+        match inserted {
+            Ok(()) => true,
+            Err(e) => {
+                if !again {
+                    dev_info!(
+                        teller.device(),
+                        "{}: not shown in /proc/iomem: {:?}\n",
+                        range,
+                        e
+                    );
+                }
+                false
+            }
+        }
+    }
+}
+
+impl Taking {
+    /// Adds what of `range` nothing else has.
+    fn add_taken(&mut self, range: Range, taken: Taken) -> Result {
+        self.add(Obstacle { range, taken })
+    }
+}
