@@ -151,7 +151,7 @@ impl Ledger {
     pub(crate) fn follow(&mut self, cover: impl Fn(&Range) -> Option<c_int>) {
         for entry in self.entries_mut() {
             let was_cxls = entry.state == Standing::Cxl && entry.reason == Why::CameBack;
-            if entry.reason != Why::RegionTornDown && !was_cxls {
+            if !matches!(entry.reason, Why::RegionTornDown | Why::Undecoded) && !was_cxls {
                 continue;
             }
             match cover(&entry.range) {
