@@ -11,7 +11,7 @@
 #include <linux/ioport.h>
 #include <linux/module.h>
 
-#define MOST_SEAMS 4
+#define MOST_SEAMS 16
 
 static ulong at[MOST_SEAMS];
 static int seams;

@@ -242,6 +242,7 @@ restore() {
 	allow_autoload
 	load dax_hmem ${HAD_DAX_CXL:+dax_cxl}
 	[ "$(cat $PARAMS/region_idle)" = N ] || store $PARAMS/region_idle 0
+	[ -z "${EXCLUDED:-}" ] || store $PARAMS/exclude ""
 	[ -e $HOST/driver ] || bind_host
 	for device in $(hmem_devices); do
 		[ -e "$HMEM_DRIVER/$device" ] || store $HMEM_DRIVER/bind "$device"

@@ -1,152 +1,145 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Makes up layouts and writes them as scenarios.
-
-use std::fmt::Write;
+//! Makes up layouts.
 
 use fastrand::Rng;
 
-use super::oracle;
 use super::oracle::Span;
+use super::oracle::Surroundings;
 use crate::scenario::MIB;
 
 /// The unit of CXL decoders.
-const CXL_UNIT: u64 = 256 * MIB;
+pub const CXL_UNIT: u64 = 256 * MIB;
 /// How many layouts one guest gets at the most.
 const LAYOUTS: usize = 6;
 /// How large a window is.
-const WINDOW: u64 = 2048 * MIB;
+pub const WINDOW: u64 = 2048 * MIB;
 /// How much the kernel's command line holds, in ranges.
 const RANGES: usize = 24;
+/// How many seams the test module makes.
+const SEAMS: usize = 16;
 /// The page size.
 const PAGE: u64 = 4096;
 
-/// One window with its regions, and the ranges that start in it.
-struct Layout {
-    /// Regions, by offset from the start of the window.
-    regions: Vec<Span>,
-    /// Ranges, by offset from the start of the window; the last may reach into the next window.
-    ranges: Vec<Span>,
+/// A CXL memory device below the bridge of a window.
+pub struct Device {
+    pub bridge: usize,
+    pub size: u64,
 }
 
-/// The layouts of one guest, whose windows lie side by side.
-pub struct Guest(Vec<Layout>);
+/// A region, with its devices in interleave order.
+pub struct Region {
+    pub span: Span,
+    pub devices: Vec<usize>,
+}
+
+/// The layouts of one guest, whose windows lie side by side. Addresses count from the first.
+pub struct Guest {
+    /// The bridge of each window.
+    pub windows: Vec<usize>,
+    pub devices: Vec<Device>,
+    pub regions: Vec<Region>,
+    /// In order. Those that touch are one to the kernel until the test module splits them.
+    pub ranges: Vec<Span>,
+    /// What somebody else has.
+    pub foreign: Option<Span>,
+    /// The region that goes before the decision is made again.
+    pub destroyed: Option<usize>,
+}
 
 impl Guest {
     /// Makes up to `most` layouts.
     pub fn random(random: &mut Rng, most: usize) -> Self {
-        let mut layouts = Vec::new();
-        let mut ranges = 0;
-        // Where the last range of the window before ended, from the start of this window.
-        let mut taken = 0;
-        while layouts.len() < LAYOUTS.min(most) && ranges < RANGES {
-            let last = layouts.len() + 1 == LAYOUTS.min(most);
-            let layout = Layout::random(random, taken, last, RANGES - ranges);
-            ranges += layout.ranges.len();
-            taken = layout
-                .ranges
-                .last()
-                .map_or(0, |range| range.end.saturating_sub(WINDOW));
-            layouts.push(layout);
+        let mut guest = Self {
+            windows: Vec::new(),
+            devices: Vec::new(),
+            regions: Vec::new(),
+            ranges: Vec::new(),
+            foreign: None,
+            destroyed: None,
+        };
+        while guest.windows.len() < LAYOUTS.min(most) && guest.ranges.len() < RANGES {
+            let last = guest.windows.len() + 1 == LAYOUTS.min(most);
+            guest.add_window(random);
+            guest.add_regions(random);
+            guest.add_ranges(random, last);
         }
         // The room for ranges is used up before the window that the last one reaches into.
-        if let Some(range) = layouts
-            .last_mut()
-            .and_then(|layout| layout.ranges.last_mut())
-        {
-            range.end = range.end.min(WINDOW);
+        let end = guest.windows.len() as u64 * WINDOW;
+        if let Some(range) = guest.ranges.last_mut() {
+            range.end = range.end.min(end);
         }
-        Self(layouts)
+        guest.foreign = random.bool().then(|| guest.stranger(random)).flatten();
+        guest.destroyed = random.bool().then(|| guest.victim(random)).flatten();
+        guest
     }
 
-    /// How many layouts it has.
-    pub fn layouts(&self) -> usize {
-        self.0.len()
+    /// Where windows lie, and everything else when the first decision is made.
+    pub fn surroundings(&self) -> Surroundings {
+        let windows = 0..self.windows.len() as u64;
+        Surroundings {
+            windows: windows
+                .map(|window| Span::new(window * WINDOW, WINDOW))
+                .collect(),
+            regions: self.regions.iter().map(|region| region.span).collect(),
+            undecoded: Vec::new(),
+            foreign: self.foreign.into_iter().collect(),
+        }
     }
 
-    /// The scenario file.
-    pub fn scenario(&self) -> String {
-        let mut text = String::from(
-            "# SPDX-License-Identifier: GPL-2.0\n\
-             description = \"Random layouts\"\n\n[machine]\nram = \"1536M\"\n",
-        );
-        let mut expect = String::new();
-        let mut regions = Vec::new();
-        for (window, layout) in self.0.iter().enumerate() {
-            let base = window as u64 * WINDOW;
-            regions.extend(layout.regions.iter().map(|region| region.moved(base)));
+    /// The same when the decision is made again.
+    pub fn surroundings_later(&self) -> Surroundings {
+        let mut later = self.surroundings();
+        if let Some(destroyed) = self.destroyed {
+            later.undecoded.push(later.regions.remove(destroyed));
         }
-        let windows: Vec<Span> = (0..self.0.len() as u64)
-            .map(|window| Span::new(window * WINDOW, WINDOW))
-            .collect();
-        let ranges: Vec<Span> = self
-            .0
-            .iter()
-            .zip(&windows)
-            .flat_map(|(layout, window)| {
-                layout.ranges.iter().map(|range| range.moved(window.start))
-            })
-            .collect();
-        let outcomes = oracle::judge(&windows, &regions, &ranges);
+        later
+    }
 
-        // Writing to a string does not fail.
-        let mut names = 0;
-        for window in 0..self.0.len() {
-            let _ = write!(text, "\n[[bridge]]\nname = \"hb{window}\"\n");
-        }
-        for (window, layout) in self.0.iter().enumerate() {
-            for region in &layout.regions {
-                let _ = write!(
-                    text,
-                    "\n[[device]]\nname = \"mem{names}\"\nserial = {:#x}\non = \"hb{window}\"\n\
-                     size = \"{}M\"\n",
-                    0x1000 + names,
-                    region.size() / MIB,
-                );
-                names += 1;
+    /// The ranges that firmware's memory map has, each with those that it is split into.
+    pub fn groups(&self) -> Vec<(Span, Vec<usize>)> {
+        let mut groups: Vec<(Span, Vec<usize>)> = Vec::new();
+        for (index, range) in self.ranges.iter().enumerate() {
+            match groups.last_mut() {
+                Some((whole, ranges)) if whole.end == range.start => {
+                    whole.end = range.end;
+                    ranges.push(index);
+                }
+                _ => groups.push((*range, vec![index])),
             }
         }
-        for window in 0..self.0.len() {
-            let _ = write!(
-                text,
-                "\n[[window]]\nsize = \"{}M\"\ntargets = [\"hb{window}\"]\n",
-                WINDOW / MIB
-            );
-        }
-        names = 0;
-        for (window, layout) in self.0.iter().enumerate() {
-            for region in &layout.regions {
-                let _ = write!(
-                    text,
-                    "\n[[region]]\nat = \"window{window}+{}M\"\nsize = \"{}M\"\n\
-                     devices = [\"mem{names}\"]\n",
-                    region.start / MIB,
-                    region.size() / MIB,
-                );
-                names += 1;
-            }
-        }
-        let all = ranges.iter().zip(&outcomes).enumerate();
-        for (number, (range, outcome)) in all {
-            let window = range.start / WINDOW;
-            let _ = write!(
-                text,
-                "\n[[soft_reserved]]\nname = \"r{number}\"\nbase = \"window{window}+{:#x}\"\n\
-                 size = \"{:#x}\"\nunbacked = true\n",
-                range.start % WINDOW,
-                range.size(),
-            );
-            expect.push_str(&outcome.expectation(number, range));
-        }
-        text + &expect
+        groups
     }
-}
 
-impl Layout {
-    /// Makes up one. Nothing may start below `taken`, and nothing may reach beyond the window if
-    /// it is the `last` one.
-    fn random(random: &mut Rng, taken: u64, last: bool, room: usize) -> Self {
-        let mut regions = Vec::new();
+    /// Where two ranges touch.
+    pub fn seams(&self) -> Vec<u64> {
+        let pairs = self.ranges.windows(2);
+        pairs
+            .filter(|pair| pair[0].end == pair[1].start)
+            .map(|pair| pair[1].start)
+            .collect()
+    }
+
+    /// A window has a bridge of its own, or, one of four, that of the window before.
+    fn add_window(&mut self, random: &mut Rng) {
+        let next = self.windows.last().map_or(0, |last| last + 1);
+        let before = self.windows.last().copied();
+        let shares = |bridge: &usize| {
+            let windows = self.windows.iter().filter(|other| *other == bridge);
+            windows.count() == 1
+        };
+        let shared = before.filter(|bridge| random.u8(..4) == 0 && shares(bridge));
+        self.windows.push(shared.unwrap_or(next));
+    }
+
+    /// Regions of one or two devices, which may be those of the window before.
+    fn add_regions(&mut self, random: &mut Rng) {
+        let window = self.windows.len() - 1;
+        let base = window as u64 * WINDOW;
+        // A device that decodes for a region of the window before can do so for one here.
+        let mut known: Vec<usize> = (0..self.devices.len())
+            .filter(|&device| self.devices[device].bridge == self.windows[window])
+            .collect();
         let mut at = 0;
         for _ in 0..random.usize(0..=2) {
             let size = CXL_UNIT * random.u64(1..=2);
@@ -154,36 +147,104 @@ impl Layout {
             if start + size > WINDOW {
                 break;
             }
-            regions.push(Span::new(start, size));
+            let ways = if size > CXL_UNIT && random.u8(..3) == 0 {
+                2
+            } else {
+                1
+            };
+            let devices = (0..ways)
+                .map(|_| {
+                    let share = size / ways;
+                    if !known.is_empty() && random.bool() {
+                        let device = known.swap_remove(random.usize(0..known.len()));
+                        self.devices[device].size += share;
+                        return device;
+                    }
+                    self.devices.push(Device {
+                        bridge: self.windows[window],
+                        size: share,
+                    });
+                    self.devices.len() - 1
+                })
+                .collect();
+            self.regions.push(Region {
+                span: Span::new(base + start, size),
+                devices,
+            });
             at = start + size;
         }
+    }
 
-        let mut ranges = Vec::new();
-        let mut at = taken;
+    /// Ranges, the last of which may reach into the next window unless this is the `last` one. One
+    /// of three begins where the one before ends.
+    fn add_ranges(&mut self, random: &mut Rng, last: bool) {
+        let window = self.windows.len() - 1;
+        let base = window as u64 * WINDOW;
+        let edges: Vec<u64> = self
+            .regions
+            .iter()
+            .filter(|region| region.span.start >= base)
+            .flat_map(|region| [region.span.start - base, region.span.end - base])
+            .chain([0, WINDOW])
+            .collect();
+        let room = RANGES - self.ranges.len();
         for _ in 0..random.usize(1..=4.min(room)) {
-            // Ranges that touch are one range to the kernel, so some space stays between them.
-            let gap = if at == 0 { 0 } else { 16 * PAGE };
-            let Some(range) = random_range(random, at + gap, &regions, last) else {
+            let from = self
+                .ranges
+                .last()
+                .map_or(0, |range| range.end.saturating_sub(base));
+            let adjacent = from > 0 && random.u8(..3) == 0 && self.seams().len() < SEAMS;
+            // Ranges that touch are one to the kernel, so that others keep some space.
+            let gap = if from == 0 { 0 } else { 16 * PAGE };
+            let start = if adjacent { Some(from) } else { None };
+            let Some(range) = random_range(random, start, from + gap, &edges, last) else {
                 break;
             };
-            at = range.end;
-            ranges.push(range);
-            if at >= WINDOW {
+            self.ranges.push(range.moved(base));
+            if range.end >= WINDOW {
                 break;
             }
         }
-        Self { regions, ranges }
+    }
+
+    /// Some pages of a range that no region has, for somebody else.
+    fn stranger(&self, random: &mut Rng) -> Option<Span> {
+        (0..8).find_map(|_| {
+            let range = random.choice(&self.ranges)?;
+            let size = PAGE << random.u32(0..12);
+            if range.size() <= size {
+                return None;
+            }
+            let pages = (range.size() - size) / PAGE;
+            let span = Span::new(range.start + random.u64(0..=pages) * PAGE, size);
+            let in_region = self.regions.iter().any(|region| region.span.meets(&span));
+            let crosses = span.start / WINDOW != (span.end - 1) / WINDOW;
+            (!in_region && !crosses).then_some(span)
+        })
+    }
+
+    /// A region that can go: decoders are reset in the reverse order of their addresses.
+    fn victim(&self, random: &mut Rng) -> Option<usize> {
+        let bridge = |region: &Region| self.windows[(region.span.start / WINDOW) as usize];
+        let last = |&index: &usize| {
+            let mut above = self.regions[index + 1..].iter();
+            above.all(|other| bridge(other) != bridge(&self.regions[index]))
+        };
+        let victims: Vec<usize> = (0..self.regions.len()).filter(last).collect();
+        random.choice(&victims).copied()
     }
 }
 
-/// A range at `from` or above, whose ends lie at the edges of regions more often than elsewhere.
-fn random_range(random: &mut Rng, from: u64, regions: &[Span], last: bool) -> Option<Span> {
+/// A range at `from` or above, or at `start`, whose ends lie at `edges` more often than elsewhere.
+fn random_range(
+    random: &mut Rng,
+    start: Option<u64>,
+    from: u64,
+    edges: &[u64],
+    last: bool,
+) -> Option<Span> {
     let limit = if last { WINDOW } else { WINDOW + 512 * MIB };
-    let mut points: Vec<u64> = regions
-        .iter()
-        .flat_map(|region| [region.start, region.end])
-        .chain([0, WINDOW])
-        .collect();
+    let mut points = edges.to_vec();
     for _ in 0..4 {
         let coarse = [CXL_UNIT, 128 * MIB, 2 * MIB, MIB, PAGE];
         let unit = coarse[random.usize(0..coarse.len())];
@@ -194,7 +255,7 @@ fn random_range(random: &mut Rng, from: u64, regions: &[Span], last: bool) -> Op
         .copied()
         .filter(|&start| start >= from && start < WINDOW)
         .collect();
-    let start = *random.choice(&starts)?;
+    let start = start.or_else(|| random.choice(&starts).copied())?;
     let ends: Vec<u64> = points
         .iter()
         .copied()

@@ -2,10 +2,10 @@
 
 //! What must become of each page of a layout, told without the code of the modules.
 //!
-//! The rules are those of the specification, asked page by page: who has it, and can it be used.
+//! The rules are those of the specification, asked page by page: who has it, does anything decode
+//! it, and can it be used.
 
-use std::fmt::Write;
-
+use super::expectation::Outcome;
 use crate::scenario::MIB;
 
 const PAGE: u64 = 4096;
@@ -41,8 +41,21 @@ impl Span {
         }
     }
 
-    fn has(&self, address: u64) -> bool {
+    pub fn has(&self, address: u64) -> bool {
         self.start <= address && address < self.end
+    }
+
+    pub fn meets(&self, other: &Self) -> bool {
+        self.start < other.end && other.start < self.end
+    }
+
+    /// What both have; empty if they do not meet.
+    pub fn common(&self, other: &Self) -> Self {
+        let start = self.start.max(other.start);
+        Self {
+            start,
+            end: self.end.min(other.end).max(start),
+        }
     }
 
     /// The largest span inside whose ends are multiples of `unit`; empty if there is none.
@@ -57,187 +70,176 @@ impl Span {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Owner {
+pub enum Owner {
     Cxl,
     Hmem,
     Nobody,
 }
 
-/// What must become of one range.
-pub struct Outcome {
-    /// In order, without holes.
-    pieces: Vec<(Span, Owner)>,
-    /// Bytes that must be online.
-    online: u64,
+/// What the ranges lie in when a decision is made.
+#[derive(Clone, Debug, Default)]
+pub struct Surroundings {
+    pub windows: Vec<Span>,
+    /// Committed ones.
+    pub regions: Vec<Span>,
+    /// What was decoded by a region that is gone.
+    pub undecoded: Vec<Span>,
+    /// What somebody else has.
+    pub foreign: Vec<Span>,
 }
 
-/// Tells what must become of each range.
-pub fn judge(windows: &[Span], regions: &[Span], ranges: &[Span]) -> Vec<Outcome> {
-    let region_at = |address| regions.iter().position(|region| region.has(address));
-    let contained: Vec<bool> = ranges
-        .iter()
-        .map(|range| pages(range).all(|page| region_at(page).is_some()))
-        .collect();
-    // A region that serves a contained range is CXL's, whole; the others may lose to HMEM.
-    let cxls: Vec<bool> = regions
-        .iter()
-        .map(|region| {
-            ranges
-                .iter()
-                .zip(&contained)
-                .any(|(range, &contained)| contained && meet(range, region))
-        })
-        .collect();
+/// Where a page is. Pages of one device are in one place.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Place {
+    window: Option<usize>,
+    region: Option<usize>,
+    undecoded: bool,
+    foreign: bool,
+}
 
-    ranges
-        .iter()
-        .map(|range| {
-            let mut outcome = Outcome {
-                pieces: Vec::new(),
-                online: 0,
-            };
-            for part in parts(range, windows, regions) {
-                let kept = region_at(part.start).is_some_and(|region| cxls[region]);
-                outcome.add(part, kept);
+/// Pages side by side in one place, of one range.
+struct Part {
+    range: usize,
+    span: Span,
+    place: Place,
+    owner: Owner,
+}
+
+impl Surroundings {
+    fn place(&self, address: u64) -> Place {
+        let among = |spans: &[Span]| spans.iter().position(|span| span.has(address));
+        Place {
+            window: among(&self.windows),
+            region: among(&self.regions),
+            undecoded: among(&self.undecoded).is_some(),
+            foreign: among(&self.foreign).is_some(),
+        }
+    }
+
+    /// Tells what must become of each range; they are in order of their addresses.
+    pub fn judge(&self, ranges: &[Span]) -> Outcome {
+        let cut: Vec<Vec<(Span, Place)>> = ranges.iter().map(|range| self.parts(range)).collect();
+        let contained: Vec<bool> = cut.iter().map(|parts| contained(parts)).collect();
+        // A region that serves a contained range is CXL's, whole; the others may lose to HMEM.
+        let kept: Vec<bool> = self
+            .regions
+            .iter()
+            .map(|region| {
+                let mut all = ranges.iter().zip(&contained);
+                all.any(|(range, &contained)| contained && range.meets(region))
+            })
+            .collect();
+        let owner = |place: &Place| match place.region {
+            Some(region) if kept[region] => Owner::Cxl,
+            None if place.undecoded => Owner::Nobody,
+            _ if place.foreign => Owner::Nobody,
+            _ => Owner::Hmem,
+        };
+        let mut parts = Vec::new();
+        for (range, cut) in cut.into_iter().enumerate() {
+            parts.extend(cut.into_iter().map(|(span, place)| Part {
+                range,
+                span,
+                place,
+                owner: owner(&place),
+            }));
+        }
+        let devices = devices(&parts);
+        let mut outcome = Outcome::new(ranges);
+        for part in &parts {
+            match part.owner {
+                // Regions are whole memory blocks.
+                Owner::Cxl => outcome.add(part.range, part.span, Owner::Cxl, part.span),
+                Owner::Nobody => outcome.add(part.range, part.span, Owner::Nobody, NOTHING),
+                Owner::Hmem => serve(part, &devices, &mut outcome),
             }
-            outcome
-        })
+        }
+        for (region, span) in self.regions.iter().enumerate() {
+            if kept[region] || !ranges.iter().any(|range| range.meets(span)) {
+                outcome.device(Owner::Cxl, *span);
+            } else if !devices.iter().any(|device| device.meets(span)) {
+                // Nobody needs it, and HMEM has nothing of it either: dax_cxl may have been quicker.
+                outcome.unsure = true;
+            }
+        }
+        for device in devices {
+            outcome.device(Owner::Hmem, device);
+        }
+        outcome
+    }
+
+    /// Cuts a range wherever a page is in another place than the one before.
+    fn parts(&self, range: &Span) -> Vec<(Span, Place)> {
+        let mut parts: Vec<(Span, Place)> = Vec::new();
+        for page in (range.start..range.end).step_by(PAGE as usize) {
+            let place = self.place(page);
+            match parts.last_mut() {
+                Some((span, before)) if *before == place => span.end = page + PAGE,
+                _ => parts.push((Span::new(page, PAGE), place)),
+            }
+        }
+        if let Some((span, _)) = parts.last_mut() {
+            span.end = range.end;
+        }
+        parts
+    }
+}
+
+/// Whether committed regions have all of a range that can be decoded, and that is something.
+fn contained(parts: &[(Span, Place)]) -> bool {
+    let mut decoded = parts
+        .iter()
+        .filter(|(_, place)| !place.undecoded || place.region.is_some())
+        .peekable();
+    decoded.peek().is_some() && decoded.all(|(_, place)| place.region.is_some())
+}
+
+const NOTHING: Span = Span { start: 0, end: 0 };
+
+/// What HMEM makes devices of. Parts that meet at a seam of two ranges are one device, unless a
+/// memory block ends there.
+fn devices(parts: &[Part]) -> Vec<Span> {
+    let mut devices: Vec<(Span, Place)> = Vec::new();
+    for part in parts.iter().filter(|part| part.owner == Owner::Hmem) {
+        match devices.last_mut() {
+            Some((span, place))
+                if span.end == part.span.start && span.end % BLOCK != 0 && *place == part.place =>
+            {
+                span.end = part.span.end;
+            }
+            _ => devices.push((part.span, part.place)),
+        }
+    }
+    devices
+        .into_iter()
+        .map(|(span, _)| span.inside(ALIGN))
+        .filter(|span| span.size() > 0)
         .collect()
 }
 
-fn meet(a: &Span, b: &Span) -> bool {
-    a.start < b.end && b.start < a.end
-}
-
-fn pages(range: &Span) -> impl Iterator<Item = u64> {
-    (range.start..range.end).step_by(PAGE as usize)
-}
-
-/// Cuts a range wherever a page differs from the one before in the windows or regions it is in.
-fn parts(range: &Span, windows: &[Span], regions: &[Span]) -> Vec<Span> {
-    let place = |address| {
-        (
-            windows.iter().position(|window| window.has(address)),
-            regions.iter().position(|region| region.has(address)),
-        )
+/// Adds what HMEM can serve of a part, as far as it is aligned.
+fn serve(part: &Part, devices: &[Span], outcome: &mut Outcome) {
+    let device = devices.iter().find(|device| device.meets(&part.span));
+    let Some(device) = device else {
+        outcome.add(part.range, part.span, Owner::Nobody, NOTHING);
+        return;
     };
-    let mut parts = Vec::new();
-    let mut start = range.start;
-    for page in pages(range).skip(1) {
-        if place(page) != place(page - PAGE) {
-            parts.push(Span { start, end: page });
-            start = page;
-        }
-    }
-    parts.push(Span {
-        start,
-        end: range.end,
-    });
-    parts
-}
-
-impl Outcome {
-    /// Adds a part that CXL keeps, or that HMEM serves as far as it is aligned.
-    fn add(&mut self, part: Span, kept: bool) {
-        if kept {
-            self.pieces.push((part, Owner::Cxl));
-            // Regions are whole memory blocks.
-            self.online += part.size();
-            return;
-        }
-        let served = part.inside(ALIGN);
-        if served.size() == 0 {
-            self.pieces.push((part, Owner::Nobody));
-            return;
-        }
-        let around = [
-            (part.start, served.start, Owner::Nobody),
-            (served.start, served.end, Owner::Hmem),
-            (served.end, part.end, Owner::Nobody),
-        ];
-        for (start, end, owner) in around {
-            if start < end {
-                self.pieces.push((Span { start, end }, owner));
-            }
-        }
-        self.online += served.inside(BLOCK).size();
-    }
-
-    /// The `[expect]` of range `number` of a scenario.
-    pub fn expectation(&self, number: usize, range: &Span) -> String {
-        let unowned: u64 = self
-            .pieces
-            .iter()
-            .filter(|(_, owner)| *owner == Owner::Nobody)
-            .map(|(piece, _)| piece.size())
-            .sum();
-        let mut text = format!("\n[expect.range.r{number}]\nunowned = \"{unowned:#x}\"\n");
-        // A CXL range of odd size is online whole, which cannot be told in MiB.
-        if self.online % MIB == 0 {
-            let _ = writeln!(text, "online = {}", self.online / MIB);
-        }
-        text.push_str("pieces = [\n");
-        for (piece, owner) in &self.pieces {
-            let owner = match owner {
-                Owner::Cxl => "cxl",
-                Owner::Hmem => "hmem",
-                Owner::Nobody => "nobody",
+    let served = device.common(&part.span);
+    for (start, end, owner) in [
+        (part.span.start, served.start, Owner::Nobody),
+        (served.start, served.end, Owner::Hmem),
+        (served.end, part.span.end, Owner::Nobody),
+    ] {
+        if start < end {
+            let online = match owner {
+                Owner::Hmem => device.inside(BLOCK).common(&served),
+                _ => NOTHING,
             };
-            let _ = writeln!(
-                text,
-                "  {{ at = \"{:#x}\", size = \"{:#x}\", owner = \"{owner}\" }},",
-                piece.start - range.start,
-                piece.size(),
-            );
+            outcome.add(part.range, Span { start, end }, owner, online);
         }
-        text + "]\n"
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    const G: u64 = 1024 * MIB;
-
-    fn outcome(regions: &[Span], range: Span) -> Outcome {
-        let mut all = judge(&[Span::new(0, 2 * G)], regions, &[range]);
-        all.remove(0)
-    }
-
-    #[test]
-    fn two_regions_contain_a_range_together() {
-        let regions = [Span::new(0, G / 2), Span::new(G / 2, G / 2)];
-        let found = outcome(&regions, Span::new(0, G));
-        assert!(found.pieces.iter().all(|(_, owner)| *owner == Owner::Cxl));
-        assert_eq!(found.online, G);
-    }
-
-    #[test]
-    fn a_smaller_region_loses_to_pieces() {
-        let found = outcome(&[Span::new(0, G / 2)], Span::new(0, G));
-        assert_eq!(found.pieces.len(), 2);
-        assert!(found.pieces.iter().all(|(_, owner)| *owner == Owner::Hmem));
-        assert_eq!(found.online, G);
-    }
-
-    #[test]
-    fn unaligned_ends_are_nobodys() {
-        let found = outcome(&[], Span::new(MIB, 513 * MIB));
-        assert_eq!(found.pieces[0], (Span::new(MIB, MIB), Owner::Nobody));
-        assert_eq!(found.pieces.len(), 2);
-    }
-
-    #[test]
-    fn a_region_that_another_range_needs_stays_whole() {
-        let regions = [Span::new(0, G)];
-        let ranges = [Span::new(0, G / 2), Span::new(3 * G / 4, G / 2)];
-        let found = judge(&[Span::new(0, 2 * G)], &regions, &ranges);
-        assert_eq!(found[0].pieces, [(ranges[0], Owner::Cxl)]);
-        assert_eq!(
-            found[1].pieces[0],
-            (Span::new(3 * G / 4, G / 4), Owner::Cxl)
-        );
-        assert_eq!(found[1].pieces[1], (Span::new(G, G / 4), Owner::Hmem));
-    }
-}
+#[path = "oracle_test.rs"]
+mod tests;

@@ -93,11 +93,8 @@ fn daxown_faults(boot: &Boot<'_>, results: &Results, ownership: &Ownership) -> V
     let archive = boot.dir.archive();
     let mut faults = verbs::faults(&results.verbs, &boot.dir.daxown(), &archive);
     let found = crosscheck::disagreements(&archive, ownership);
-    let ranges = boot.scenario.expect(boot.drivers);
-    let ranges = ranges.map(|expect| &expect.end.ranges);
-    let stuck = |name: &str| ranges.and_then(|all| all.get(name)).map_or(0, |r| r.stuck);
     let diagnosis = results.end().map_or(Ok(Vec::new()), |end| {
-        verbs::diagnosis(&results.verbs, ownership, end, boot.drivers, stuck)
+        verbs::diagnosis(&results.verbs, ownership, end, boot.drivers)
     });
     for result in [found, diagnosis] {
         match result {

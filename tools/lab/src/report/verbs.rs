@@ -91,14 +91,12 @@ fn difference(verb: &str, live: &str, captured: &str) -> Option<String> {
     }
 }
 
-/// Compares doctor's account with what the lab finds missing. `stuck` tells how many of the bytes
-/// of a range that are online must not be used.
+/// Compares doctor's account with what the lab finds missing.
 pub fn diagnosis(
     verbs: &Verbs,
     ownership: &Ownership,
     capture: &Capture,
     drivers: Drivers,
-    stuck: impl Fn(&str) -> u64,
 ) -> Result<Vec<String>> {
     let Some(verb) = verbs.of("doctor -J") else {
         return Ok(Vec::new());
@@ -106,8 +104,7 @@ pub fn diagnosis(
     let document = verb.document()?;
     let mut faults = Vec::new();
     for range in &ownership.ranges {
-        let usable = range.online().saturating_sub(stuck(&range.name));
-        let found = range_faults(range, usable, &document, capture, drivers);
+        let found = range_faults(range, &document, capture, drivers);
         faults.extend(
             found
                 .into_iter()
@@ -117,10 +114,8 @@ pub fn diagnosis(
     Ok(faults)
 }
 
-/// Compares for one range, of which so many bytes `online` can be used.
 fn range_faults(
     range: &RangeReport,
-    online: u64,
     document: &Value,
     capture: &Capture,
     drivers: Drivers,
@@ -136,7 +131,7 @@ fn range_faults(
         .filter_map(|problem| problem["bytes"].as_u64())
         .sum();
     let files = in_files(range, capture);
-    let missing = range.size() - online - files;
+    let missing = range.size() - range.online() - files;
     let mut faults = Vec::new();
     if told != missing {
         faults.push(format!(
@@ -144,7 +139,7 @@ fn range_faults(
         ));
     }
     let offline = offline(range, capture);
-    let lost = usable(range).saturating_sub(online + files + offline);
+    let lost = usable(range).saturating_sub(range.online() + files + offline);
     let losses = problems.iter().filter(|p| p["severity"] == "loss").count();
     match lost {
         0 if losses > 0 => faults.push("reports a loss where there is none".to_owned()),
@@ -245,13 +240,7 @@ mod tests {
     }
 
     fn faults(online: u64, document: &Value) -> Vec<String> {
-        range_faults(
-            &range(online),
-            online,
-            document,
-            &Capture::default(),
-            Drivers::C,
-        )
+        range_faults(&range(online), document, &Capture::default(), Drivers::C)
     }
 
     #[test]
@@ -292,7 +281,7 @@ mod tests {
                 online: false,
             }));
         let document = document(512 * MIB, "warning", "offline");
-        let found = range_faults(&range(0), 0, &document, &capture, Drivers::C);
+        let found = range_faults(&range(0), &document, &capture, Drivers::C);
         assert_eq!(found, Vec::<String>::new());
     }
 

@@ -58,8 +58,6 @@ pub struct RangeExpect {
     pub online: Option<u64>,
     /// Bytes; a range with an owner has none unless the scenario says so.
     pub unowned: u64,
-    /// Bytes online that nothing decodes any more.
-    pub stuck: u64,
     pub pieces: Vec<PieceExpect>,
 }
 
@@ -219,7 +217,6 @@ fn range(reserved: &SoftReserved, value: &Spanned<raw::Range>, faults: &mut Faul
         unowned: raw
             .unowned
             .map_or(default_unowned.max(in_pieces), |size| size.0),
-        stuck: raw.stuck.saturating_mul(MIB),
         pieces,
     }
 }

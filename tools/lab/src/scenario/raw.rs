@@ -322,9 +322,6 @@ pub struct Range {
     pub online: Option<u64>,
     /// Bytes of the range that no owner can serve.
     pub unowned: Option<Size>,
-    /// MiB online that nothing decodes any more, and that nobody may call usable.
-    #[serde(default)]
-    pub stuck: u64,
     pub pieces: Option<Vec<Piece>>,
 }
 

@@ -225,6 +225,21 @@ fn semantic_faults_are_refused_with_their_line() {
         ),
         ("  W0+0x0", "    W0+0x0", "indented too far"),
         ("ram = \"1536M\"", "ram = \"100M\"", "512M of RAM or more"),
+        (
+            "serial = 1\n",
+            "serial = 1\nplugged = false\n",
+            "`a` is not plugged in",
+        ),
+        (
+            "[expect.range.sr]",
+            "[kernel]\nargs = [\"memmap=1M${window7+0}\"]\n[expect.range.sr]",
+            "there is no such window: window7+0",
+        ),
+        (
+            "[expect.range.sr]",
+            "[modules.options]\ndax_hmem = \"exclude={window0+1Q}\"\n[expect.range.sr]",
+            "is not a size",
+        ),
     ];
     for (from, to, reason) in cases {
         let said = fault(from, to);
@@ -236,6 +251,18 @@ fn semantic_faults_are_refused_with_their_line() {
         said.split(':').nth(1),
         Some(&*line("serial = 2").to_string())
     );
+}
+
+#[test]
+fn devices_without_serial_numbers_are_alike() {
+    let without = GOOD
+        .replace("serial = 1\n", "serial = 0\n")
+        .replace("serial = 2\n", "serial = 0\n");
+    let said = parse(&without)
+        .expect_err("below different bridges")
+        .to_string();
+    assert!(said.contains("must be alike"), "{said}");
+    assert!(parse(&GOOD.replace("serial = 1\n", "serial = 0\n")).is_ok());
 }
 
 #[test]
