@@ -71,14 +71,14 @@ impl Captures {
     }
 }
 
-/// A capture for each scenario and each set of drivers of which it expects something.
+/// A capture for each scenario that has one, and each set of drivers of which it expects something.
 fn all(ctx: &Ctx) -> Result<Vec<(String, Scenario, Drivers)>> {
     let paths = Scenario::all(&ctx.repo)?;
     let mut all = Vec::new();
     for path in paths {
         let scenario = Scenario::load(&ctx.repo, &path.to_string_lossy())?;
         for &drivers in &scenario.drivers {
-            if scenario.expect(drivers).is_some() {
+            if scenario.captured && scenario.expect(drivers).is_some() {
                 let name = format!("{}-{drivers}", scenario.name);
                 all.push((name, scenario.clone(), drivers));
             }

@@ -76,6 +76,7 @@ pub fn scenario(path: &Path, text: &str) -> Result<Scenario, Faults> {
         timeout: raw.timeout.as_ref().map(|timeout| *timeout.get_ref()),
         drivers,
         check: raw.check,
+        captured: raw.captured,
         machine,
         regions,
         soft_reserved,

@@ -88,6 +88,8 @@ pub struct Scenario {
     pub drivers: Vec<Drivers>,
     /// Which `make check` runs it.
     pub check: Check,
+    /// Whether a capture of its end is kept for the tests of daxown.
+    pub captured: bool,
     /// The hardware.
     pub machine: Machine,
     /// What firmware committed, by window and address.

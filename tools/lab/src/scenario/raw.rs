@@ -24,6 +24,9 @@ pub struct Raw {
     pub drivers: Option<Spanned<Vec<Drivers>>>,
     #[serde(default)]
     pub check: Check,
+    /// Whether daxown is tested with what the guest is in the end.
+    #[serde(default = "yes")]
+    pub captured: bool,
     #[serde(default)]
     pub machine: Machine,
     #[serde(default)]
@@ -48,6 +51,10 @@ pub struct Raw {
     pub allow: Vec<Allow>,
     #[serde(default)]
     pub expect: Expect,
+}
+
+fn yes() -> bool {
+    true
 }
 
 fn base() -> Spanned<String> {
@@ -148,12 +155,8 @@ pub struct Device {
     /// Bridge or switch; the first bridge if absent.
     pub on: Option<Spanned<String>>,
     /// Whether it is in its slot when the machine starts.
-    #[serde(default = "default_plugged")]
+    #[serde(default = "yes")]
     pub plugged: bool,
-}
-
-fn default_plugged() -> bool {
-    true
 }
 
 fn default_device() -> Spanned<Size> {
