@@ -69,6 +69,9 @@ pub enum Mutant {
     HistoryAtLooks,
     /// What is committed when the notifier is registered is not remembered before a decision looks.
     HistoryMissesBinding,
+    /// What the notifier notes is taken after the look at the bus: a region that has come in between
+    /// counts as one that decodes no more.
+    NotesTakenLate,
     /// A region that goes before probing has settled is forgotten.
     ForgetsUndecided,
     /// Memory in use that nothing decodes is told of when its region goes, but not found again.

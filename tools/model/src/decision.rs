@@ -25,12 +25,23 @@ impl Protocol {
             return;
         };
         let seen = self.look_at(state, r.into());
-        if state.regions[usize::from(r)].has_decoded() {
+        let decoded = state.regions[usize::from(r)].has_decoded();
+        if decoded {
             self.note_history(state, r.into());
         }
+        let late = self.code.is(Mutant::NotesTakenLate);
+        let history = state.history;
         let Some(run) = &mut state.queue.run else {
             return;
         };
+        if decoded {
+            run.known = run
+                .known
+                .and(self.universe.regions[usize::from(r)].within(history));
+        }
+        if late {
+            run.known = history;
+        }
         run.seen[usize::from(r)] = seen;
         let next = usize::from(r) + 1;
         if next < REGIONS && !self.universe.regions[next].is_empty() {
@@ -127,7 +138,7 @@ impl Protocol {
                 decoded = decoded.and(self.universe.regions[r]);
             }
         }
-        let mut stuck = state.history.without(decoded).within(state.online);
+        let mut stuck = run.known.without(decoded).within(state.online);
         if self.code.is(Mutant::StuckForgotten) && run.gone == [false; REGIONS] {
             stuck = Units::NONE;
         }
@@ -186,7 +197,8 @@ impl Protocol {
         else {
             return;
         };
-        if record.owner == Owner::Hmem && run.released {
+        if record.owner == Owner::Hmem {
+            // What could not be served before may be now: its region has gone, or has lost.
             let job = self.pieces(window, i, record, &run.seen, &taking);
             if let Some(run) = &mut state.queue.run {
                 run.job = job;
@@ -252,7 +264,7 @@ impl Protocol {
                 taken: Taken::Foreign(extent.region),
             }));
         }
-        let undecoded = self.undecoded(state, run);
+        let undecoded = self.undecoded(run);
         for (units, taken) in [
             (undecoded.within(state.online), Taken::Stuck),
             (undecoded.without(state.online), Taken::Undecoded),
@@ -263,7 +275,7 @@ impl Protocol {
     }
 
     /// What has been decoded and is not any more.
-    fn undecoded(&self, state: &State, run: &Run) -> Units {
+    fn undecoded(&self, run: &Run) -> Units {
         if self.code.is(Mutant::ServesUndecoded) {
             return Units::NONE;
         }
@@ -271,7 +283,7 @@ impl Protocol {
             .filter(|&r| run.seen[r].committed)
             .map(|r| self.universe.regions[r])
             .collect();
-        state.history.without(decoded)
+        run.known.without(decoded)
     }
 
     fn extent(&self, r: usize) -> Option<Extent> {

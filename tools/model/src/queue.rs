@@ -53,12 +53,13 @@ pub struct Run {
     pub settled: bool,
     /// It has left a range undecided.
     pub waiting: bool,
-    /// It has dropped devices.
-    pub released: bool,
     /// It has left regions to CXL that were nobody's.
     pub offers: bool,
     /// The regions that it follows: those that had gone when it looked at the gate.
     pub gone: [bool; REGIONS],
+    /// What it knows to have decoded: what was noted when it looked at the gate, and what it saw. A
+    /// region that comes later does not count, for it is not seen to decode either.
+    pub known: Units,
     /// What it saw of the regions.
     pub seen: [Seen; REGIONS],
 }
@@ -138,9 +139,9 @@ impl Run {
             job: None,
             settled: false,
             waiting: false,
-            released: false,
             offers: false,
             gone: Default::default(),
+            known: Units::NONE,
             seen: Default::default(),
         }
     }
@@ -241,6 +242,7 @@ impl Protocol {
         }
         state.queue.run = Some(Run {
             settled,
+            known: state.history,
             ..Run::new(who, At::Look(0))
         });
         if patient && !settled {
@@ -280,6 +282,7 @@ impl Protocol {
         run.at = At::Asleep;
         run.seen = Default::default();
         run.gone = Default::default();
+        run.known = Units::NONE;
         let who = run.who;
         if let Some(host) = state.host_mut(who) {
             host.undecided = true;

@@ -12,7 +12,7 @@ use model::{
 use std::collections::BTreeSet;
 
 /// Each mutant, where it is met and the property that catches it.
-const CAUGHT: [(Mutant, Universe, &str); 34] = {
+const CAUGHT: [(Mutant, Universe, &str); 35] = {
     use universe::*;
     use Mutant::*;
     [
@@ -47,6 +47,7 @@ const CAUGHT: [(Mutant, Universe, &str); 34] = {
         (HistoryLost, DECODED, names::DECODED),
         (HistoryAtLooks, PART, names::DECODED),
         (HistoryMissesBinding, DECODED, names::DECODED),
+        (NotesTakenLate, ACROSS, names::NONE_LOST),
         (ForgetsUndecided, PART, names::DECODED),
         (StuckForgotten, IN_USE, names::STUCK),
         (TakesForeign, GUEST, names::OTHERS),
