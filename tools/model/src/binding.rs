@@ -1,16 +1,16 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Binding and unbinding hmem_platform: `platform.rs`, `Host::start()` and `Host::stop()` of the
-//! module.
+//! Binding and unbinding hmem_platform, and the closing that follows: `platform.rs`,
+//! `Host::start()` and the closing of the module.
 
 use crate::{
     code::Mutant,
-    host::{Host, Owner, Record, Settling, Stage},
+    host::{Hold, Host, Owner, Record, Settling, Stage},
     protocol::Protocol,
-    queue::{Seen, Who},
+    queue::{At, Seen, Who, Work},
     state::{Hmem, State},
     step::Step,
-    universe::{Trouble, RANGES},
+    universe::{Trouble, RANGES, REGIONS},
 };
 use ownership::{decide, Extents, Mode, World};
 
@@ -18,10 +18,9 @@ impl Protocol {
     /// What binding and unbinding do by themselves.
     pub(crate) fn binding_steps(&self, state: &State, steps: &mut Vec<Step>) {
         match state.current.as_ref().map(|host| host.stage) {
-            Some(Stage::Due) => steps.push(Step::BindingBegins),
+            Some(Stage::Due | Stage::Flushing(0)) => steps.push(Step::BindingBegins),
             Some(Stage::Listening) => steps.push(Step::BindingStarts),
             Some(Stage::Queueing) => steps.push(Step::BindingQueues),
-            Some(Stage::Stopping(0)) => steps.push(Step::BindingEnds),
             _ => {}
         }
     }
@@ -44,12 +43,15 @@ impl Protocol {
         }
     }
 
-    /// The administrator binds the device.
+    /// The administrator binds the device, which waits until an earlier binding is closed.
     pub(crate) fn bind(&self, state: &mut State) {
-        if state.current.is_none() {
-            state.current = Some(Host::new(false));
+        let wait = state.queue.len();
+        let mut host = state.current.take().unwrap_or(Host::new(false));
+        host.stage = Stage::Flushing(wait);
+        state.current = Some(host);
+        if wait == 0 || self.code.is(Mutant::ClosingNotFlushed) {
+            self.binding_begins(state);
         }
-        self.binding_begins(state);
     }
 
     /// The ranges are found, and the bus is listened to.
@@ -74,6 +76,7 @@ impl Protocol {
                 left: Default::default(),
             });
         }
+        self.walk_bus(state);
     }
 
     /// `Host::start()` takes the records.
@@ -111,7 +114,7 @@ impl Protocol {
             let mut job = None;
             if registers {
                 record.owner = Owner::Hmem;
-                job = self.pieces(window, i, record, &[Seen::default(); 2]);
+                job = self.pieces(window, i, record, &[Seen::default(); REGIONS], &[]);
             }
             host.stage = Stage::Starting(i + 1, job);
         }
@@ -130,9 +133,7 @@ impl Protocol {
                 host.undecided = false;
             }
         }
-        if waiting || !self.code.is(Mutant::LosesTrack) {
-            self.queue_decision(state, Who::Current);
-        }
+        self.queue_decision(state, Who::Current);
         if !waiting {
             self.news(state, Who::Current);
         }
@@ -141,7 +142,7 @@ impl Protocol {
         }
     }
 
-    /// hmem_platform is unbound: the listener goes, the gate closes, and the decision is flushed.
+    /// hmem_platform is unbound: the gate closes, and closing is queued.
     pub(crate) fn unbind(&self, state: &mut State) {
         state.note_unbinding(&self.universe);
         if self.code.is(Mutant::GuardedByPending) {
@@ -152,31 +153,58 @@ impl Protocol {
             }
             return;
         }
-        let wait = state.queue.len();
-        if let Some(host) = &mut state.current {
-            host.listening = false;
-            host.stopping = true;
-            host.stage = Stage::Stopping(wait);
-        }
-        self.news(state, Who::Current);
-    }
-
-    /// No decision runs any more: all devices and records go.
-    pub(crate) fn binding_ends(&self, state: &mut State) {
-        if let Some(host) = &mut state.current {
-            host.records = [None; RANGES];
-            host.gone = Default::default();
-        }
-        // What is queued for it still finds it.
-        state.old = state.current.take();
-        for slot in state.queue.pending.iter_mut().flatten() {
-            *slot = Who::Old;
+        let Some(mut host) = state.current.take() else {
+            return;
+        };
+        host.stopping = true;
+        host.stage = Stage::Closing;
+        // What goes before closing has removed the devices must be heard of.
+        host.listening = !self.code.is(Mutant::ListenerGoesFirst);
+        state.old = Some(host);
+        for work in state.queue.pending.iter_mut().flatten() {
+            *work = match *work {
+                Work::Decide(_) => Work::Decide(Who::Old),
+                Work::Close => Work::Close,
+            };
         }
         if let Some(run) = &mut state.queue.run {
             run.who = Who::Old;
         }
-        if state.hmem == Hmem::Unbinding {
-            self.hmem_drains(state);
+        state.queue.push(Work::Close);
+        self.news(state, Who::Old);
+    }
+
+    /// No decision runs any more: all devices go.
+    pub(crate) fn closes(&self, state: &mut State) {
+        if let Some(host) = &mut state.old {
+            host.records = [None; RANGES];
         }
+        if let Some(run) = &mut state.queue.run {
+            run.at = At::Unlisten;
+        }
+        if !state.regions.iter().any(|r| r.life.waits()) {
+            self.unlistens(state);
+        }
+    }
+
+    /// As [`Protocol::closes`], while all memory is in use.
+    pub(crate) fn closes_in_use(&self, state: &mut State) {
+        let records = state.old.iter().flat_map(|h| h.records.iter().flatten());
+        let devices = records.flat_map(|r| r.served.iter().flatten());
+        let bound = devices.filter(|d| d.hold == Hold::Bound);
+        state.online = state.online.and(bound.map(|d| d.units).collect());
+        state.ghost.before = None;
+        self.closes(state);
+    }
+
+    /// The notifier is unregistered, which waits for calls of it that run.
+    pub(crate) fn unlistens(&self, state: &mut State) {
+        if let Some(host) = &mut state.old {
+            host.stage = Stage::Closed;
+            host.listening = false;
+            host.departing = Default::default();
+            host.stuck = Default::default();
+        }
+        self.work_ends(state);
     }
 }

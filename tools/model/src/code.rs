@@ -11,8 +11,6 @@ pub struct Code {
     pub mutant: Option<Mutant>,
     /// The decision always waits for probing, as in C, also where it need not.
     pub patient: bool,
-    /// The properties do not excuse a head start, see [`crate::properties::names::CXL_WINS`].
-    pub strict: bool,
 }
 
 /// A fault that the checker has to catch. Those of the C drivers bear the numbers under which
@@ -33,8 +31,6 @@ pub enum Mutant {
     WorkOutlivesModule,
     /// dax_cxl registers its driver without a flush.
     CxlDoesNotFlush,
-    /// An early "yes" is never looked at again.
-    EarlyYesIsFinal,
     /// A "no" does not wait for probing.
     EarlyNo,
     /// The decision does not hear of the CXL bus.
@@ -44,8 +40,44 @@ pub enum Mutant {
     /// The end of probing is waited for, but not the work item by which the CXL bus probes its
     /// memory devices once more.
     MissesRescan,
-    /// HMEM's devices do not depend on the regions below them.
-    NoDependency,
+    /// The notifier does not wait until HMEM's devices above a region are unbound.
+    NotifierDoesNotWait,
+    /// The old way: a region whose consumer is being probed waits, with its lock held, until no
+    /// device is being probed.
+    ProbeWaitUnderLock,
+    /// The probe of a device of HMEM takes the lock of the region below, as device links did.
+    ProbeTakesRegionLock,
+    /// The probe of a device does not look whether something departs below it.
+    DepartingUnchecked,
+    /// A device is listed only once it is bound.
+    ListedLate,
+    /// What departs is forgotten by the next decision, though its region has not gone yet.
+    DepartingClearedEarly,
+    /// Unbinding stops listening at once, though the devices are there until closing.
+    ListenerGoesFirst,
+    /// Binding does not wait for the closing of an earlier binding.
+    ClosingNotFlushed,
+    /// A decision trusts a region that is being removed, of which nobody was told before.
+    TrustsBound,
+    /// A region that is disabled may be taken by HMEM: what is reset then, nobody is told of.
+    ServesDisabled,
+    /// HMEM serves what nothing decodes any more.
+    ServesUndecoded,
+    /// What has decoded is forgotten when the module is unloaded.
+    HistoryLost,
+    /// What has decoded is remembered by the decision only, not by the notifier.
+    HistoryAtLooks,
+    /// What is committed when the notifier is registered is not remembered before a decision looks.
+    HistoryMissesBinding,
+    /// What the notifier notes is taken after the look at the bus: a region that has come in between
+    /// counts as one that decodes no more.
+    NotesTakenLate,
+    /// A region that goes before probing has settled is forgotten.
+    ForgetsUndecided,
+    /// Memory in use that nothing decodes is told of when its region goes, but not found again.
+    StuckForgotten,
+    /// A region of another driver is none.
+    TakesForeign,
     /// What a region took along is served again.
     ForgetsWhatLeft,
     /// HMEM takes a part of a region that CXL needs for another range.
@@ -54,12 +86,8 @@ pub enum Mutant {
     NoExclusion,
     /// A region that lost to HMEM is not probed again when HMEM has let go of its memory.
     LoserStaysIdle,
-    /// Which region went from below a device of HMEM is inferred from two looks at the bus, instead
-    /// of being remembered: one that went and came back in between is missed.
+    /// That a region has gone from below a device of HMEM is not remembered for the decision.
     LosesTrack,
-    /// A device is made to depend on a region without a look at whether that one is just being
-    /// unbound, or probed.
-    UntimelyLink,
     /// A decision that a region has queued before the ranges are there announces that all of them
     /// are decided.
     HastyNews,
@@ -87,7 +115,6 @@ impl fmt::Display for Code {
         match self.mutant {
             Some(mutant) => write!(f, "mutant {mutant:?}"),
             None if self.patient => f.write_str("a decision that always waits"),
-            None if self.strict => f.write_str("the modules, nothing excused"),
             None => f.write_str("the modules"),
         }
     }

@@ -7,34 +7,42 @@
 
 use crate::{
     code::Mutant,
-    host::{Host, Owner, Stage},
+    host::{Departing, Host, Owner, Stage},
     protocol::Protocol,
     queue::{At, Run, Seen, Who},
     state::{Dax, Life, State},
+    units::Units,
     universe::REGIONS,
 };
-use ownership::{decide, Coverage, Extent, Extents, Mode, Policy, Range, World};
+use ownership::{
+    decide, range::sort_disjoint, Extent, Extents, Mode, Obstacle, Policy, Range, Taken, World,
+};
 
 impl Protocol {
     /// It looks at one region on the bus.
     pub(crate) fn decision_looks(&self, state: &mut State) {
-        let regions = state.regions;
+        let Some(At::Look(r)) = state.queue.run.map(|run| run.at) else {
+            return;
+        };
+        let seen = self.look_at(state, r.into());
+        let decoded = state.regions[usize::from(r)].has_decoded();
+        if decoded {
+            self.note_history(state, r.into());
+        }
+        let late = self.code.is(Mutant::NotesTakenLate);
+        let history = state.history;
         let Some(run) = &mut state.queue.run else {
             return;
         };
-        let At::Look(r) = run.at else { return };
-        let region = regions[usize::from(r)];
-        let bound = if self.code.is(Mutant::UntimelyLink) {
-            region.life.is_bound()
-        } else {
-            matches!(region.life, Life::Linked | Life::Up)
-        };
-        run.seen[usize::from(r)] = Seen {
-            stands: region.life != Life::Absent,
-            bound,
-            committed: region.dax != Dax::Absent,
-            held: region.dax == Dax::Bound,
-        };
+        if decoded {
+            run.known = run
+                .known
+                .and(self.universe.regions[usize::from(r)].within(history));
+        }
+        if late {
+            run.known = history;
+        }
+        run.seen[usize::from(r)] = seen;
         let next = usize::from(r) + 1;
         if next < REGIONS && !self.universe.regions[next].is_empty() {
             run.at = At::Look(r + 1);
@@ -47,11 +55,35 @@ impl Protocol {
         }
     }
 
+    /// What the bus says of region `r`.
+    fn look_at(&self, state: &State, r: usize) -> Seen {
+        let region = state.regions[r];
+        let foreign = self.universe.foreign[r] && !self.code.is(Mutant::TakesForeign);
+        // One that is being unbound counts as disabled already.
+        let goes = region.life >= Life::Waits && !self.code.is(Mutant::TrustsBound);
+        let bound = region.life.is_bound() && !goes;
+        let disabled = !bound && !self.code.is(Mutant::ServesDisabled);
+        Seen {
+            stands: region.life != Life::Absent || region.committed,
+            committed: region.counts(),
+            // Bound without a dax device, it has System RAM in it, which is nobody's to serve.
+            covers: region.counts()
+                && !self.universe.foreign[r]
+                && (region.dax != Dax::Absent || !bound),
+            foreign: region.counts() && foreign,
+            held: region.dax == Dax::Bound || disabled,
+        }
+    }
+
     /// There is no memory to look at the regions.
     pub(crate) fn look_fails(&self, state: &mut State) {
         let Some(run) = state.queue.run else { return };
         if let Some(host) = state.host_mut(run.who) {
-            host.gone = host.gone.and(run.gone);
+            for departing in &mut host.departing {
+                if *departing == Departing::Followed {
+                    *departing = Departing::Gone;
+                }
+            }
         }
         if !run.settled {
             return self.go_to_sleep(state);
@@ -66,7 +98,7 @@ impl Protocol {
             }
             host.undecided = false;
         }
-        self.decision_ends(state);
+        self.work_ends(state);
     }
 
     /// It has the lock of the records, and goes through them.
@@ -75,6 +107,7 @@ impl Protocol {
             run.at = At::Follow(0);
             self.hold(state, &mut run);
             state.queue.run = Some(run);
+            self.note_stuck(state, &run);
         }
         self.advance(state);
     }
@@ -84,20 +117,37 @@ impl Protocol {
         if self.code.is(Mutant::TakesSharedRegion) {
             return;
         }
-        let committed = self.committed(run);
-        let extents = Extents::from_disjoint(&committed).unwrap_or(Extents::NONE);
         for i in self.universe.range_numbers() {
             let units = self.universe.ranges[i];
             let record = state.host(run.who).and_then(|h| h.records[i]);
             let open = record
-                .is_some_and(|r| r.in_window && matches!(r.owner, Owner::Deferred | Owner::Cxl(_)));
-            let covered = (units.range())
-                .is_some_and(|range| matches!(extents.cover(&range), Coverage::Full { .. }));
-            if open && covered {
+                .is_some_and(|r| r.in_window && !matches!(r.owner, Owner::Hmem | Owner::Failed));
+            if open && self.mode(state, run, i, true) == Some(Mode::Drop) {
                 for r in self.universe.region_numbers() {
                     run.seen[r].held |= self.universe.regions[r].meets(units);
                 }
             }
+        }
+    }
+
+    /// Notes what is online and is not decoded, or will be no more once a disabled region is reset.
+    fn note_stuck(&self, state: &mut State, run: &Run) {
+        let mut decoded = Units::NONE;
+        for r in self.universe.region_numbers() {
+            if run.seen[r].committed && state.regions[r].life != Life::Absent {
+                decoded = decoded.and(self.universe.regions[r]);
+            }
+        }
+        let mut stuck = run.known.without(decoded).within(state.online);
+        if self.code.is(Mutant::StuckForgotten) && run.gone == [false; REGIONS] {
+            stuck = Units::NONE;
+        }
+        if let Some(host) = state.host_mut(run.who) {
+            host.stuck = if self.code.is(Mutant::StuckForgotten) {
+                host.stuck.and(stuck)
+            } else {
+                stuck
+            };
         }
     }
 
@@ -107,24 +157,25 @@ impl Protocol {
             if run.job.is_some() {
                 return;
             }
-            let (At::Follow(i) | At::Depend(i) | At::Decide(i)) = run.at else {
+            let (At::Follow(i) | At::Decide(i)) = run.at else {
                 return;
             };
             let record = state
                 .host(run.who)
                 .filter(|h| h.stage != Stage::Listening)
                 .and_then(|h| h.records.get(usize::from(i)).copied().flatten());
-            let Some(record) = record else {
-                return self.all_decided(state);
-            };
-            let next = match run.at {
-                At::Follow(_) if record.served[0].is_some() || !run.gone.is_empty() => return,
-                At::Follow(_) => At::Decide(i),
-                At::Depend(_) if self.has_new_region(&run, &record) => return,
-                At::Depend(_) => At::Decide(i),
-                _ => {
-                    self.decide_record(state, run, i);
+            let next = match (run.at, record) {
+                (At::Follow(_), None) => At::Decide(0),
+                (_, None) => return self.all_decided(state),
+                (At::Follow(_), Some(record)) => {
+                    if record.served[0].is_some() || run.gone != [false; REGIONS] {
+                        return;
+                    }
                     At::Follow(i + 1)
+                }
+                (_, Some(_)) => {
+                    self.decide_record(state, run, i);
+                    At::Decide(i + 1)
                 }
             };
             if let Some(run) = &mut state.queue.run {
@@ -133,13 +184,12 @@ impl Protocol {
         }
     }
 
-    /// `Record::decide()`, by the source of the modules.
+    /// Evaluates a range, by the source of the modules, applies the verdict, and registers.
     fn decide_record(&self, state: &mut State, run: Run, i: u8) {
-        let regions = self.committed(&run);
-        let world_regions = Extents::from_disjoint(&regions).unwrap_or(Extents::NONE);
-        let window = state.window;
         let early_no = self.code.is(Mutant::EarlyNo);
-        let final_yes = self.code.is(Mutant::EarlyYesIsFinal);
+        let window = state.window;
+        let taking = self.taking(state, &run);
+        let mode = self.mode(state, &run, i.into(), run.settled || early_no);
 
         let Some(record) = state
             .host_mut(run.who)
@@ -147,35 +197,36 @@ impl Protocol {
         else {
             return;
         };
-        if matches!(record.owner, Owner::Hmem | Owner::Failed | Owner::Cxl(true)) {
+        if record.owner == Owner::Hmem {
+            // What could not be served before may be now: its region has gone, or has lost.
+            let job = self.pieces(window, i, record, &run.seen, &taking);
+            if let Some(run) = &mut state.queue.run {
+                run.job = job;
+            }
             return;
         }
-        let Some(range) = self.universe.ranges[usize::from(i)].range() else {
+        if !matches!(record.owner, Owner::Deferred | Owner::Cxl(false)) {
             return;
-        };
-        let world = World {
-            in_window: record.in_window,
-            regions: world_regions,
-            taken: &[],
-            settled: run.settled || early_no,
-        };
-        match decide(&range, &world).mode {
-            Mode::Defer | Mode::Leave => {
+        }
+        match mode {
+            None => {}
+            Some(Mode::Defer) => {
                 record.owner = Owner::Deferred;
                 if let Some(run) = &mut state.queue.run {
                     run.waiting = true;
                 }
             }
-            Mode::Drop => {
+            Some(Mode::Drop) => {
                 let news = record.owner == Owner::Deferred;
-                record.owner = Owner::Cxl(run.settled || final_yes);
+                record.owner = Owner::Cxl(run.settled);
                 if let Some(run) = &mut state.queue.run {
                     run.offers |= news;
                 }
             }
-            Mode::Register => {
+            Some(Mode::Leave) => record.owner = Owner::Nobody,
+            Some(Mode::Register) => {
                 record.owner = Owner::Hmem;
-                let job = self.pieces(window, i, record, &run.seen);
+                let job = self.pieces(window, i, record, &run.seen, &taking);
                 if let Some(run) = &mut state.queue.run {
                     run.offers |= self.universe.policy == Policy::Split;
                     run.job = job;
@@ -184,13 +235,55 @@ impl Protocol {
         }
     }
 
-    /// The committed regions that a decision saw.
-    fn committed(&self, run: &Run) -> Vec<Extent> {
-        self.universe
-            .region_numbers()
-            .filter(|&r| run.seen[r].committed)
+    /// What becomes of range `i`, by the source of the modules.
+    fn mode(&self, state: &State, run: &Run, i: usize, settled: bool) -> Option<Mode> {
+        let record = state.host(run.who).and_then(|h| h.records[i])?;
+        let regions: Vec<Extent> = (self.universe.region_numbers())
+            .filter(|&r| run.seen[r].covers)
             .filter_map(|r| self.extent(r))
-            .collect()
+            .collect();
+        let world = World {
+            in_window: record.in_window,
+            regions: Extents::from_disjoint(&regions).unwrap_or(Extents::NONE),
+            taken: &self.taking(state, run),
+            settled,
+        };
+        Some(decide(&self.universe.ranges[i].range()?, &world).mode)
+    }
+
+    /// What neither HMEM nor CXL may have: `Taking` of the module.
+    fn taking(&self, state: &State, run: &Run) -> Vec<Obstacle> {
+        let mut taking = Vec::new();
+        for r in self
+            .universe
+            .region_numbers()
+            .filter(|&r| run.seen[r].foreign)
+        {
+            taking.extend(self.extent(r).map(|extent| Obstacle {
+                range: extent.range,
+                taken: Taken::Foreign(extent.region),
+            }));
+        }
+        let undecoded = self.undecoded(run);
+        for (units, taken) in [
+            (undecoded.within(state.online), Taken::Stuck),
+            (undecoded.without(state.online), Taken::Undecoded),
+        ] {
+            taking.extend(units.runs().map(|range| Obstacle { range, taken }));
+        }
+        sort_disjoint(&mut taking).to_vec()
+    }
+
+    /// What has been decoded and is not any more.
+    fn undecoded(&self, run: &Run) -> Units {
+        if self.code.is(Mutant::ServesUndecoded) {
+            return Units::NONE;
+        }
+        let decoded: Units = (self.universe.region_numbers())
+            .filter(|&r| run.seen[r].committed)
+            .map(|r| self.universe.regions[r])
+            .collect();
+        run.known.without(decoded)
     }
 
     fn extent(&self, r: usize) -> Option<Extent> {
@@ -204,6 +297,14 @@ impl Protocol {
     /// All records have been gone through.
     fn all_decided(&self, state: &mut State) {
         let Some(run) = state.queue.run else { return };
+        state.note_followed();
+        if let Some(host) = state.host_mut(run.who) {
+            for departing in &mut host.departing {
+                if *departing == Departing::Followed {
+                    *departing = Departing::No;
+                }
+            }
+        }
         if run.offers && !self.code.is(Mutant::LoserStaysIdle) {
             let split = self.universe.policy == Policy::Split;
             state.probe_regions(|r| run.seen[r].held || split);
@@ -215,7 +316,7 @@ impl Protocol {
         if let Some(host) = state.host_mut(run.who) {
             host.undecided &= host.stage == Stage::Listening && !hasty;
         }
-        self.decision_ends(state);
+        self.work_ends(state);
     }
 
     /// Whether the binder holds the lock of the records.

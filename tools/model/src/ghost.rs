@@ -3,8 +3,8 @@
 //! What is remembered of the past so that the properties can be stated. No actor reads it.
 
 use crate::{
-    host::{Hold, Link, Owner, Stage},
-    state::{Life, State},
+    host::{Owner, Stage},
+    state::{Known, Life, State, Way},
     units::Units,
     universe::Universe,
 };
@@ -29,10 +29,16 @@ pub struct Ghost {
     pub promised: bool,
     /// Who owned what before the last unbinding, as long as nothing else happens.
     pub before: Option<Owners>,
-    /// The driver core has printed a warning about a device link.
-    pub warned: bool,
+    /// What was unbound by hand, one device at a time.
+    pub by_hand: Units,
+    /// What was decoded, as dax_hmem could know, and is not any more.
+    pub undone: Units,
+    /// What was on its way to be reset before anybody listened.
+    pub unheard: Units,
     /// A region went and left a device of HMEM bound that was to go first.
     pub kept: bool,
+    /// HMEM took what it could know to be another driver's.
+    pub robbed: bool,
     /// A driver was unregistered that was not registered.
     pub wrong_unregister: bool,
 }
@@ -58,11 +64,13 @@ impl State {
     /// A new binding forgets what was about the one before.
     pub fn note_binding(&mut self) {
         self.ghost = Ghost {
-            swapped: self.regions.iter().any(|r| r.life >= Life::Unlinking),
+            swapped: self.regions.iter().any(|r| r.life.is_going()),
             promised: self.ghost.promised,
             before: self.ghost.before,
-            warned: self.ghost.warned,
+            undone: self.ghost.undone,
+            unheard: self.ghost.unheard,
             kept: self.ghost.kept,
+            robbed: self.ghost.robbed,
             wrong_unregister: self.ghost.wrong_unregister,
             ..Ghost::default()
         };
@@ -85,34 +93,90 @@ impl State {
         self.ghost.before = None;
     }
 
-    /// Region `r` begins to go.
-    pub fn note_removal(&mut self, r: usize) {
+    /// A region begins to go.
+    pub fn note_removal(&mut self) {
         self.note_change();
         self.ghost.promised = false;
         self.ghost.swapped |= self.current.is_some() && !self.ghost.judged;
-        let owed = self
-            .devices()
-            .filter(|d| d.hold == Hold::Bound && d.below[r]);
-        self.regions[r].owed = owed.map(|d| d.units).collect();
     }
 
-    /// Region `r` has lost its dax device.
-    pub fn note_dax_gone(&mut self, r: usize, units: Units) {
-        let owed = self.regions[r].owed;
-        let kept = self.devices().any(|d| {
-            d.hold.claims()
-                && d.units.meets(units)
-                && (d.links[r] != Link::None || owed.contains(d.units) && d.below[r])
+    /// Region `r` begins to go while nobody listens, and its decoders will be reset.
+    pub fn note_unheard(&mut self, r: usize, units: Units) {
+        if self.regions[r].way != Way::Disable {
+            self.ghost.unheard = self.ghost.unheard.and(units);
+        }
+    }
+
+    /// The region of `units` is committed.
+    pub fn note_committed(&mut self, units: Units) {
+        self.ghost.undone = self.ghost.undone.without(units);
+        self.ghost.unheard = self.ghost.unheard.without(units);
+    }
+
+    /// The region of `units` has lost its dax device, and stops to decode now or soon.
+    pub fn note_dax_gone(&mut self, units: Units) {
+        let claims = self.hmem_claims().without(self.ghost.unheard);
+        self.ghost.kept |= claims.meets(units);
+    }
+
+    /// Whether HMEM serves what is not decoded. What nobody could hear of in time is excused as long
+    /// as the kernel is at work on it, or has no memory for that.
+    pub fn serves_undone(&self) -> bool {
+        let undone = if self.quiet && self.ghost.starved.is_empty() {
+            self.ghost.undone
+        } else {
+            self.ghost.undone.without(self.ghost.unheard)
+        };
+        undone.meets(self.hmem_claims())
+    }
+
+    /// A decision begins, and can see what other drivers have.
+    pub fn note_begun(&mut self, universe: &Universe) {
+        for r in universe.region_numbers() {
+            let region = &mut self.regions[r];
+            if universe.foreign[r] && region.counts() {
+                region.known = region.known.max(Known::Begun);
+            }
+        }
+    }
+
+    /// A decision ends.
+    pub fn note_followed(&mut self) {
+        for region in &mut self.regions {
+            if region.known == Known::Begun {
+                region.known = Known::Followed;
+            }
+        }
+    }
+
+    /// A device over `units` was unbound by hand. Until a decision has followed that, it may be bound
+    /// again whatever has come since.
+    pub fn note_by_hand(&mut self, units: Units, universe: &Universe) {
+        self.ghost.by_hand = self.ghost.by_hand.and(units);
+        self.ghost.before = None;
+        for r in universe.region_numbers() {
+            if universe.regions[r].meets(units) {
+                self.regions[r].known = Known::No;
+            }
+        }
+    }
+
+    /// A probe of a device over `units` is let begin. `enough` is what dax_hmem has to know of a
+    /// region of another driver for that to be wrong.
+    pub fn note_probe(&mut self, units: Units, enough: Known, universe: &Universe) {
+        self.ghost.robbed |= (universe.region_numbers()).any(|r| {
+            let region = self.regions[r];
+            region.committed && region.known >= enough && universe.regions[r].meets(units)
         });
-        self.ghost.kept |= kept;
     }
 
     /// Region `r` has gone.
     pub fn note_gone(&mut self, r: usize, universe: &Universe) {
-        self.regions[r] = Default::default();
         let Some(host) = &self.current else { return };
-        let decided =
-            |i: usize| self.ghost.judged || host.records[i].is_some_and(|r| r.owner == Owner::Hmem);
+        let served = |i: usize| {
+            host.records[i].is_some_and(|r| matches!(r.owner, Owner::Hmem | Owner::Nobody))
+        };
+        let decided = |i: usize| self.ghost.judged || served(i);
         let certain = |i: usize| decided(i) || host.records[i].is_some_and(|r| !r.in_window);
         let of = |is: &dyn Fn(usize) -> bool| -> Units {
             let ranges = universe.range_numbers().filter(|&i| is(i));
@@ -134,12 +198,12 @@ impl State {
     pub fn note_flush(&mut self) {
         let queued = self.current.as_ref().is_some_and(|h| match h.stage {
             Stage::Bound => true,
-            Stage::Stopping(_) | Stage::Parked => false,
+            Stage::Closing | Stage::Closed | Stage::Parked => false,
             // The administrator who binds by hand while dax_cxl is being loaded gets what he asks
             // for; loading the modules in order must do.
             _ => h.first,
         });
-        let going = self.regions.iter().any(|r| r.life >= Life::Unlinking);
+        let going = self.regions.iter().any(|r| r.life.is_going());
         self.ghost.promised = queued && !going;
     }
 
@@ -150,6 +214,7 @@ impl State {
             && self.all_loaded()
             && self.is_judged()
             && !self.ghost.stale
+            && self.ghost.by_hand.is_empty()
             && self.ghost.starved.is_empty();
         self.ghost.before = plain.then(|| self.owners(universe));
     }

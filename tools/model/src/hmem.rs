@@ -8,6 +8,7 @@ use crate::{
     protocol::Protocol,
     state::{Hmem, State},
     step::Step,
+    units::Units,
     universe::Trouble,
 };
 
@@ -53,25 +54,17 @@ impl Protocol {
     /// dax_hmem is unloaded: the platform driver goes first.
     pub(crate) fn unload_hmem(&self, state: &mut State) {
         state.ghost.before = None;
-        state.hmem = Hmem::Unbinding;
         let bound = state
             .current
             .as_ref()
             .is_some_and(|h| h.stage == Stage::Bound);
         if bound {
             self.unbind(state);
-            if state
-                .current
-                .as_ref()
-                .is_some_and(|h| h.stage != Stage::Parked)
-            {
-                return;
-            }
         }
         self.hmem_drains(state);
     }
 
-    pub(crate) fn hmem_drains(&self, state: &mut State) {
+    fn hmem_drains(&self, state: &mut State) {
         state.hmem = if self.code.is(Mutant::WorkOutlivesModule) {
             Hmem::Gone
         } else {
@@ -88,5 +81,8 @@ impl Protocol {
     pub(crate) fn hmem_gone(&self, state: &mut State) {
         state.hmem = Hmem::Gone;
         state.current = None;
+        if self.code.is(Mutant::HistoryLost) {
+            state.history = Units::NONE;
+        }
     }
 }

@@ -26,8 +26,10 @@ pub struct Host {
     pub settled: bool,
     /// The gate has changed since the decision that runs has looked at it.
     pub news: bool,
-    /// Regions that have gone and that no decision has followed yet: `Host::departed`.
-    pub gone: Units,
+    /// What goes from below its devices: the departing ranges.
+    pub departing: [Departing; REGIONS],
+    /// What the ledger says is online and is not decoded, or soon will not be.
+    pub stuck: Units,
     /// What the attribute says: a range is undecided.
     pub undecided: bool,
     /// Its settling work.
@@ -41,6 +43,8 @@ pub struct Host {
 pub enum Stage {
     /// An asynchronous probe is scheduled.
     Due,
+    /// Waits for so many more work items of the ordered queue: an earlier binding may be closing.
+    Flushing(u8),
     /// It has found its ranges and hears of the bus, but a decision finds no range yet.
     Listening,
     /// It has its ranges and registers those outside of windows, holding the records.
@@ -49,8 +53,10 @@ pub enum Stage {
     Queueing,
     /// Bound.
     Bound,
-    /// Being unbound: waits for so many more decisions.
-    Stopping(u8),
+    /// Unbound; closing is queued behind the decision.
+    Closing,
+    /// Closed: its devices are gone, and it is deaf.
+    Closed,
     /// Unbound, but kept for the next binding. Only in [`crate::code::Mutant::GuardedByPending`].
     Parked,
 }
@@ -91,6 +97,8 @@ pub enum Owner {
     Cxl(bool),
     /// HMEM.
     Hmem,
+    /// Nobody: nothing of it is decoded, or others have it.
+    Nobody,
     /// Nobody, for lack of memory.
     Failed,
 }
@@ -102,10 +110,12 @@ pub struct Served {
     pub units: Units,
     /// How far its driver is.
     pub hold: Hold,
-    /// The regions noted as being below.
-    pub below: [bool; REGIONS],
-    /// Its device links to regions.
-    pub links: [Link; REGIONS],
+    /// Its driver took it when it was registered.
+    pub taken: bool,
+    /// The probe that runs was started by hand.
+    pub hand: bool,
+    /// The regions whose notifier waits until it is unbound.
+    pub owed: [bool; REGIONS],
 }
 
 /// The driver of a device `hmem.N`.
@@ -113,7 +123,7 @@ pub struct Served {
 pub enum Hold {
     /// None.
     Idle,
-    /// It is being probed, and depends on the regions below.
+    /// It is being probed, and found nothing departing below it.
     Probing,
     /// It is being probed, and has its dax region.
     Claimed,
@@ -121,20 +131,20 @@ pub enum Hold {
     Bound,
 }
 
-/// A device link from a device of HMEM to a region.
+/// A region, or its endpoint port, that goes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-pub enum Link {
-    /// There is none.
+pub enum Departing {
+    /// It does not.
     #[default]
-    None,
-    /// The consumer is being probed.
-    Probe,
-    /// Both are bound.
-    Active,
-    /// Made while the supplier was being probed and the consumer was bound: never becomes active.
-    Inert,
-    /// Made when the supplier was being unbound already.
-    Late,
+    No,
+    /// It is about to be unbound.
+    Going,
+    /// It has been unbound, and no decision has begun since.
+    Gone,
+    /// As [`Departing::Gone`], but it is bound again, and keeps no probe out any more.
+    Back,
+    /// A decision follows it.
+    Followed,
 }
 
 impl Record {
@@ -160,7 +170,8 @@ impl Host {
             stopping: false,
             settled: false,
             news: false,
-            gone: Default::default(),
+            departing: Default::default(),
+            stuck: Units::NONE,
             undecided: true,
             settling: Settling::Idle,
             records: [None; RANGES],
@@ -181,9 +192,16 @@ impl Hold {
 }
 
 impl Served {
-    /// The driver is unbound: the dax region and the links go.
+    /// Its driver is unbound: the dax region goes.
     pub(crate) fn unbind(&mut self) {
         self.hold = Hold::Idle;
-        self.links = Default::default();
+        self.hand = false;
+    }
+}
+
+impl Departing {
+    /// Whether no device over it may be bound.
+    pub fn keeps_out(self) -> bool {
+        !matches!(self, Self::No | Self::Back)
     }
 }

@@ -19,9 +19,6 @@ struct Args {
     /// Put a fault in
     #[arg(long)]
     mutant: Option<Mutant>,
-    /// Do not excuse a head start of dax_cxl
-    #[arg(long)]
-    strict: bool,
     /// Let the decision always wait for probing
     #[arg(long)]
     patient: bool,
@@ -38,7 +35,6 @@ fn main() -> Result<ExitCode> {
     let code = Code {
         mutant: args.mutant,
         patient: args.patient,
-        strict: args.strict,
     };
 
     let mut broken = 0;

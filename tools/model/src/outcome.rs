@@ -32,6 +32,8 @@ pub struct Outcome {
     pub stale: bool,
     /// What may be nobody's.
     pub excused: Units,
+    /// What nothing decodes any more.
+    pub undone: Units,
     /// Who owns what.
     pub owners: Owners,
 }
@@ -53,6 +55,7 @@ impl Outcome {
             swapped: state.ghost.swapped,
             stale: state.ghost.stale,
             excused: state.ghost.forgone.and(state.ghost.starved),
+            undone: state.ghost.undone,
             owners: state.owners(universe),
         })
     }

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Which pieces of a range HMEM registers, and which regions lie below them.
+//! Which pieces of a range HMEM registers.
 
 use crate::{
-    host::{Record, Served, PIECES},
+    host::{Record, PIECES},
     protocol::Protocol,
-    queue::{Job, Run, Seen},
+    queue::{Job, Seen},
     units::Units,
     universe::REGIONS,
 };
@@ -18,26 +18,27 @@ use ownership::{
 use std::convert::Infallible;
 
 impl Protocol {
-    /// The pieces of range `i` that are to be registered: `Record::try_register()`, cut by the
-    /// source of the modules.
+    /// The pieces of range `i` that are to be registered: `SoftReservedRange::plan()`, cut by
+    /// the source of the modules.
     pub(crate) fn pieces(
         &self,
         window: bool,
         i: u8,
         record: &Record,
         seen: &[Seen; REGIONS],
+        taking: &[Obstacle],
     ) -> Option<Job> {
         let universe = &self.universe;
         let range = universe.ranges[usize::from(i)].range()?;
         let all = universe.policy == Policy::Split;
 
-        let mut obstacles = Vec::new();
+        let mut obstacles = taking.to_vec();
         let mut cuts = Vec::new();
         for r in universe.region_numbers() {
             let Some(region) = universe.regions[r].range() else {
                 continue;
             };
-            if seen[r].committed && (all || seen[r].held) {
+            if seen[r].covers && (all || seen[r].held) {
                 obstacles.push(Obstacle {
                     range: region,
                     taken: Taken::Region(r as i32),
@@ -76,21 +77,5 @@ impl Protocol {
             Ok::<(), Infallible>(())
         });
         (!todo[0].is_empty()).then_some(Job { record: i, todo })
-    }
-
-    /// The regions below `units` whose driver was seen bound.
-    pub(crate) fn below(&self, seen: &[Seen; REGIONS], units: Units) -> [bool; REGIONS] {
-        std::array::from_fn(|r| seen[r].bound && self.universe.regions[r].meets(units))
-    }
-
-    /// Whether a device of this range has a region below it that is not noted.
-    pub(crate) fn has_new_region(&self, run: &Run, record: &Record) -> bool {
-        let new = |device: &Served| {
-            let now = self.below(&run.seen, device.units);
-            now.iter()
-                .zip(device.below)
-                .any(|(&now, noted)| now && !noted)
-        };
-        record.served.iter().flatten().any(new)
     }
 }

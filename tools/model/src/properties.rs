@@ -21,9 +21,6 @@ use stateright::Property;
 pub mod names {
     pub const ONE_OWNER: &str = "no byte has two owners";
     pub const NONE_LOST: &str = "no usable byte is ownerless once all is settled and loaded";
-    /// A head start is excused: where a region goes away before probing has settled, dax_cxl keeps
-    /// what it has bound, or binds while the range is undecided, on the strength of an early "yes",
-    /// and where HMEM would have won after waiting. Memory in use is not taken from its owner.
     pub const CXL_WINS: &str = "CXL wins exactly where coverage is complete";
     pub const NO_WAITS: &str = "a no waits for probing";
     pub const FLUSHED: &str = "flush returned means settled";
@@ -34,13 +31,18 @@ pub mod names {
     pub const FREE: &str = "what a region took along stays free";
     pub const FIRST: &str = "HMEM goes before its region";
     pub const NEWS: &str = "ownership is announced as settled only when it is";
-    pub const NO_WARNING: &str = "the driver core does not warn";
+    /// A byte is undone when committed decoders have decoded it, as dax_hmem could know, and none
+    /// does any more.
+    pub const DECODED: &str = "HMEM never serves what does not decode";
+    pub const OTHERS: &str = "HMEM never takes what another driver holds";
+    pub const NO_CIRCLE: &str = "nobody waits in a circle, or under a lock for a stranger";
+    pub const STUCK: &str = "memory in use that nothing decodes is told of";
 }
 
 type Condition = fn(&Protocol, &State) -> bool;
 
 /// What must hold, by name.
-const INVARIANTS: [(&str, Condition); 13] = [
+const INVARIANTS: [(&str, Condition); 16] = [
     (names::ONE_OWNER, one_owner),
     (names::NONE_LOST, none_lost),
     (names::CXL_WINS, cxl_wins),
@@ -53,7 +55,10 @@ const INVARIANTS: [(&str, Condition); 13] = [
     (names::FREE, stays_free),
     (names::NEWS, announced),
     (names::FIRST, |_, s| !s.ghost.kept),
-    (names::NO_WARNING, |_, s| !s.ghost.warned),
+    (names::DECODED, |_, s| !s.serves_undone()),
+    (names::OTHERS, |_, s| !s.ghost.robbed),
+    (names::NO_CIRCLE, |_, s| !s.quiet || holds_no_lock(s)),
+    (names::STUCK, stuck_is_told),
 ];
 
 /// All properties.
@@ -90,8 +95,21 @@ fn none_lost(p: &Protocol, s: &State) -> bool {
         .without(hmem)
         .without(cxl)
         .without(s.ghost.forgone)
-        .without(s.ghost.starved);
+        .without(s.ghost.starved)
+        .without(s.ghost.undone)
+        .without(s.ghost.by_hand)
+        .without(s.online)
+        .without(not_served(p, s));
     lost.is_empty()
+}
+
+/// What is another driver's, or of a region that is disabled.
+fn not_served(p: &Protocol, s: &State) -> Units {
+    p.universe
+        .region_numbers()
+        .filter(|&r| p.universe.foreign[r] && s.regions[r].committed || s.regions[r].is_disabled())
+        .map(|r| p.universe.regions[r])
+        .collect()
 }
 
 fn cxl_wins(p: &Protocol, s: &State) -> bool {
@@ -102,18 +120,29 @@ fn cxl_wins(p: &Protocol, s: &State) -> bool {
     let regions: Units = p
         .universe
         .region_numbers()
-        .filter(|&r| s.regions[r].dax != Dax::Absent)
+        .filter(|&r| s.regions[r].dax != Dax::Absent || s.regions[r].is_disabled())
+        .filter(|&r| !p.universe.foreign[r])
         .map(|r| p.universe.regions[r])
         .collect();
-    let head_start = !host.first || s.ghost.swapped && !p.code.strict;
+    // What dax_cxl held when this binding began, it keeps.
+    let head_start = !host.first;
+    // What is decided about: what is decoded and is no other driver's.
+    let rest = |i: usize| {
+        let foreign = (p.universe.region_numbers())
+            .filter(|&r| p.universe.foreign[r] && s.regions[r].committed)
+            .map(|r| p.universe.regions[r]);
+        (p.universe.ranges[i])
+            .without(foreign.collect())
+            .without(s.ghost.undone)
+    };
 
     p.universe.range_numbers().all(|i| {
-        let range = p.universe.ranges[i];
+        let range = rest(i);
         let in_window = host.records[i].is_some_and(|r| r.in_window);
         if in_window && regions.contains(range) {
             return !hmem.meets(range);
         }
-        let mut due = range;
+        let mut due = (range.without(not_served(p, s))).without(s.ghost.by_hand);
         if p.universe.policy == Policy::Split {
             due = due.without(regions);
         }
@@ -121,8 +150,7 @@ fn cxl_wins(p: &Protocol, s: &State) -> bool {
             due = due.without(cxl);
         }
         // A region that has to serve another range cannot lose here.
-        let others = p.universe.range_numbers().filter(|&o| o != i);
-        for other in others.map(|o| p.universe.ranges[o]) {
+        for other in p.universe.range_numbers().filter(|&o| o != i).map(rest) {
             let shared = |r: &usize| p.universe.regions[*r].meets(other);
             if regions.contains(other) {
                 let shared = p.universe.region_numbers().filter(shared);
@@ -183,6 +211,22 @@ fn at_rest(s: &State) -> bool {
         && regions
             .into_iter()
             .all(|r| matches!(r.life, Life::Absent | Life::Up) && !r.dax.is_probing())
+}
+
+/// Whether nobody holds a lock that another might want: no region is being probed or removed, no
+/// device hmem.N is being probed, and no memory device.
+fn holds_no_lock(s: &State) -> bool {
+    let rest = |life| matches!(life, Life::Absent | Life::Up);
+    s.regions.iter().all(|r| rest(r.life))
+        && !s.newcomer
+        && !s.devices().any(|d| d.hold.is_probing())
+}
+
+fn stuck_is_told(p: &Protocol, s: &State) -> bool {
+    settled(s).is_none_or(|host| {
+        let stuck = s.online.within(s.ghost.undone);
+        host.stuck.contains(stuck.within(p.universe.reserved()))
+    })
 }
 
 fn announced(_: &Protocol, s: &State) -> bool {

@@ -4,11 +4,12 @@
 
 use crate::{
     code::Code,
-    host::Settling,
+    host::{Settling, Stage},
     properties,
     queue::Who,
-    state::{CxlWork, Dax, Hmem, Life, State},
+    state::{CxlWork, Dax, Hmem, State},
     step::{Actor, Step},
+    units::Units,
     universe::{Trouble, Universe},
 };
 use stateright::{Model, Property};
@@ -42,6 +43,7 @@ impl Protocol {
         self.decision_steps(state, steps);
         self.serve_steps(state, Actor::Binding, steps);
         self.serve_steps(state, Actor::Decision, steps);
+        self.hand_steps(state, steps);
         self.cxl_steps(state, steps);
     }
 
@@ -56,6 +58,7 @@ impl Protocol {
         self.region_choices(state, steps);
         self.hmem_choices(state, steps);
         self.binding_choices(state, steps);
+        self.hand_choices(state, steps);
         self.cxl_choices(state, steps);
         self.decision_choices(state, steps);
         self.serve_choices(state, Actor::Binding, steps);
@@ -72,10 +75,14 @@ impl Protocol {
             }
             Step::Rescan => self.rescan(state),
             Step::Commit(r) => self.commit(state, r.into()),
-            Step::Remove(r) => {
-                state.note_removal(r.into());
-                state.regions[usize::from(r)].life = Life::Unlinking;
+            Step::Enable(r) => self.commit(state, r.into()),
+            Step::Reset(r) => {
+                state.note_removal();
+                self.reset(state, r.into());
             }
+            Step::Remove(r, way) => self.remove(state, r.into(), way),
+            Step::HotAdd => state.newcomer = true,
+            Step::NewcomerProbed => state.newcomer = false,
             Step::LoadHmem => self.load_hmem(state),
             Step::UnloadHmem => self.unload_hmem(state),
             Step::LoadCxl => self.load_cxl(state),
@@ -85,15 +92,20 @@ impl Protocol {
             }
             Step::Bind => self.bind(state),
             Step::Unbind => self.unbind(state),
+            Step::DeviceUnbound(n) => self.device_unbound(state, n),
+            Step::BindDevice(n) => self.bind_device(state, n),
+            Step::ClosesInUse => self.closes_in_use(state),
+            Step::StaysOnline(r) => self.stays_online(state, r.into()),
             Step::PieceFails(by) => self.piece_fails(state, by),
             Step::LookFails => self.look_fails(state),
             Step::CxlRegisterFails => self.cxl_registers(state, false),
             Step::RegionAdvances(r) => self.region_advances(state, r.into()),
-            Step::ConsumerUnbound(r) => self.consumer_unbound(state, r.into()),
+            Step::WorkerUnbinds(r) => {
+                self.worker_unbinds(state, r.into());
+            }
             Step::BindingBegins => self.binding_begins(state),
             Step::BindingStarts => self.binding_starts(state),
             Step::BindingQueues => self.binding_queues(state),
-            Step::BindingEnds => self.binding_ends(state),
             Step::SettlingReturns(who) => {
                 if let Some(host) = state.host_mut(who) {
                     host.settling = Settling::Returned;
@@ -103,11 +115,12 @@ impl Protocol {
             Step::SettlingQueues(who) => self.settling_queues(state, who),
             Step::HmemDrained => self.hmem_drained(state),
             Step::HmemGone => self.hmem_gone(state),
-            Step::DecisionBegins => self.decision_begins(state),
+            Step::WorkBegins => self.work_begins(state),
+            Step::Closes => self.closes(state),
+            Step::Unlistens => self.unlistens(state),
             Step::DecisionLooks => self.decision_looks(state),
             Step::DecisionLocks => self.decision_locks(state),
             Step::DecisionFollows => self.decision_follows(state),
-            Step::DecisionDepends => self.decision_depends(state),
             Step::DecisionWakes => {
                 if let Some(run) = state.queue.run {
                     self.look_at_gate(state, run.who);
@@ -129,7 +142,7 @@ impl Protocol {
         let idle = state.old.as_ref().is_some_and(|old| {
             let runs = state.queue.run.is_some_and(|r| r.who == Who::Old);
             let pending = state.queue.is_pending(Who::Old);
-            old.settling == Settling::Idle && !runs && !pending
+            old.stage != Stage::Closing && old.settling == Settling::Idle && !runs && !pending
         });
         if idle {
             state.old = None;
@@ -149,8 +162,12 @@ impl Step {
     pub fn is_trouble(self) -> bool {
         matches!(
             self,
-            Self::Remove(_)
+            Self::Remove(..)
+                | Self::HotAdd
                 | Self::Unbind
+                | Self::DeviceUnbound(_)
+                | Self::ClosesInUse
+                | Self::StaysOnline(_)
                 | Self::UnloadHmem
                 | Self::UnloadCxl
                 | Self::PieceFails(_)
@@ -177,6 +194,9 @@ impl Model for Protocol {
             old: None,
             queue: Default::default(),
             probed: false,
+            history: Units::NONE,
+            online: Units::NONE,
+            newcomer: false,
             ghost: Default::default(),
             quiet: true,
         }]

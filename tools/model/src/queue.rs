@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The ordered workqueue of dax_hmem, and the decision that runs on it.
+//! The ordered workqueue of dax_hmem, and the work item that runs on it: a decision, or the closing
+//! of a binding.
 
 use crate::{
     code::Mutant,
-    host::{Stage, PIECES},
+    host::{Departing, Hold, Stage, PIECES},
     protocol::Protocol,
     state::{CxlWork, Hmem, State},
     step::Step,
@@ -15,10 +16,19 @@ use crate::{
 /// The ordered workqueue.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Queue {
-    /// The bindings whose decision is queued, in order.
-    pub pending: [Option<Who>; 2],
-    /// The decision that runs.
+    /// What is queued, in order.
+    pub pending: [Option<Work>; 3],
+    /// The work item that runs.
     pub run: Option<Run>,
+}
+
+/// A work item.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Work {
+    /// The decision of a binding.
+    Decide(Who),
+    /// The closing of [`State::old`].
+    Close,
 }
 
 /// One of the bindings.
@@ -30,7 +40,7 @@ pub enum Who {
     Old,
 }
 
-/// A decision that runs.
+/// A work item that runs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Run {
     /// Whose it is.
@@ -45,27 +55,32 @@ pub struct Run {
     pub waiting: bool,
     /// It has left regions to CXL that were nobody's.
     pub offers: bool,
-    /// [`crate::host::Host::gone`] when it looked at the gate.
-    pub gone: Units,
+    /// The regions that it follows: those that had gone when it looked at the gate.
+    pub gone: [bool; REGIONS],
+    /// What it knows to have decoded: what was noted when it looked at the gate, and what it saw. A
+    /// region that comes later does not count, for it is not seen to decode either.
+    pub known: Units,
     /// What it saw of the regions.
     pub seen: [Seen; REGIONS],
 }
 
-/// What a decision does next.
+/// What a work item does next.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum At {
     /// Looks at a region.
     Look(u8),
     /// Takes the lock of the records.
     Lock,
-    /// Releases devices of this range whose region has gone.
+    /// Drops devices of this range whose region has gone.
     Follow(u8),
-    /// Makes devices of this range depend on new regions.
-    Depend(u8),
     /// Decides about this range.
     Decide(u8),
     /// Sleeps until there is news.
     Asleep,
+    /// Closing: removes the devices.
+    Close,
+    /// Closing: stops listening to the bus, which waits for notifiers that run.
+    Unlisten,
 }
 
 /// What a decision saw of one region.
@@ -73,11 +88,13 @@ pub enum At {
 pub struct Seen {
     /// It stands in the iomem tree.
     pub stands: bool,
-    /// Its driver is bound.
-    pub bound: bool,
-    /// It is committed.
+    /// It is committed: its memory is decoded.
     pub committed: bool,
-    /// dax_cxl has it.
+    /// CXL can serve it.
+    pub covers: bool,
+    /// Another driver has it.
+    pub foreign: bool,
+    /// It is not to be taken from CXL: dax_cxl has it or is to have it, it is disabled, or it goes.
     pub held: bool,
 }
 
@@ -91,19 +108,42 @@ pub struct Job {
 }
 
 impl Queue {
-    /// How many decisions a flush that begins now waits for.
+    /// How many work items a flush that begins now waits for.
     pub fn len(&self) -> u8 {
         (self.pending.iter().flatten().count() + usize::from(self.run.is_some())) as u8
     }
 
-    /// Whether no decision is queued or runs.
+    /// Whether no work item is queued or runs.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
 
     /// Whether a decision of `who` is queued and has not begun.
     pub fn is_pending(&self, who: Who) -> bool {
-        self.pending.contains(&Some(who))
+        self.pending.contains(&Some(Work::Decide(who)))
+    }
+
+    /// Queues a work item.
+    pub(crate) fn push(&mut self, work: Work) {
+        if let Some(slot) = self.pending.iter_mut().find(|slot| slot.is_none()) {
+            *slot = Some(work);
+        }
+    }
+}
+
+impl Run {
+    fn new(who: Who, at: At) -> Self {
+        Self {
+            who,
+            at,
+            job: None,
+            settled: false,
+            waiting: false,
+            offers: false,
+            gone: Default::default(),
+            known: Units::NONE,
+            seen: Default::default(),
+        }
     }
 }
 
@@ -118,11 +158,8 @@ impl Protocol {
 
     /// Queues the decision, unless it is queued already.
     pub(crate) fn queue_decision(&self, state: &mut State, who: Who) {
-        if state.queue.is_pending(who) {
-            return;
-        }
-        if let Some(slot) = state.queue.pending.iter_mut().find(|slot| slot.is_none()) {
-            *slot = Some(who);
+        if !state.queue.is_pending(who) {
+            state.queue.push(Work::Decide(who));
         }
     }
 
@@ -130,7 +167,7 @@ impl Protocol {
     pub(crate) fn decision_steps(&self, state: &State, steps: &mut Vec<Step>) {
         let Some(run) = &state.queue.run else {
             if state.queue.pending[0].is_some() {
-                steps.push(Step::DecisionBegins);
+                steps.push(Step::WorkBegins);
             }
             return;
         };
@@ -143,11 +180,14 @@ impl Protocol {
                 steps.push(Step::DecisionLocks);
             }
             At::Follow(_) => steps.push(Step::DecisionFollows),
-            At::Depend(_) => steps.push(Step::DecisionDepends),
             At::Asleep if state.host(run.who).is_some_and(|h| h.news) => {
                 steps.push(Step::DecisionWakes);
             }
-            At::Lock | At::Asleep | At::Decide(_) => {}
+            At::Close if !self.is_probed_by_hand(state) => steps.push(Step::Closes),
+            At::Unlisten if !state.regions.iter().any(|r| r.life.waits()) => {
+                steps.push(Step::Unlistens);
+            }
+            At::Lock | At::Asleep | At::Decide(_) | At::Close | At::Unlisten => {}
         }
     }
 
@@ -157,14 +197,26 @@ impl Protocol {
         if begins && self.may(state, Trouble::LookFails) {
             steps.push(Step::LookFails);
         }
+        let closes = state.queue.run.is_some_and(|run| run.at == At::Close);
+        let uses = state.devices().any(|d| d.hold == Hold::Bound);
+        if closes && uses && !self.is_probed_by_hand(state) && self.may(state, Trouble::InUse) {
+            steps.push(Step::ClosesInUse);
+        }
     }
 
-    /// The next decision of the queue begins.
-    pub(crate) fn decision_begins(&self, state: &mut State) {
-        let Some(who) = state.queue.pending[0].take() else {
+    /// The next work item of the queue begins.
+    pub(crate) fn work_begins(&self, state: &mut State) {
+        let Some(work) = state.queue.pending[0].take() else {
             return;
         };
         state.queue.pending.rotate_left(1);
+        let who = match work {
+            Work::Decide(who) => who,
+            Work::Close => {
+                state.queue.run = Some(Run::new(Who::Old, At::Close));
+                return;
+            }
+        };
         if self.code.is(Mutant::ProbedTooEarly) {
             state.probed = true;
         }
@@ -176,35 +228,50 @@ impl Protocol {
         let patient = self.code.patient;
         let hasty = self.code.is(Mutant::HastyNews);
         let Some(host) = state.host_mut(who) else {
-            return self.decision_ends(state);
+            return self.work_ends(state);
         };
         host.news = false;
         let (stopping, settled) = (host.stopping, host.settled);
         // `Gate::started`
         let started = !matches!(host.stage, Stage::Listening | Stage::Starting(..));
         if !started && !hasty {
-            return self.decision_ends(state);
+            return self.work_ends(state);
         }
-        let gone = std::mem::take(&mut host.gone);
-        state.queue.run = Some(Run {
-            who,
-            at: At::Look(0),
-            job: None,
-            settled,
-            waiting: false,
-            offers: false,
-            gone,
-            seen: Default::default(),
-        });
         if stopping {
-            self.decision_ends(state);
-        } else if patient && !settled {
-            if let Some(host) = state.host_mut(who) {
-                host.gone = gone;
-            }
-            self.go_to_sleep(state);
-        } else if settled && who == Who::Current {
+            return self.work_ends(state);
+        }
+        state.queue.run = Some(Run {
+            settled,
+            known: state.history,
+            ..Run::new(who, At::Look(0))
+        });
+        if patient && !settled {
+            return self.go_to_sleep(state);
+        }
+        self.take_departed(state, who);
+        state.note_begun(&self.universe);
+        if settled && who == Who::Current {
             state.note_judgement();
+        }
+    }
+
+    /// The decision follows what has gone.
+    fn take_departed(&self, state: &mut State, who: Who) {
+        let early = self.code.is(Mutant::DepartingClearedEarly);
+        let Some(host) = state.host_mut(who) else {
+            return;
+        };
+        let gone = (host.departing).map(|d| matches!(d, Departing::Gone | Departing::Back));
+        for departing in &mut host.departing {
+            match *departing {
+                _ if early => *departing = Departing::No,
+                Departing::Gone => *departing = Departing::Followed,
+                Departing::Back => *departing = Departing::No,
+                _ => {}
+            }
+        }
+        if let Some(run) = &mut state.queue.run {
+            run.gone = gone;
         }
     }
 
@@ -214,7 +281,8 @@ impl Protocol {
         };
         run.at = At::Asleep;
         run.seen = Default::default();
-        run.gone = Units::NONE;
+        run.gone = Default::default();
+        run.known = Units::NONE;
         let who = run.who;
         if let Some(host) = state.host_mut(who) {
             host.undecided = true;
@@ -222,12 +290,10 @@ impl Protocol {
     }
 
     /// The work item is done, and everybody who flushes has one less to wait for.
-    pub(crate) fn decision_ends(&self, state: &mut State) {
+    pub(crate) fn work_ends(&self, state: &mut State) {
         state.queue.run = None;
-        for host in [&mut state.current, &mut state.old].into_iter().flatten() {
-            if let Stage::Stopping(wait) = &mut host.stage {
-                *wait = wait.saturating_sub(1);
-            }
+        if let Some(Stage::Flushing(wait)) = state.current.as_mut().map(|h| &mut h.stage) {
+            *wait = wait.saturating_sub(1);
         }
         if let Hmem::Flushing(wait) = &mut state.hmem {
             *wait = wait.saturating_sub(1);

@@ -1,18 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! CXL regions: how they come and go, what the bus announces, and who is unbound first.
+//! CXL regions: how they come and go, what decodes, and what the bus announces.
 //!
-//! Facts: `drivers/cxl/core/region.c`, `region_dax.c`, `drivers/base/dd.c`, `core.c`.
+//! Facts: `drivers/cxl/core/region.c`, `region_dax.c`, `port.c`, `drivers/base/dd.c`.
 
 use crate::{
-    code::Mutant,
-    host::{Hold, Link, Served},
     protocol::Protocol,
-    queue::Who,
-    state::{Dax, Life, State},
+    state::{Dax, Known, Life, State, Way},
     step::Step,
-    units::Units,
-    universe::{Grain, Trouble, REGIONS},
+    universe::{Grain, Trouble},
 };
 
 impl Protocol {
@@ -21,19 +17,14 @@ impl Protocol {
         if state.rescan {
             steps.push(Step::Rescan);
         }
+        // Its probe takes the lock of the regions, which is held while one is removed.
+        if state.newcomer && !state.regions.iter().any(|r| r.life.is_going()) {
+            steps.push(Step::NewcomerProbed);
+        }
         for r in self.universe.region_numbers() {
             match state.regions[r].life {
                 Life::Absent | Life::Up => {}
-                Life::Unlinking => {
-                    if state.devices().any(|d| d.links[r] == Link::Active) {
-                        steps.push(Step::ConsumerUnbound(r as u8));
-                    } else if state.devices().any(|d| d.links[r] == Link::Probe) {
-                        // wait_for_device_probe(), which does not wait for the region's own end.
-                        // What it waits for ends by itself.
-                    } else {
-                        steps.push(Step::RegionAdvances(r as u8));
-                    }
-                }
+                Life::PortWaits | Life::Waits => self.worker_steps(state, r, steps),
                 // The probe in progress holds the lock of the dax device.
                 Life::Unbinding if state.regions[r].dax == Dax::Claimed => {}
                 _ => steps.push(Step::RegionAdvances(r as u8)),
@@ -43,10 +34,35 @@ impl Protocol {
 
     /// What happens to regions from outside of the kernel.
     pub(crate) fn region_choices(&self, state: &State, steps: &mut Vec<Step>) {
+        if !state.newcomer && self.may(state, Trouble::HotAdd) {
+            steps.push(Step::HotAdd);
+        }
         for r in self.universe.region_numbers() {
-            match state.regions[r].life {
-                Life::Absent if state.window && !state.rescan => steps.push(Step::Commit(r as u8)),
-                Life::Up if self.may(state, Trouble::Remove) => steps.push(Step::Remove(r as u8)),
+            let n = r as u8;
+            let region = state.regions[r];
+            match region.life {
+                Life::Absent if region.committed => {
+                    steps.push(Step::Enable(n));
+                    steps.push(Step::Reset(n));
+                }
+                // What is online has an entry in the iomem tree: there is no room for a region.
+                Life::Absent if state.online.meets(self.universe.regions[r]) => {}
+                Life::Absent if state.window && !state.rescan => steps.push(Step::Commit(n)),
+                Life::Up => {
+                    for (trouble, way) in [
+                        (Trouble::Remove, Way::Destroy),
+                        (Trouble::Disable, Way::Disable),
+                        (Trouble::Detach, Way::Port),
+                    ] {
+                        if self.may(state, trouble) {
+                            steps.push(Step::Remove(n, way));
+                        }
+                    }
+                }
+                Life::Waits | Life::PortWaits => self.worker_choices(state, r, steps),
+                Life::Unbinding if region.dax == Dax::Bound && self.may(state, Trouble::InUse) => {
+                    steps.push(Step::StaysOnline(n));
+                }
                 _ => {}
             }
         }
@@ -79,11 +95,39 @@ impl Protocol {
     }
 
     fn appear(&self, state: &mut State, r: usize) {
-        state.regions[r].life = Life::Adding;
-        state.regions[r].dax = Dax::Idle;
+        let units = self.universe.regions[r];
+        let dax = !self.universe.foreign[r] && !state.online.meets(units);
+        state.note_committed(units);
+        let region = &mut state.regions[r];
+        region.life = Life::Adding;
+        region.committed = true;
+        region.dax = if dax { Dax::Idle } else { Dax::Absent };
         if self.universe.grain == Grain::Coarse {
             self.region_advances(state, r);
         }
+    }
+
+    /// The decoders of region `r` are reset.
+    pub(crate) fn reset(&self, state: &mut State, r: usize) {
+        let region = &mut state.regions[r];
+        if region.committed && region.witnessed {
+            state.ghost.undone = state.ghost.undone.and(self.universe.regions[r]);
+        }
+        region.committed = false;
+        region.witnessed = false;
+        region.known = Known::No;
+    }
+
+    /// Region `r` begins to go.
+    pub(crate) fn remove(&self, state: &mut State, r: usize, way: Way) {
+        state.note_removal();
+        let region = &mut state.regions[r];
+        region.way = way;
+        region.life = match way {
+            Way::Port => Life::PortWaits,
+            _ => Life::Waits,
+        };
+        self.told_unbinding(state, r);
     }
 
     fn region_advances_once(&self, state: &mut State, r: usize) {
@@ -92,119 +136,69 @@ impl Protocol {
             Life::Absent | Life::Up => {}
             Life::Adding => {
                 region.life = Life::Announced;
-                if state.cxl_driver() {
+                if state.cxl_driver() && state.regions[r].dax == Dax::Idle {
                     state.regions[r].dax = Dax::Queued;
                 }
-                self.announce(state);
+                self.announce(state, r);
             }
             Life::Announced => region.life = Life::Attached,
-            Life::Attached => region.life = Life::Linked,
-            Life::Linked => {
+            Life::Attached => {
                 region.life = Life::Up;
-                self.announce(state);
+                self.told_bound(state, r);
+                self.announce(state, r);
             }
-            Life::Unlinking => region.life = Life::Unbinding,
+            Life::PortWaits => {
+                region.life = Life::PortReset;
+                self.reset(state, r);
+            }
+            Life::PortReset => {
+                region.life = Life::Waits;
+                self.told_unbinding(state, r);
+            }
+            Life::Waits => {
+                region.life = Life::Unbinding;
+                region.waits_for_probes = false;
+                for device in state.devices_mut() {
+                    device.owed[r] = false;
+                }
+            }
             Life::Unbinding => {
                 region.life = Life::DaxGone;
                 region.dax = Dax::Absent;
                 region.lost = false;
-                state.note_dax_gone(r, self.universe.regions[r]);
+                state.note_dax_gone(self.universe.regions[r]);
             }
             Life::DaxGone => {
                 region.life = Life::DaxGoneTold;
-                self.announce(state);
+                self.announce(state, r);
             }
-            Life::DaxGoneTold => {
-                region.life = Life::Unbound;
-                // device_links_driver_cleanup()
-                let mut warned = false;
-                for device in state.devices_mut() {
-                    warned |= device.links[r] != Link::None;
-                    device.links[r] = Link::None;
-                }
-                state.ghost.warned |= warned;
-            }
+            Life::DaxGoneTold => region.life = Life::Unbound,
             Life::Unbound => {
                 state.note_gone(r, &self.universe);
-                if !self.code.is(Mutant::LosesTrack) {
-                    self.remember(state, self.universe.regions[r]);
+                let region = &mut state.regions[r];
+                region.life = Life::Ending;
+                if region.way != Way::Destroy {
+                    region.life = Life::Absent;
+                    region.way = Way::None;
                 }
-                self.announce(state);
+                self.told_unbound(state, r);
+                self.announce(state, r);
+            }
+            Life::Ending => {
+                region.life = Life::Absent;
+                region.way = Way::None;
+                self.reset(state, r);
             }
         }
-    }
-
-    /// The driver core unbinds one device of HMEM that depends on region `r`.
-    pub(crate) fn consumer_unbound(&self, state: &mut State, r: usize) {
-        if let Some(device) = state.devices_mut().find(|d| d.links[r] == Link::Active) {
-            device.unbind();
-        }
-    }
-
-    /// The CXL bus tells who listens: `Host::regions_changed()`.
-    fn announce(&self, state: &mut State) {
-        if self.code.is(Mutant::Deaf) {
-            return;
-        }
-        for who in [Who::Current, Who::Old] {
-            if state.host(who).is_some_and(|h| h.listening) {
-                self.news(state, who);
-                if state.host(who).is_some_and(|h| !h.stopping) {
-                    self.queue_decision(state, who);
-                }
-            }
-        }
-    }
-
-    /// The listeners remember that a region has gone.
-    fn remember(&self, state: &mut State, units: Units) {
-        for host in [&mut state.current, &mut state.old].into_iter().flatten() {
-            if host.listening && !self.code.is(Mutant::Deaf) {
-                host.gone = host.gone.and(units);
-            }
-        }
-    }
-
-    /// Makes a device depend on the regions below it: `depend_on_regions()`. Returns whether the
-    /// device may go on.
-    pub(crate) fn depend(&self, regions: [Life; REGIONS], device: &mut Served) -> bool {
-        if self.code.is(Mutant::NoDependency) {
-            return true;
-        }
-        let timely = !self.code.is(Mutant::UntimelyLink);
-        for r in self.universe.region_numbers() {
-            let life = regions[r];
-            if !self.universe.regions[r].meets(device.units) || device.links[r] != Link::None {
-                continue;
-            }
-            if timely && life.is_unbinding() {
-                return false;
-            }
-            let counts = if timely {
-                matches!(life, Life::Linked | Life::Up)
-            } else {
-                life.is_bound()
-            };
-            if counts {
-                device.links[r] = match (life, device.hold) {
-                    (_, Hold::Idle) => Link::None,
-                    (_, _) if life.is_unbinding() => Link::Late,
-                    (Life::Attached, Hold::Bound) => Link::Inert,
-                    (_, Hold::Bound) => Link::Active,
-                    (_, _) => Link::Probe,
-                };
-            }
-        }
-        true
     }
 }
 
 impl Life {
-    /// Whether it lies between two announcements.
+    /// Whether it lies between two moments at which others are told.
     fn is_passing(self) -> bool {
         matches!(
             self,
-            Self::Adding | Self::Attached | Self::Linked | Self::DaxGone | Self::Unbound
+            Self::Adding | Self::Attached | Self::PortReset | Self::DaxGone | Self::Unbound
         )
     }
 }

@@ -4,13 +4,13 @@
 
 use crate::{
     code::Mutant,
-    host::{Hold, Link, Owner, Record, Served, Stage},
+    host::{Hold, Owner, Record, Served, Stage},
     protocol::Protocol,
     queue::{Job, Who},
-    state::State,
+    state::{Known, State},
     step::{Actor, Step},
     units::Units,
-    universe::{Trouble, REGIONS},
+    universe::Trouble,
 };
 
 impl Protocol {
@@ -25,6 +25,7 @@ impl Protocol {
                 let run = state.queue.run.as_ref()?;
                 Some((run.who, run.job?))
             }
+            Actor::Hand(_) => None,
         }
     }
 
@@ -42,17 +43,18 @@ impl Protocol {
                     run.job = job;
                 }
             }
+            Actor::Hand(_) => {}
         }
     }
 
-    /// The device that `actor` is making, if it has begun.
-    fn device_of(state: &mut State, who: Who, job: Job) -> Option<&mut Served> {
+    /// The device that `actor` is having probed, if it has begun.
+    fn device_of<'a>(&self, state: &'a mut State, actor: Actor) -> Option<&'a mut Served> {
+        if let Actor::Hand(n) = actor {
+            return state.devices_mut().nth(n.into());
+        }
+        let (who, job) = self.job(state, actor)?;
         let record = state.host_mut(who)?.records[usize::from(job.record)].as_mut()?;
-        record
-            .served
-            .iter_mut()
-            .flatten()
-            .find(|s| s.hold.is_probing())
+        record.served.iter_mut().flatten().find(|s| s.is_made())
     }
 
     /// The steps of registering a piece.
@@ -63,12 +65,20 @@ impl Protocol {
         let record = state
             .host(who)
             .and_then(|h| h.records[usize::from(job.record)]);
-        let made = record.iter().flat_map(|r| r.served.iter().flatten());
-        steps.push(match made.map(|d| d.hold).find(|h| h.is_probing()) {
-            None => Step::DeviceAdded(actor),
-            Some(Hold::Probing) => Step::DeviceClaims(actor),
-            Some(_) => Step::DeviceBound(actor),
-        });
+        let mut made = record.iter().flat_map(|r| r.served.iter().flatten());
+        match made.find(|d| d.is_made()) {
+            None => steps.push(Step::DeviceAdded(actor)),
+            Some(device) if device.hold == Hold::Claimed => steps.push(Step::DeviceBound(actor)),
+            Some(device) if self.may_claim(state, device) => steps.push(Step::DeviceClaims(actor)),
+            Some(_) => {}
+        }
+    }
+
+    /// Whether nothing keeps the probe of a device from going on.
+    pub(crate) fn may_claim(&self, state: &State, device: &Served) -> bool {
+        let locked = (self.universe.region_numbers())
+            .any(|r| state.regions[r].life.waits() && self.universe.regions[r].meets(device.units));
+        !locked || !self.code.is(Mutant::ProbeTakesRegionLock)
     }
 
     /// What can go wrong with a piece.
@@ -82,21 +92,21 @@ impl Protocol {
         }
     }
 
-    /// A device is registered, and its probe makes it depend on the regions below.
+    /// A device is registered: it is listed, and its probe looks it up.
     pub(crate) fn device_added(&self, state: &mut State, actor: Actor) {
         let Some((who, job)) = self.job(state, actor) else {
             return;
         };
-        let mut device = Served {
-            units: job.todo[0],
-            hold: Hold::Probing,
-            below: [false; REGIONS],
-            links: [Link::None; REGIONS],
+        let units = job.todo[0];
+        let departing = state.host(who).map_or(Default::default(), |h| h.departing);
+        let fails = self.is_departing(departing, units);
+        let device = Served {
+            units,
+            hold: if fails { Hold::Idle } else { Hold::Probing },
+            taken: false,
+            hand: false,
+            owed: Default::default(),
         };
-        if !self.depend(state.regions.map(|r| r.life), &mut device) {
-            device.unbind();
-        }
-        let failed = device.hold == Hold::Idle;
         if let Some(slot) = state
             .host_mut(who)
             .and_then(|h| h.records[usize::from(job.record)].as_mut())
@@ -104,8 +114,8 @@ impl Protocol {
         {
             *slot = Some(device);
         }
-        if failed {
-            self.piece_done(state, actor);
+        if fails {
+            self.next_piece(state, actor, job);
         }
     }
 
@@ -132,11 +142,14 @@ impl Protocol {
 
     /// The probe of a device asks for its dax region.
     pub(crate) fn device_claims(&self, state: &mut State, actor: Actor) {
-        let Some((who, job)) = self.job(state, actor) else {
+        let Some(units) = self.device_of(state, actor).map(|d| d.units) else {
             return;
         };
-        let free = self.dax_region_is_free(state, job.todo[0]);
-        if let Some(device) = Self::device_of(state, who, job) {
+        let free = self.dax_region_is_free(state, units);
+        if free && !matches!(actor, Actor::Hand(_)) {
+            state.note_probe(units, Known::Begun, &self.universe);
+        }
+        if let Some(device) = self.device_of(state, actor) {
             if free {
                 device.hold = Hold::Claimed;
                 return;
@@ -148,53 +161,20 @@ impl Protocol {
 
     /// The probe of a device has ended well.
     pub(crate) fn device_bound(&self, state: &mut State, actor: Actor) {
-        let Some((who, job)) = self.job(state, actor) else {
-            return;
-        };
-        let mut warned = false;
-        if let Some(device) = Self::device_of(state, who, job) {
+        if let Some(device) = self.device_of(state, actor) {
             device.hold = Hold::Bound;
-            for link in &mut device.links {
-                match *link {
-                    Link::Probe => *link = Link::Active,
-                    Link::Late => warned = true,
-                    _ => {}
-                }
-            }
+            device.hand = false;
+            device.taken = true;
+            let units = device.units;
+            state.ghost.by_hand = state.ghost.by_hand.without(units);
         }
-        state.ghost.warned |= warned;
         self.piece_done(state, actor);
     }
 
-    /// The outcome for a piece is known: `Served::note_below()`, and on to the next.
+    /// The outcome for a piece is known: on to the next.
     fn piece_done(&self, state: &mut State, actor: Actor) {
-        let Some((who, job)) = self.job(state, actor) else {
-            return;
-        };
-        let seen = match (actor, state.queue.run) {
-            (Actor::Decision, Some(run)) => run.seen,
-            _ => Default::default(),
-        };
-        let units = job.todo[0];
-        let below = self.below(&seen, units);
-        let made = state
-            .host_mut(who)
-            .and_then(|h| h.records[usize::from(job.record)].as_mut())
-            .and_then(|r| r.served.iter_mut().flatten().find(|s| s.units == units));
-        if let Some(device) = made {
-            device.below = below;
-            self.note_links(device);
-        }
-        self.next_piece(state, actor, job);
-    }
-
-    /// What is noted is what there is a link to.
-    pub(crate) fn note_links(&self, device: &mut Served) {
-        let mutant = [Mutant::UntimelyLink, Mutant::NoDependency]
-            .into_iter()
-            .any(|m| self.code.is(m));
-        if !mutant {
-            device.below = device.links.map(|link| link != Link::None);
+        if let Some((_, job)) = self.job(state, actor) {
+            self.next_piece(state, actor, job);
         }
     }
 
@@ -212,6 +192,14 @@ impl Protocol {
         match actor {
             Actor::Binding => self.start_goes_on(state),
             Actor::Decision => self.advance(state),
+            Actor::Hand(_) => {}
         }
+    }
+}
+
+impl Served {
+    /// Whether it is being registered.
+    fn is_made(&self) -> bool {
+        self.hold.is_probing() && !self.hand
     }
 }

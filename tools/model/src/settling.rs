@@ -24,12 +24,9 @@ impl Protocol {
 
     /// `probing::wait_until_settled()` returns, after `cxl_flush::flush()` has.
     fn probing_has_settled(&self, state: &State) -> bool {
-        let regions = state.regions.iter();
-        let probing = regions
-            .clone()
-            .any(|r| r.life.is_probing() || r.dax.is_probing());
+        let probing = self.is_cxl_probing(state) || self.is_hmem_probing(state) || state.newcomer;
         let rescan = state.rescan && !self.code.is(Mutant::MissesRescan);
-        !state.slow && !rescan && !probing && !state.devices().any(|d| d.hold.is_probing())
+        !state.slow && !rescan && !probing
     }
 
     /// The settling work tells that probing has settled.

@@ -3,7 +3,7 @@
 //! A state in one line, for people who read a counterexample.
 
 use crate::{
-    host::{Hold, Host, Link, Owner, Record, Served, Stage},
+    host::{Departing, Hold, Host, Owner, Record, Served, Stage},
     state::{Cxl, CxlWork, State},
 };
 use std::fmt;
@@ -19,14 +19,28 @@ impl fmt::Display for State {
         }
         write!(f, "; hmem {:?}, cxl {}", self.hmem, self.cxl)?;
         for (r, region) in self.regions.iter().enumerate() {
-            if region.life != Default::default() || region.lost {
-                let lost = if region.lost { " lost" } else { "" };
-                write!(
-                    f,
-                    "; region{r} {:?} dax {:?}{lost}",
-                    region.life, region.dax
-                )?;
+            if *region != Default::default() {
+                write!(f, "; region{r} {:?} dax {:?}", region.life, region.dax)?;
+                for (is, what) in [
+                    (region.committed, " committed"),
+                    (region.lost, " lost"),
+                    (region.waits_for_probes, " waits for probes"),
+                ] {
+                    f.write_str(if is { what } else { "" })?;
+                }
             }
+        }
+        for (units, what) in [
+            (self.history, "seen"),
+            (self.ghost.undone, "undecoded"),
+            (self.online, "left online"),
+        ] {
+            if !units.is_empty() {
+                write!(f, "; {what} {units}")?;
+            }
+        }
+        if self.newcomer {
+            f.write_str("; new device probing")?;
         }
         if let Some(host) = &self.current {
             write!(f, "; {host}")?;
@@ -69,6 +83,11 @@ impl fmt::Display for Host {
         if self.settled {
             f.write_str(" told")?;
         }
+        for (r, departing) in self.departing.iter().enumerate() {
+            if *departing != Departing::No {
+                write!(f, " region{r} {departing:?}")?;
+            }
+        }
         for record in self.records.iter().flatten() {
             write!(f, " [{record}]")?;
         }
@@ -99,10 +118,8 @@ impl fmt::Display for Served {
         if self.hold != Hold::Bound {
             write!(f, "/{:?}", self.hold)?;
         }
-        for (r, link) in self.links.iter().enumerate() {
-            if *link != Link::None {
-                write!(f, "/{link:?}->region{r}")?;
-            }
+        if self.owed.contains(&true) {
+            f.write_str("/owed")?;
         }
         Ok(())
     }

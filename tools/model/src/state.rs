@@ -37,6 +37,13 @@ pub struct State {
     /// The device remembers that it was probed. Only in
     /// [`crate::code::Mutant::ProbedTooEarly`].
     pub probed: bool,
+    /// What committed decoders were ever seen to decode: the property of hmem_platform.0, which
+    /// outlives the module.
+    pub history: Units,
+    /// Memory in use that stayed online when its driver was unbound.
+    pub online: Units,
+    /// A new memory device is being probed, which takes the lock of the regions.
+    pub newcomer: bool,
     /// What is remembered for the properties only.
     pub ghost: Ghost,
     /// Nothing happens any more unless somebody outside of the kernel does something.
@@ -48,33 +55,44 @@ pub struct State {
 pub struct Region {
     /// Its device `regionN`.
     pub life: Life,
+    /// How it goes, while it goes.
+    pub way: Way,
+    /// Its decoders are committed: its memory is decoded.
+    pub committed: bool,
     /// Its device `dax_regionN`.
     pub dax: Dax,
     /// dax_cxl's probe lost to HMEM and was not repeated.
     pub lost: bool,
-    /// For the properties only: the devices of HMEM above it when its removal began.
-    pub owed: Units,
+    /// Its unbinding waits until no device is being probed. Only in
+    /// [`crate::code::Mutant::ProbeWaitUnderLock`].
+    pub waits_for_probes: bool,
+    /// For the properties only: dax_hmem could know that its decoders were committed.
+    pub witnessed: bool,
+    /// For the properties only: how well dax_hmem knows that another driver has it.
+    pub known: Known,
 }
 
 /// How far the binding or unbinding of a region is.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Life {
-    /// Not committed, or disabled.
+    /// Its driver is not bound: not there, not committed, or disabled.
     #[default]
     Absent,
     /// Its dax device can be seen on the bus.
     Adding,
     /// That was announced.
     Announced,
-    /// It counts as bound, but for the driver core's links it is still being probed.
+    /// It counts as bound.
     Attached,
-    /// For the links, too, it is bound.
-    Linked,
     /// That was announced. The region is at rest.
     Up,
-    /// Being unbound: consumers go first.
-    Unlinking,
-    /// No consumer is left; its dax device is being removed.
+    /// The endpoint port below it is about to be unbound: the notifier waits for HMEM.
+    PortWaits,
+    /// The decoders of the port are reset, and the region goes next.
+    PortReset,
+    /// It is about to be unbound: the notifier waits for HMEM, with the lock of the region held.
+    Waits,
+    /// HMEM has let go; its dax device is being removed.
     Unbinding,
     /// The dax device can no longer be seen.
     DaxGone,
@@ -82,6 +100,53 @@ pub enum Life {
     DaxGoneTold,
     /// It does not count as bound any more, which is yet to be announced.
     Unbound,
+    /// That was announced; its decoders are to be reset.
+    Ending,
+}
+
+/// How a region goes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Way {
+    /// It does not go.
+    #[default]
+    None,
+    /// Its driver is unbound by hand. It stays committed.
+    Disable,
+    /// It is destroyed: its driver is unbound, then its decoders are reset.
+    Destroy,
+    /// Its memory device goes: the decoders of the endpoint port are reset, then the region's
+    /// driver is unbound.
+    Port,
+}
+
+/// How well dax_hmem knows of a region of another driver.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Known {
+    /// Not at all.
+    #[default]
+    No,
+    /// A decision has begun since it was committed.
+    Begun,
+    /// Such a decision has ended.
+    Followed,
+}
+
+impl Region {
+    /// Whether the kernel says that it is committed. One that is being destroyed has been taken
+    /// off the bus, or marked, before its driver is unbound.
+    pub fn counts(&self) -> bool {
+        self.committed && self.way != Way::Destroy
+    }
+
+    /// Whether the bus shows that it decodes or has decoded: one that is bound was committed.
+    pub fn has_decoded(&self) -> bool {
+        (self.committed || self.life.is_bound()) && self.way != Way::Destroy
+    }
+
+    /// Whether it is committed while its driver is not bound.
+    pub fn is_disabled(&self) -> bool {
+        self.committed && self.life == Life::Absent
+    }
 }
 
 impl Life {
@@ -92,12 +157,17 @@ impl Life {
 
     /// Whether its probe runs.
     pub fn is_probing(self) -> bool {
-        (Self::Adding..=Self::Linked).contains(&self)
+        (Self::Adding..=Self::Attached).contains(&self)
     }
 
-    /// Whether it is being unbound, as far as links are concerned.
-    pub fn is_unbinding(self) -> bool {
-        (Self::Unlinking..=Self::DaxGoneTold).contains(&self)
+    /// Whether it is being removed.
+    pub fn is_going(self) -> bool {
+        self >= Self::PortWaits
+    }
+
+    /// Whether the notifier waits for HMEM.
+    pub fn waits(self) -> bool {
+        matches!(self, Self::PortWaits | Self::Waits)
     }
 }
 
@@ -127,8 +197,6 @@ pub enum Hmem {
     Loading,
     /// Loaded.
     Loaded,
-    /// Being unloaded: the platform driver is being unregistered.
-    Unbinding,
     /// Being unloaded: waits for the settling work of all bindings.
     Draining,
     /// Being unloaded: waits for so many more decisions.

@@ -39,6 +39,18 @@ impl Units {
         Range::new(u64::from(self.0.trailing_zeros()), u64::from(end))
     }
 
+    /// The ranges of adjacent units, ascending.
+    pub fn runs(self) -> impl Iterator<Item = Range> {
+        let mut rest = self;
+        std::iter::from_fn(move || {
+            let start = rest.0.trailing_zeros().min(8) as u8;
+            let length = (rest.0.checked_shr(start.into())?).trailing_ones() as u8;
+            let run = Self::new(start, start + length);
+            rest = rest.without(run);
+            run.range()
+        })
+    }
+
     /// Whether there is none.
     pub const fn is_empty(self) -> bool {
         self.0 == 0

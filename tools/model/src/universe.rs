@@ -21,6 +21,8 @@ pub struct Universe {
     pub ranges: [Units; RANGES],
     /// Where CXL may assemble regions.
     pub regions: [Units; REGIONS],
+    /// Which of these belong to another driver.
+    pub foreign: [bool; REGIONS],
     /// The CXL window.
     pub window: Units,
     /// What HMEM does with a range that is covered in part.
@@ -51,8 +53,18 @@ pub enum Grain {
 /// Something that does not happen in a plain boot.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Trouble {
-    /// A region is disabled or destroyed. It may come back.
+    /// A region is destroyed. It may come back.
     Remove,
+    /// A region is disabled. It may be enabled, or its decoders reset.
+    Disable,
+    /// The memory device of a region is removed. It may come back.
+    Detach,
+    /// A memory device is added.
+    HotAdd,
+    /// Memory that is to be taken from its driver is in use.
+    InUse,
+    /// A device hmem.N is unbound. It may be bound again.
+    UnbindDevice,
     /// hmem_platform is unbound. It may be bound again.
     Unbind,
     /// dax_hmem is unloaded. It may be loaded again.
@@ -84,6 +96,7 @@ const NOTHING: Universe = Universe {
     about: "",
     ranges: [Units::NONE; RANGES],
     regions: [Units::NONE; REGIONS],
+    foreign: [false; REGIONS],
     window: Units::NONE,
     policy: Policy::Whole,
     late_window: false,
@@ -136,6 +149,7 @@ pub const RESCAN: Universe = Universe {
     name: "rescan",
     about: "as covered, the memory devices probed before their window",
     early_devices: true,
+    budget: 1,
     ..COVERED
 };
 
@@ -188,8 +202,77 @@ pub const PART_FINE: Universe = Universe {
     ..PART
 };
 
+/// As [`PART`], where regions go in every way, also while dax_hmem is not loaded.
+pub const DECODED: Universe = Universe {
+    name: "decoded",
+    about: "as part, the region destroyed, disabled or its device removed",
+    troubles: &[Remove, Disable, Detach, Unbind, UnloadHmem],
+    budget: 2,
+    ..PART
+};
+
+/// As [`DECODED`], in fine steps.
+pub const DECODED_FINE: Universe = Universe {
+    name: "decoded-fine",
+    about: "as decoded, in fine steps",
+    grain: Grain::Fine,
+    troubles: &[Remove, Disable, Detach, UnloadHmem],
+    budget: 1,
+    ..PART
+};
+
+/// As [`PART`], where memory is in use that is to go.
+pub const IN_USE: Universe = Universe {
+    name: "in-use",
+    about: "as part, memory in use stays online when its region goes",
+    troubles: &[Remove, Unbind, InUse],
+    budget: 3,
+    ..PART
+};
+
+/// As [`PART`], where single devices are unbound and bound by hand.
+pub const HAND: Universe = Universe {
+    name: "hand",
+    about: "as part, single devices unbound and bound by hand",
+    troubles: &[Remove, UnbindDevice],
+    budget: 2,
+    ..PART
+};
+
+/// As [`PART`], where memory devices are probed while regions go.
+pub const HOT_ADD: Universe = Universe {
+    name: "hot-add",
+    about: "as part, a memory device probed while the region goes",
+    troubles: &[Remove, HotAdd],
+    budget: 2,
+    ..PART
+};
+
+/// A range in which another driver has a region, and CXL one.
+pub const FOREIGN: Universe = Universe {
+    name: "foreign",
+    about: "a range with a region of another driver and one of CXL that covers the rest",
+    ranges: [Units::new(0, 2), Units::NONE],
+    regions: [Units::new(0, 1), Units::new(1, 2)],
+    foreign: [true, false],
+    window: Units::new(0, 2),
+    troubles: &[Remove, Unbind],
+    budget: 1,
+    ..NOTHING
+};
+
+/// A range in a part of which another driver has a region.
+pub const GUEST: Universe = Universe {
+    name: "guest",
+    about: "a range with a region of another driver in its middle",
+    foreign: [true, false],
+    troubles: &[Remove, Unbind, UnbindDevice],
+    budget: 2,
+    ..PART
+};
+
 /// All that are explored.
-pub const ALL: [Universe; 10] = [
+pub const ALL: [Universe; 17] = [
     COVERED,
     RESCAN,
     PART,
@@ -200,6 +283,13 @@ pub const ALL: [Universe; 10] = [
     ACROSS,
     COVERED_FINE,
     PART_FINE,
+    DECODED,
+    DECODED_FINE,
+    IN_USE,
+    HAND,
+    HOT_ADD,
+    FOREIGN,
+    GUEST,
 ];
 
 impl Universe {

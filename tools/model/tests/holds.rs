@@ -47,4 +47,11 @@ universes! {
     across: ACROSS;
     covered_fine: COVERED_FINE;
     part_fine: PART_FINE;
+    decoded: DECODED;
+    decoded_fine: DECODED_FINE;
+    in_use: IN_USE;
+    hand: HAND;
+    hot_add: HOT_ADD;
+    foreign: FOREIGN;
+    guest: GUEST;
 }

@@ -12,30 +12,45 @@ use model::{
 use std::collections::BTreeSet;
 
 /// Each mutant, where it is met and the property that catches it.
-const CAUGHT: [(Mutant, Universe, &str); 20] = {
+const CAUGHT: [(Mutant, Universe, &str); 35] = {
     use universe::*;
     use Mutant::*;
     [
         (WalkStopsAtError, PART, names::NONE_LOST),
         (ProbedTooEarly, PART, names::NONE_LOST),
         (UnregistersUnregistered, COVERED, names::UNREGISTER),
-        (GuardedByPending, COVERED, names::NONE_LOST),
+        (GuardedByPending, COVERED, names::NOT_STUCK),
         (WorkOutlivesModule, COVERED, names::NO_WORK),
         (CxlDoesNotFlush, COVERED, names::FLUSHED),
-        (EarlyYesIsFinal, COVERED, names::NONE_LOST),
         (EarlyNo, PART, names::NO_WAITS),
-        (Deaf, PART, names::FREE),
+        (Deaf, PART, names::DECODED),
         (SettlingDoesNotWake, PART, names::NOT_STUCK),
         (MissesRescan, RESCAN, names::CXL_WINS),
-        (NoDependency, PART, names::FIRST),
         (ForgetsWhatLeft, PART, names::FREE),
         (TakesSharedRegion, ACROSS, names::NONE_LOST),
         (NoExclusion, PART, names::ONE_OWNER),
         (LoserStaysIdle, LATE_PAIR, names::NONE_LOST),
-        (LosesTrack, PART, names::NONE_LOST),
-        (UntimelyLink, PART, names::NO_WARNING),
+        (LosesTrack, PART, names::DECODED),
         (HastyNews, PART, names::NEWS),
         (AsyncBinding, COVERED, names::FLUSHED),
+        (NotifierDoesNotWait, PART, names::FIRST),
+        (ProbeWaitUnderLock, HOT_ADD, names::NO_CIRCLE),
+        (ProbeTakesRegionLock, PART, names::NO_CIRCLE),
+        (DepartingUnchecked, PART, names::DECODED),
+        (ListedLate, PART, names::FIRST),
+        (DepartingClearedEarly, DECODED, names::DECODED),
+        (ListenerGoesFirst, PART, names::DECODED),
+        (ClosingNotFlushed, COVERED, names::ONE_OWNER),
+        (TrustsBound, DECODED, names::FIRST),
+        (ServesDisabled, DECODED, names::DECODED),
+        (ServesUndecoded, PART, names::DECODED),
+        (HistoryLost, DECODED, names::DECODED),
+        (HistoryAtLooks, PART, names::DECODED),
+        (HistoryMissesBinding, DECODED, names::DECODED),
+        (NotesTakenLate, ACROSS, names::NONE_LOST),
+        (ForgetsUndecided, PART, names::DECODED),
+        (StuckForgotten, IN_USE, names::STUCK),
+        (TakesForeign, GUEST, names::OTHERS),
     ]
 };
 

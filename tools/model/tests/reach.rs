@@ -5,25 +5,22 @@
 use model::{
     code::Code,
     collect::collect,
-    host::{Hold, Link, Owner},
+    host::{Hold, Owner, Stage},
     protocol::Protocol,
     queue::{At, Who},
-    state::{CxlWork, Dax, State},
+    state::{CxlWork, Dax, Known, State},
     universe,
 };
 
 type Witness = fn(&Protocol, &State) -> bool;
 
-const WITNESSES: [(&str, Witness); 11] = [
+const WITNESSES: [(&str, Witness); 17] = [
     ("CXL serves a range before probing has settled", |_, s| {
         s.slow && s.regions.iter().any(|r| r.dax == Dax::Bound) && owner(s, Owner::Cxl(false))
     }),
     (
         "HMEM serves a range that a region covers in part",
-        |_, s| {
-            s.devices()
-                .any(|d| d.hold == Hold::Bound && d.links.contains(&Link::Active))
-        },
+        |_, s| s.devices().any(|d| d.hold == Hold::Bound) && s.regions.iter().any(|r| r.lost),
     ),
     ("a region loses to HMEM", |_, s| {
         s.regions.iter().any(|r| r.lost)
@@ -47,14 +44,49 @@ const WITNESSES: [(&str, Witness); 11] = [
         s.cxl.work == CxlWork::Flushing(1) && s.queue.run.is_some_and(|r| r.at == At::Asleep)
     }),
     (
-        "the decision of an earlier binding runs beside a new binding",
+        "a binding waits for the closing of an earlier one",
+        |_, s| {
+            let waits = |stage| matches!(stage, Stage::Flushing(1..));
+            s.current.as_ref().is_some_and(|h| waits(h.stage))
+                && s.old.as_ref().is_some_and(|h| h.stage == Stage::Closing)
+        },
+    ),
+    (
+        "the decision of an earlier binding is queued beside a new binding",
         |_, s| s.current.is_some() && s.queue.is_pending(Who::Old),
     ),
+    (
+        "closing waits for the notifier of a region that goes",
+        |_, s| s.queue.run.is_some_and(|run| run.at == At::Unlisten),
+    ),
+    (
+        "a region waits for a device that is being probed",
+        |_, s| {
+            s.devices()
+                .any(|d| d.hold.is_probing() && d.owed.contains(&true))
+        },
+    ),
+    (
+        "a region waits while a memory device is being probed",
+        |_, s| s.newcomer && s.regions.iter().any(|r| r.life.waits()),
+    ),
+    (
+        "memory in use is found again that nothing decodes",
+        |_, s| {
+            s.current
+                .as_ref()
+                .is_some_and(|h| !h.first && h.settled && !h.stuck.is_empty())
+        },
+    ),
+    ("HMEM serves what another driver leaves", |_, s| {
+        s.regions.iter().any(|r| r.known == Known::Followed)
+            && s.devices().any(|d| d.hold == Hold::Bound)
+    }),
     (
         "a decision serves a piece while a region is being unbound",
         |_, s| {
             s.queue.run.is_some_and(|r| r.job.is_some())
-                && s.regions.iter().any(|r| r.life.is_unbinding())
+                && s.regions.iter().any(|r| r.life.is_going())
         },
     ),
     ("dax_cxl is loaded without a driver", |_, s| {
@@ -82,7 +114,14 @@ fn seen(protocol: &Protocol, state: &State) -> Option<u32> {
 #[test]
 fn what_matters_is_reached() {
     let mut all = 0;
-    for universe in [universe::PAIR, universe::PART_FINE, universe::LATE] {
+    for universe in [
+        universe::PAIR,
+        universe::PART_FINE,
+        universe::LATE,
+        universe::IN_USE,
+        universe::HOT_ADD,
+        universe::GUEST,
+    ] {
         let masks = collect(Protocol::new(universe, Code::default()), seen);
         all |= masks.into_iter().fold(0, |a, b| a | b);
     }
