@@ -2,15 +2,20 @@
 
 //! The CXL bus in sysfs: windows (root decoders), regions with their targets, memory devices.
 
+mod endpoint;
+mod reach;
+
 use serde::Serialize;
 
 use crate::range::Range;
 use crate::scan::{index_of, Scan};
 
+pub use endpoint::EndpointDecoder;
+
 const DEVICES: &str = "sys/bus/cxl/devices";
 
 /// A CXL window: address space that the platform routes to CXL.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Window {
     /// Its root decoder, such as `decoder0.0`; empty if known from `/proc/iomem` only.
     pub decoder: String,
@@ -20,6 +25,23 @@ pub struct Window {
     pub range: Option<Range>,
     /// Size, which anyone may read.
     pub size: Option<u64>,
+    /// Host bridges it interleaves over, in order, such as `pci0000:0c`; empty if not known.
+    pub bridges: Vec<String>,
+    /// How many host bridges it interleaves over.
+    pub ways: Option<u64>,
+    /// Whether it takes volatile memory; `None` if not known, as below.
+    pub takes_ram: Option<bool>,
+    /// Whether it takes accelerators.
+    pub takes_type2: Option<bool>,
+    /// Whether it takes memory expanders.
+    pub takes_type3: Option<bool>,
+}
+
+impl Window {
+    /// Its name in `/proc/iomem`, else its decoder.
+    pub fn label(&self) -> &str {
+        self.name.as_deref().unwrap_or(&self.decoder)
+    }
 }
 
 /// How far a region's setup has come.
@@ -72,9 +94,22 @@ pub struct Region {
     pub dax_region: Option<String>,
     /// The driver bound to that device; `None` is idle.
     pub dax_driver: Option<String>,
+    /// Whether its decoders are locked until the next reset.
+    pub locked: bool,
 }
 
 impl Region {
+    /// Positions without a member.
+    pub fn missing(&self) -> Vec<u64> {
+        let gone = self.targets.iter().filter(|t| t.decoder.is_none());
+        gone.map(|t| t.position).collect()
+    }
+
+    /// Not committed although every member is there: its decoders were reset, or never set.
+    pub fn is_reset(&self) -> bool {
+        self.state == RegionState::Disabled && !self.targets.is_empty() && self.missing().is_empty()
+    }
+
     /// Whether its decoders are committed.
     pub fn is_committed(&self) -> bool {
         matches!(
@@ -101,6 +136,18 @@ pub struct Memdev {
     pub node: Option<u32>,
     /// Whether its driver is bound.
     pub bound: bool,
+    /// Its PCI device, such as `0000:0d:00.0`.
+    pub pci: Option<String>,
+    /// The host bridge it is behind, such as `pci0000:0c`.
+    pub bridge: Option<String>,
+}
+
+impl Memdev {
+    /// Bytes of volatile capacity that no decoder maps, as far as its decoders show.
+    pub fn free_ram(&self) -> u64 {
+        let ram = self.ram_bytes.unwrap_or(0);
+        ram.saturating_sub(self.mapped_bytes.unwrap_or(0))
+    }
 }
 
 /// What the bus holds.
@@ -109,22 +156,14 @@ pub(crate) struct Cxl {
     pub(crate) windows: Vec<Window>,
     pub(crate) regions: Vec<Region>,
     pub(crate) memdevs: Vec<Memdev>,
-}
-
-/// An endpoint decoder with its device.
-struct Endpoint {
-    memdev: String,
-    is_ram: bool,
-    bytes: u64,
+    pub(crate) endpoints: Vec<EndpointDecoder>,
 }
 
 pub(crate) fn read(scan: &Scan) -> Cxl {
     let names = scan.list(DEVICES);
-    let endpoints: Vec<Endpoint> = names
-        .iter()
-        .filter(|n| n.starts_with("decoder"))
-        .filter_map(|n| endpoint(scan, n))
-        .collect();
+    let decoders = names.iter().filter(|n| n.starts_with("decoder"));
+    let endpoints: Vec<EndpointDecoder> =
+        decoders.filter_map(|n| endpoint::read(scan, n)).collect();
     let mut cxl = Cxl::default();
     for name in &names {
         if index_of(name, "region").is_some() {
@@ -135,6 +174,7 @@ pub(crate) fn read(scan: &Scan) -> Cxl {
             cxl.windows.extend(window(scan, name));
         }
     }
+    cxl.endpoints = endpoints;
     cxl
 }
 
@@ -146,11 +186,20 @@ fn window(scan: &Scan, name: &str) -> Option<Window> {
     index_of(parent, "root")?;
     let size = scan.number(&format!("{dir}/size")).filter(|&s| s != 0);
     let start = scan.number(&format!("{dir}/start"));
+    let takes = |what: &str| {
+        let value = scan.number(&format!("{dir}/cap_{what}"))?;
+        Some(value != 0)
+    };
     Some(Window {
         decoder: name.to_string(),
         name: None,
         range: start.zip(size).and_then(|(a, s)| Range::with_size(a, s)),
         size,
+        bridges: reach::bridges(scan, &dir, &real),
+        ways: scan.number(&format!("{dir}/interleave_ways")),
+        takes_ram: takes("ram"),
+        takes_type2: takes("type2"),
+        takes_type3: takes("type3"),
     })
 }
 
@@ -188,6 +237,9 @@ fn region(scan: &Scan, name: &str, names: &[String]) -> Region {
         granularity: scan.number(&format!("{dir}/interleave_granularity")),
         dax_region,
         dax_driver,
+        locked: scan
+            .number(&format!("{dir}/locked"))
+            .is_some_and(|n| n != 0),
     }
 }
 
@@ -213,27 +265,18 @@ fn memdev_of(scan: &Scan, decoder: &str) -> Option<String> {
     scan.link_name(&format!("{port}/uport"))
 }
 
-fn endpoint(scan: &Scan, name: &str) -> Option<Endpoint> {
-    let memdev = memdev_of(scan, name)?;
-    let dir = format!("{DEVICES}/{name}");
-    Some(Endpoint {
-        memdev,
-        is_ram: scan.value(&format!("{dir}/mode")).as_deref() == Some("ram"),
-        bytes: scan.number(&format!("{dir}/dpa_size")).unwrap_or(0),
-    })
-}
-
 fn serial(scan: &Scan, memdev: &str) -> Option<String> {
     scan.value(&format!("{DEVICES}/{memdev}/serial"))
 }
 
-fn memdev(scan: &Scan, name: &str, endpoints: &[Endpoint]) -> Memdev {
+fn memdev(scan: &Scan, name: &str, endpoints: &[EndpointDecoder]) -> Memdev {
     let dir = format!("{DEVICES}/{name}");
-    let own: Vec<&Endpoint> = endpoints.iter().filter(|e| e.memdev == name).collect();
+    let own: Vec<&EndpointDecoder> = endpoints.iter().filter(|e| e.memdev == name).collect();
     let mapped = own
         .iter()
-        .filter(|e| e.is_ram)
-        .fold(0u64, |sum, e| sum.saturating_add(e.bytes));
+        .filter(|e| e.mode.as_deref() == Some("ram"))
+        .fold(0u64, |sum, e| sum.saturating_add(e.dpa_bytes));
+    let real = scan.real(&dir).unwrap_or_default();
     Memdev {
         name: name.to_string(),
         serial: serial(scan, name),
@@ -242,5 +285,7 @@ fn memdev(scan: &Scan, name: &str, endpoints: &[Endpoint]) -> Memdev {
         mapped_bytes: (!own.is_empty()).then_some(mapped),
         node: scan.node(&format!("{dir}/numa_node")),
         bound: scan.link_name(&format!("{dir}/driver")).is_some(),
+        pci: reach::pci(&real),
+        bridge: reach::bridge(&real),
     }
 }

@@ -34,7 +34,7 @@ pub struct DaxDevice {
     pub ranges: Vec<Range>,
     /// Its size in bytes.
     pub size: Option<u64>,
-    /// `kmem` (System RAM) or `device_dax` (a /dev file); `None` is unbound.
+    /// `kmem` (System RAM), `device_dax` or `fsdev_dax` (a /dev file); `None` is unbound.
     pub driver: Option<String>,
     /// Node its memory gets when it becomes System RAM.
     pub target_node: Option<u32>,
@@ -42,6 +42,22 @@ pub struct DaxDevice {
     pub align: Option<u64>,
     /// What kmem made of its memory: `online`, `unplugged`, ...; kernels before 7.2 do not say.
     pub state: Option<String>,
+}
+
+/// The drivers that serve a device as a `/dev` file: to programs, or to file systems (since 7.2).
+pub const FILE_DRIVERS: [&str; 2] = ["device_dax", "fsdev_dax"];
+
+impl DaxDevice {
+    /// Whether it is served as a `/dev` file.
+    pub fn is_file(&self) -> bool {
+        let driver = self.driver.as_deref();
+        driver.is_some_and(|d| FILE_DRIVERS.contains(&d))
+    }
+
+    /// Whether kmem has it.
+    pub fn is_kmem(&self) -> bool {
+        self.driver.as_deref() == Some("kmem")
+    }
 }
 
 /// An `hmem.N` platform device.
@@ -59,6 +75,8 @@ pub struct HmemDevice {
     pub size: Option<u64>,
     /// The part of its dax region that no dax device has.
     pub available: Option<u64>,
+    /// Number of its dax region, which daxctl knows it by.
+    pub region_id: Option<u64>,
     /// Its addresses, as far as known.
     pub range: Option<Range>,
     /// Whether the addresses are concluded from order and size rather than read.
@@ -161,6 +179,7 @@ pub(crate) fn hmem(scan: &Scan, dax: &[DaxDevice]) -> Vec<HmemDevice> {
                 node: scan.node(&format!("{dir}/numa_node")),
                 size,
                 available: scan.number(&format!("{dir}/dax_region/available_size")),
+                region_id: scan.number(&format!("{dir}/dax_region/id")),
                 range: bounds,
                 range_derived: false,
             }

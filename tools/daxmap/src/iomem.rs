@@ -58,7 +58,7 @@ pub fn parse(text: &str) -> Iomem {
     out
 }
 
-fn parse_line(line: &str) -> Option<Resource> {
+pub(crate) fn parse_line(line: &str) -> Option<Resource> {
     let body = line.trim_start_matches(' ');
     let depth = (line.len() - body.len()) / 2;
     let (range, name) = body.split_once(" : ")?;
@@ -72,6 +72,11 @@ fn parse_line(line: &str) -> Option<Resource> {
 /// Whether a name is one of System RAM: `System RAM`, `System RAM (kmem)`.
 pub fn is_system_ram(name: &str) -> bool {
     name.starts_with("System RAM")
+}
+
+/// Whether a name is one of System RAM that kmem added.
+pub fn is_kmem(name: &str) -> bool {
+    is_system_ram(name) && name.contains("kmem")
 }
 
 /// The lines that overlap any of `ranges`, with their ancestors, still in order.

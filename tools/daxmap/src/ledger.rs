@@ -35,6 +35,10 @@ pub enum State {
     Failed,
     /// The kernel has it as System RAM already.
     SystemRam,
+    /// Online, and its driver could not take it away.
+    Stuck,
+    /// Another driver holds it.
+    Foreign,
     /// A state this version does not know.
     #[serde(untagged)]
     Other(String),
@@ -131,6 +135,8 @@ fn record(mut fields: BTreeMap<String, String>) -> Option<Record> {
         "free" => State::Free,
         "failed" => State::Failed,
         "system-ram" => State::SystemRam,
+        "stuck" => State::Stuck,
+        "foreign" => State::Foreign,
         other => State::Other(other.to_string()),
     };
     let mut number = |key: &str| fields.remove(key).and_then(|v| parse_number(&v));

@@ -9,7 +9,9 @@
 pub mod capture;
 pub mod cxl;
 pub mod dax;
+pub mod decode;
 pub mod firmware;
+pub mod host;
 pub mod iomem;
 pub mod ledger;
 pub mod log;
@@ -21,9 +23,11 @@ pub mod problem;
 pub mod range;
 mod reserved;
 mod scan;
+pub mod size;
 mod tree;
+pub mod unsound;
 
-pub use map::Map;
+pub use map::{Map, Parts};
 pub use own::{Evidence, Owner, Piece, Reason, ReasonCode, State};
 pub use range::Range;
 pub use reserved::Reserved;

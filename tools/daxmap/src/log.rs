@@ -2,10 +2,12 @@
 
 //! The kernel log, as far as it speaks of memory ownership.
 //!
-//! Reads `/dev/kmsg` records, `dmesg` output and the journal's short formats alike. A line that says
-//! nothing of interest is dropped; one of a driver concerned that has no known form is kept as text.
+//! Reads `/dev/kmsg` records, `dmesg` output and what the journal or syslog made of it alike. A line
+//! that says nothing of interest is dropped; one of a driver concerned that has no known form is kept
+//! as text.
 
 mod parse;
+mod stamp;
 
 use serde::Serialize;
 
@@ -110,6 +112,36 @@ pub enum Event {
         /// What it does.
         verdict: Verdict,
     },
+    /// No CXL window takes the addresses of a committed decoder.
+    NoWindow {
+        /// The endpoint decoder.
+        decoder: String,
+        /// Its addresses.
+        range: Range,
+    },
+    /// The kernel refused a member of a region.
+    AttachFailed {
+        /// The endpoint decoder.
+        decoder: String,
+        /// The region.
+        region: String,
+        /// Positive errno.
+        errno: u32,
+    },
+    /// A region makes no dax region, for a part of it is System RAM since boot.
+    HasSystemRam {
+        /// The region.
+        region: String,
+        /// The System RAM.
+        range: Range,
+    },
+    /// A memory block could not be taken offline.
+    OffliningFailed {
+        /// Such as `memory1310`.
+        block: String,
+    },
+    /// A PCI card was taken out.
+    CardGone,
     /// A message of a driver concerned, of no known form.
     Said {
         /// The device it is about.
@@ -135,7 +167,7 @@ pub enum Verdict {
 pub fn parse(text: &str) -> Vec<Message> {
     text.lines()
         .filter_map(|line| {
-            let (time_us, text) = parse::split_stamp(line)?;
+            let (time_us, text) = stamp::split(line)?;
             Some(Message {
                 time_us,
                 event: parse::event(text)?,
@@ -143,6 +175,13 @@ pub fn parse(text: &str) -> Vec<Message> {
             })
         })
         .collect()
+}
+
+/// Whether a text looks like a kernel log: a line has a stamp or is of interest here.
+pub fn is_log(text: &str) -> bool {
+    let head = text.lines().take(2000);
+    head.filter_map(stamp::split)
+        .any(|(time, text)| time.is_some() || parse::event(text).is_some())
 }
 
 /// Soft Reserved entries of the last memory map printed: the kernel prints one more after each edit.
@@ -174,9 +213,17 @@ fn is_soft_reserved(kind: &str) -> bool {
     kind.trim().eq_ignore_ascii_case("soft reserved")
 }
 
-/// Whether a line may go into a capture: of interest here, and therefore not private.
-pub fn of_interest(line: &str) -> bool {
-    parse::split_stamp(line).is_some_and(|(_, text)| parse::event(text).is_some())
+/// A line as it may go into a capture: of interest here, and without the host's name.
+pub fn for_capture(line: &str) -> Option<String> {
+    let (time_us, text) = stamp::split(line)?;
+    let event = parse::event(text)?;
+    let text = text.chars().filter(|c| !c.is_control()).collect();
+    let message = Message {
+        time_us,
+        text,
+        event,
+    };
+    Some(message.stamped())
 }
 
 #[cfg(test)]

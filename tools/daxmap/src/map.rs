@@ -4,9 +4,11 @@
 
 use serde::Serialize;
 
-use crate::cxl::{self, Memdev, Region, Window};
+use crate::cxl::{self, EndpointDecoder, Memdev, Region, Window};
 use crate::dax::{self, DaxDevice, HmemDevice, HmemPlatform};
+use crate::decode::{self, Dead};
 use crate::firmware;
+use crate::host::{self, Host};
 use crate::iomem::{self, is_system_ram, Iomem, Resource};
 use crate::ledger::{self, Ledger, Outcome, LEDGER_PATH};
 use crate::log::{self, Message};
@@ -17,6 +19,7 @@ use crate::range::{covered_bytes, Range};
 use crate::reserved::{self, Reserved};
 use crate::scan::{Gap, Scan};
 use crate::tree::Tree;
+use crate::unsound::{self, Unsound};
 
 /// Everything known about a machine's Soft Reserved and CXL memory.
 #[derive(Clone, Debug, Serialize)]
@@ -33,6 +36,24 @@ pub struct Map {
     pub regions: Vec<Region>,
     /// CXL memory devices.
     pub memdevs: Vec<Memdev>,
+    /// Decoders of the memory devices.
+    pub endpoints: Vec<EndpointDecoder>,
+    /// Memory that nothing answers for.
+    pub dead: Vec<Dead>,
+    /// What only `memmap=` on the command line declares.
+    #[serde(skip)]
+    pub by_hand: Vec<Range>,
+    /// Memory in use that is not to be relied on.
+    pub unsound: Vec<Unsound>,
+    /// PCI has a CXL memory card that is no memory device: its driver did not take it.
+    #[serde(skip)]
+    pub unknown_cards: bool,
+    /// What is known of the platform and the kernel's parameters.
+    #[serde(skip)]
+    pub host: Host,
+    /// Which parts of a machine the source holds.
+    #[serde(skip)]
+    pub in_source: Parts,
     /// The kernel has the CXL drivers and was built without CONFIG_CXL_REGION.
     #[serde(skip)]
     pub without_regions: bool,
@@ -56,20 +77,45 @@ pub struct Map {
     pub gaps: Vec<Gap>,
 }
 
+/// Which parts of a machine a source holds: somebody may have pasted a log and nothing else.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Parts {
+    /// Devices in sysfs.
+    pub sysfs: bool,
+    /// The resource tree.
+    pub iomem: bool,
+    /// The kernel log, even if it says nothing of interest.
+    pub log: bool,
+}
+
 impl Map {
     /// Reads a tree.
     pub fn read(tree: &Tree) -> Map {
         let scan = Scan::new(tree);
         let iomem = read_iomem(&scan);
-        let log = log::parse(&scan.log().unwrap_or_default());
+        let log_text = scan.log();
+        let log = log::parse(log_text.as_deref().unwrap_or_default());
         let ledger = scan.text(LEDGER_PATH).map(|text| ledger::parse(&text));
         let release = scan.value("proc/sys/kernel/osrelease");
         let modules = modules::read(&scan, release.as_deref());
         let dax = dax::devices(&scan, &iomem);
         let hmem = dax::hmem(&scan, &dax);
         let cxl = cxl::read(&scan);
+        let platform = dax::platform(&scan);
+        let hmem_runs = platform.bound || hmem.iter().any(|h| h.driver.is_some());
         let mut map = Map {
-            drivers: drivers(&scan, &modules, ledger.is_some()),
+            drivers: drivers(&scan, &modules, ledger.is_some(), hmem_runs),
+            unknown_cards: host::has_unknown_cards(&scan, &cxl.memdevs),
+            host: host::read(&scan),
+            in_source: Parts {
+                sysfs: !tree.is_pasted() && (scan.exists("sys/bus") || scan.exists("sys/devices")),
+                iomem: scan.exists("proc/iomem"),
+                log: log_text.is_some(),
+            },
+            endpoints: cxl.endpoints,
+            dead: Vec::new(),
+            by_hand: Vec::new(),
+            unsound: Vec::new(),
             release,
             reserved: Vec::new(),
             windows: name_windows(cxl.windows, &iomem),
@@ -78,7 +124,7 @@ impl Map {
             without_regions: scan.exists("sys/bus/cxl/drivers/cxl_mem")
                 && !scan.exists("sys/bus/cxl/drivers/cxl_region"),
             hmem,
-            platform: dax::platform(&scan),
+            platform,
             dax,
             memory: memory::read(&scan),
             modules,
@@ -87,13 +133,15 @@ impl Map {
             log,
             gaps: Vec::new(),
         };
-        let command_line = scan.text("proc/cmdline").unwrap_or_default();
         let ranges = reserved::find(
             &map,
             &firmware::memmap(&scan),
-            &firmware::command_line(&command_line),
+            &firmware::command_line(&map.host.command_line),
         );
         own::place_hmem(&mut map, &ranges);
+        map.by_hand = reserved::by_hand(&map, &ranges);
+        map.dead = decode::find(&map, &memory_of(&map, &ranges), &map.by_hand);
+        map.unsound = unsound::find(&map);
         map.reserved = ranges
             .into_iter()
             .map(|r| Reserved {
@@ -204,6 +252,12 @@ impl Map {
         decided.then_some(true)
     }
 
+    /// Whether this kernel has no dax_cxl, so that HMEM serves everything.
+    pub fn is_without_dax_cxl(&self) -> bool {
+        let absent = |m: &Module| m.presence == modules::Presence::Absent;
+        self.module("dax_cxl").is_some_and(absent) && !self.host.shows_dax_cxl
+    }
+
     /// A module by name.
     pub fn module(&self, name: &str) -> Option<&Module> {
         self.modules.iter().find(|m| m.name == name)
@@ -219,7 +273,7 @@ impl Map {
         self.windows
             .iter()
             .filter(|w| w.range.is_some_and(|r| r.overlaps(range)))
-            .map(|w| w.name.clone().unwrap_or_else(|| w.decoder.clone()))
+            .map(|w| w.label().to_string())
             .collect()
     }
 
@@ -229,6 +283,16 @@ impl Map {
             .iter()
             .filter(|r| r.is_committed() && r.range.is_some_and(|x| x.overlaps(range)))
     }
+}
+
+/// Memory that is declared, or that a dax device serves: it should have something behind it.
+fn memory_of(map: &Map, reserved: &[reserved::Found]) -> Vec<Range> {
+    let mut out: Vec<Range> = reserved.iter().map(|r| r.range).collect();
+    let dax = map.dax.iter().filter(|d| d.driver.is_some());
+    out.extend(dax.flat_map(|d| d.ranges.iter().copied()));
+    let kmem = map.iomem.iter().filter(|r| iomem::is_kmem(&r.name));
+    out.extend(kmem.map(|r| r.range));
+    out
 }
 
 fn read_iomem(scan: &Scan) -> Iomem {
@@ -257,6 +321,7 @@ fn name_windows(mut windows: Vec<Window>, iomem: &Iomem) -> Vec<Window> {
                 name: Some(resource.name.clone()),
                 range: Some(resource.range),
                 size: Some(resource.range.len()),
+                ..Window::default()
             }),
         }
     }
@@ -264,7 +329,7 @@ fn name_windows(mut windows: Vec<Window>, iomem: &Iomem) -> Vec<Window> {
     windows
 }
 
-fn drivers(scan: &Scan, modules: &[Module], has_ledger: bool) -> Drivers {
+fn drivers(scan: &Scan, modules: &[Module], has_ledger: bool, runs: bool) -> Drivers {
     let Some(hmem) = modules.iter().find(|m| m.name == "dax_hmem") else {
         return Drivers::Unknown;
     };
@@ -275,6 +340,8 @@ fn drivers(scan: &Scan, modules: &[Module], has_ledger: bool) -> Drivers {
     match hmem.presence {
         modules::Presence::Loaded if hmem.out_of_tree => Drivers::Rust,
         modules::Presence::Loaded | modules::Presence::BuiltIn => Drivers::Stock,
+        // The lists of modules may not know what is built in, or not be those of this kernel.
+        _ if runs => Drivers::Stock,
         modules::Presence::Installed | modules::Presence::Absent => Drivers::None,
         modules::Presence::Unknown => Drivers::Unknown,
     }

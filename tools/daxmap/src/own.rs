@@ -9,16 +9,17 @@
 mod claim;
 mod place;
 mod reason;
+mod unclaimed;
 
 use serde::Serialize;
 
-use crate::dax::Parent;
 use crate::map::Map;
 use crate::range::{covered_bytes, Range};
 
 use claim::Claim;
 pub(crate) use place::place_hmem;
 pub use reason::{Evidence, Reason, ReasonCode};
+pub(crate) use unclaimed::reserve_failed;
 
 /// Who owns a piece.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -36,6 +37,11 @@ pub enum Owner {
     },
     /// The kernel took it as plain System RAM at boot.
     SystemRam,
+    /// Another driver, such as an accelerator's.
+    Driver {
+        /// Its device or resource, such as `0000:e1:00.0`.
+        name: String,
+    },
     /// No driver has it.
     Nobody,
     /// Cannot be known from what could be read.
@@ -64,6 +70,10 @@ pub enum State {
     Failed,
     /// Nobody tried.
     Unowned,
+    /// Online, and its driver could not take it away.
+    Stuck,
+    /// Another driver has it.
+    Foreign,
     /// Cannot be known from what could be read.
     Unknown,
 }
@@ -89,12 +99,18 @@ pub struct Piece {
     pub offline_bytes: Option<u64>,
     /// Bytes served as a `/dev/daxN.M` file.
     pub file_bytes: u64,
+    /// Bytes online or served as a file that are not to be relied on: see [`Map::unsound`].
+    pub unsound_bytes: u64,
 }
 
 impl Piece {
-    /// Bytes that can be used now, as System RAM or as a file; `None` if unknown.
+    /// Bytes that can be used now, as System RAM, as a file or by another driver; `None` if unknown.
     pub fn usable_bytes(&self) -> Option<u64> {
-        Some(self.online_bytes?.saturating_add(self.file_bytes))
+        if matches!(self.owner, Owner::Driver { .. }) {
+            return Some(self.range.len().saturating_sub(self.unsound_bytes));
+        }
+        let used = self.online_bytes?.saturating_add(self.file_bytes);
+        Some(used.saturating_sub(self.unsound_bytes))
     }
 }
 
@@ -120,6 +136,9 @@ pub(crate) fn pieces(map: &Map, range: Range) -> Vec<Piece> {
 
 /// A part of a committed region that lies in no Soft Reserved range, seen as a piece.
 pub(crate) fn piece_of_region(map: &Map, region: &crate::cxl::Region, part: Range) -> Piece {
+    if let Some(name) = map.accelerator_of(region) {
+        return piece(map, part, Some(&claim::of_accelerator(region, part, name)));
+    }
     let claims = claim::claims(map, &part);
     let owner = Owner::Cxl {
         region: region.name.clone(),
@@ -144,17 +163,11 @@ fn piece(map: &Map, range: Range, claim: Option<&Claim>) -> Piece {
     let claim = match claim {
         Some(claim) => claim,
         None => {
-            unclaimed = claim::unclaimed(map, range);
+            unclaimed = unclaimed::unclaimed(map, range);
             &unclaimed
         }
     };
-    let files: Vec<Range> = map
-        .dax
-        .iter()
-        .filter(|d| d.driver.as_deref() == Some("device_dax"))
-        .filter(|d| !matches!(d.parent, Parent::Other(_)))
-        .flat_map(|d| d.ranges.iter().copied())
-        .collect();
+    let files = map.file_ranges();
     let mut piece = Piece {
         range,
         owner: claim.owner.clone(),
@@ -165,8 +178,14 @@ fn piece(map: &Map, range: Range, claim: Option<&Claim>) -> Piece {
         online_bytes: map.online_bytes(range),
         offline_bytes: map.offline_bytes(range),
         file_bytes: covered_bytes(&range, &files),
+        unsound_bytes: map.unsound_bytes(&range),
     };
     piece.state = claim.state.unwrap_or_else(|| state(&piece));
+    // Without devices, memory that is no System RAM may be served as a file, or be lost.
+    let told = || unclaimed::reserve_failed(map, &range).is_some();
+    if !map.in_source.sysfs && piece.online_bytes == Some(0) && !told() {
+        piece.online_bytes = None;
+    }
     piece
 }
 
@@ -174,6 +193,7 @@ fn state(piece: &Piece) -> State {
     let (online, offline) = (piece.online_bytes, piece.offline_bytes.unwrap_or(0));
     match (online, &piece.owner) {
         (_, Owner::Unknown) => State::Unknown,
+        (_, Owner::Driver { .. }) => State::Foreign,
         (Some(n), _) if n >= piece.range.len() => State::Online,
         (Some(n), _) if n > 0 => State::Partial,
         _ if offline > 0 => State::Offline,

@@ -5,8 +5,12 @@
 //! Each byte of Soft Reserved memory and of committed volatile CXL regions that is not usable is in
 //! exactly one problem that counts bytes; problems that count none explain or warn.
 
+mod create;
 mod dax;
 mod machine;
+mod memdev;
+mod offline;
+mod physical;
 mod piece;
 mod region;
 pub mod remedy;
@@ -43,6 +47,20 @@ impl Severity {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Kind {
+    /// Memory in use, or declared, that no decoder maps and no device can be behind.
+    Undecoded,
+    /// Memory of an interleave set that lacks a device.
+    MemberGone,
+    /// kmem could not take its memory away: it stays until reboot.
+    Stuck,
+    /// System RAM of kmem that no dax device has.
+    WithoutDevice,
+    /// System RAM over another driver's memory.
+    Foreign,
+    /// Declared memory in a window that no device is behind.
+    DeviceGone,
+    /// Firmware gave CXL memory as plain System RAM.
+    BootRam,
     /// kmem could not place the dax range in the resource tree.
     KmemCannotReserve,
     /// kmem refused or failed for another cause.
@@ -89,6 +107,12 @@ pub enum Kind {
     Trimmed,
     /// Capacity of a CXL device that no region maps.
     Unmapped,
+    /// A memory device has no driver.
+    MemdevUnbound,
+    /// Committed decoders are in no region.
+    DecoderUnassigned,
+    /// Memory in use that nothing declares and no region has.
+    Undeclared,
     /// Served as a /dev file rather than as System RAM.
     DaxFile,
     /// The stock module runs although another is installed.
@@ -124,7 +148,8 @@ pub struct Problem {
     pub bytes: u64,
     /// The cause, in a sentence.
     pub cause: String,
-    /// Commands to run now, in order; a line with `#` in front is a remark.
+    /// Commands to run now, in order, each only if the one before succeeded; a line with `#` in front
+    /// is a remark.
     pub remedy: Vec<String>,
     /// Where it is known from: log lines and paths.
     pub evidence: Vec<String>,
@@ -166,6 +191,14 @@ impl Problem {
     }
 }
 
+/// `a`, `a and b`, `a, b and c`.
+fn listed(names: &[String]) -> String {
+    match names.split_last() {
+        Some((last, rest)) if !rest.is_empty() => format!("{} and {last}", rest.join(", ")),
+        _ => names.concat(),
+    }
+}
+
 /// All problems of a machine, the worst first, then by address.
 pub fn find(map: &Map) -> Vec<Problem> {
     let mut out: Vec<Problem> = Vec::new();
@@ -174,11 +207,15 @@ pub fn find(map: &Map) -> Vec<Problem> {
             out.extend(piece::diagnose(map, reserved, p));
         }
     }
+    out.extend(physical::diagnose(map));
     out.extend(region::diagnose(map));
+    out.extend(memdev::diagnose(map));
     out.extend(machine::diagnose(map));
     out.sort_by_key(|p| {
         let first = p.range.map_or(u64::MAX, |r| r.start);
-        (std::cmp::Reverse(p.severity), first, p.kind)
+        // What is in use and cannot be relied on comes before what is only missing.
+        let in_use = p.severity == Severity::Loss && p.kind <= Kind::Foreign;
+        (std::cmp::Reverse((p.severity, in_use)), first, p.kind)
     });
     out
 }

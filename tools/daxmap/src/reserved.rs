@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use crate::dax::Parent;
 use crate::firmware::Source;
-use crate::log;
+use crate::log::{self, Event};
 use crate::map::Map;
 use crate::own::Piece;
 use crate::range::{merge, subtract, Range};
@@ -72,4 +72,31 @@ pub(crate) fn find(map: &Map, firmware_map: &[Range], command_line: &[Range]) ->
     }
     found.sort_by_key(|f| f.range);
     found
+}
+
+/// What the administrator declares on the command line, and firmware does not.
+pub(crate) fn by_hand(map: &Map, found: &[Found]) -> Vec<Range> {
+    let of_firmware = |range: &Range| {
+        map.log.iter().any(|m| match &m.event {
+            // The map after the edits of the command line is called "user".
+            Event::MapEntry {
+                map,
+                range: r,
+                kind,
+            } => {
+                map != "user"
+                    && r.overlaps(range)
+                    && kind.trim().eq_ignore_ascii_case("soft reserved")
+            }
+            _ => false,
+        })
+    };
+    let mut out: Vec<Range> = Vec::new();
+    for f in found {
+        let by_hand = f.sources.contains(&Source::CommandLine);
+        if by_hand && !f.sources.contains(&Source::FirmwareMap) && !of_firmware(&f.range) {
+            out.push(f.range);
+        }
+    }
+    out
 }

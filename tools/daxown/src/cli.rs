@@ -18,6 +18,8 @@ Examples:
   daxown capture report.tar.gz    one archive for a bug report
   daxown --sysroot report.tar.gz doctor
                                   the same verbs on somebody else's machine
+  ssh host dmesg | daxown --sysroot - doctor
+                                  the same on a log, /proc/iomem or list that was pasted
 
 Exit status: 0 done; 1 and 2 as the verb says; 3 the verb could not do its work.";
 
@@ -34,10 +36,12 @@ pub struct Cli {
 /// Options that every verb has.
 #[derive(Debug, Args)]
 pub struct Global {
-    /// Read a captured tree (a directory, or an archive made by `capture`) instead of this machine
+    /// Read something else than this machine: a captured tree (a directory, or an archive made by
+    /// `capture`), or what somebody pasted: a kernel log, /proc/iomem, the JSON of `cxl list` or
+    /// `daxctl list`, in one file or several of a directory; `-` is standard input
     #[arg(
         long,
-        value_name = "DIR|ARCHIVE",
+        value_name = "DIR|FILE|-",
         global = true,
         default_value = "/",
         hide_default_value = true
@@ -96,6 +100,7 @@ pub enum OwnerKind {
     Cxl,
     Hmem,
     SystemRam,
+    Driver,
     Nobody,
     Unknown,
 }
@@ -159,7 +164,7 @@ pub struct ExplainArgs {
 Exit status:
   0  every byte of Soft Reserved and committed CXL memory is usable
   1  warnings: memory is offline, cut for alignment or waits, or something cannot be known
-  2  memory is lost
+  2  memory is lost, or in use with nothing behind it
   3  the check could not be made
 
 Examples:

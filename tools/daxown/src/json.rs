@@ -47,9 +47,9 @@ pub fn drivers(drivers: Drivers) -> &'static str {
 /// An owner.
 #[derive(Debug, Serialize, JsonSchema)]
 pub struct OwnerDoc {
-    /// `cxl`, `hmem`, `system-ram`, `nobody` or `unknown`.
+    /// `cxl`, `hmem`, `system-ram`, `driver` (another driver), `nobody` or `unknown`.
     pub kind: String,
-    /// The region or hmem device.
+    /// The region, the hmem device, or what the other driver has.
     pub name: Option<String>,
 }
 
@@ -59,6 +59,7 @@ impl OwnerDoc {
             Owner::Cxl { region } => ("cxl", Some(region.clone())),
             Owner::Hmem { device } => ("hmem", Some(device.clone())),
             Owner::SystemRam => ("system-ram", None),
+            Owner::Driver { name } => ("driver", Some(name.clone())),
             Owner::Nobody => ("nobody", None),
             Owner::Unknown => ("unknown", None),
         };
@@ -131,7 +132,10 @@ pub struct UseDoc {
     pub offline: Option<u64>,
     /// Served as a /dev/daxN.M file.
     pub file: u64,
-    /// What can be used now: online and file.
+    /// Of what is online or a file: not to be relied on, for nothing answers for it, its driver is
+    /// gone, or it is another driver's.
+    pub unsound: u64,
+    /// What can be used now: online and file, less what is unsound; or what another driver has.
     pub usable: Option<u64>,
 }
 
@@ -141,6 +145,7 @@ impl UseDoc {
             online: piece.online_bytes,
             offline: piece.offline_bytes,
             file: piece.file_bytes,
+            unsound: piece.unsound_bytes,
             usable: piece.usable_bytes(),
         }
     }
@@ -186,8 +191,8 @@ pub struct RowDoc {
     /// Bytes in use.
     #[serde(rename = "use")]
     pub used: UseDoc,
-    /// `online`, `partial`, `offline`, `dax-file`, `idle`, `deferred`, `free`, `failed`, `unowned` or
-    /// `unknown`; for a region also `lost`, `disabled` or `unbound`.
+    /// `online`, `partial`, `offline`, `dax-file`, `idle`, `deferred`, `free`, `failed`, `unowned`,
+    /// `stuck`, `foreign` or `unknown`; for a region also `lost`, `disabled` or `unbound`.
     pub state: String,
     /// Why.
     pub reason: ReasonDoc,
@@ -227,7 +232,8 @@ pub struct ProblemDoc {
     pub bytes: u64,
     /// The cause.
     pub cause: String,
-    /// Commands to run, in order; a line with `#` in front is a remark.
+    /// Commands to run, in order, each only if the one before succeeded; a line with `#` in front is a
+    /// remark.
     pub remedy: Vec<String>,
     /// Log lines and paths it is known from.
     pub evidence: Vec<String>,
@@ -255,7 +261,9 @@ pub struct TotalsDoc {
     pub reserved: u64,
     /// Bytes of committed volatile regions outside Soft Reserved ranges.
     pub regions: u64,
-    /// Bytes of both that are not usable.
+    /// Bytes outside of both that are in use and not to be relied on.
+    pub other: u64,
+    /// Bytes of all three that are not usable.
     pub not_usable: u64,
     /// Problems of severity `loss`.
     pub losses: usize,

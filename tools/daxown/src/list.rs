@@ -114,6 +114,9 @@ fn render(map: &Map, rows: &[Row], args: &ListArgs, look: &Look) -> String {
 
 fn nothing(map: &Map) -> String {
     match map.reserved.is_empty() && map.regions.is_empty() {
+        true if map.platform.present => {
+            "The kernel has Soft Reserved memory, but where it lies cannot be read; no CXL regions.\n".into()
+        }
         true => format!(
             "No Soft Reserved memory and no CXL regions {}.\n",
             show::here(map)

@@ -5,7 +5,9 @@
 use std::io::{stdout, IsTerminal};
 
 use anstyle::{AnsiColor, Style};
+use daxmap::cxl::{Region, Target};
 use daxmap::problem::Severity;
+pub use daxmap::size::human;
 use daxmap::{Map, Owner, State};
 use unicode_width::UnicodeWidthStr;
 
@@ -79,6 +81,7 @@ pub fn warn_of_gaps(map: &Map) {
 /// How far a "there is none" goes.
 pub fn here(map: &Map) -> &'static str {
     match map.gaps.iter().any(|g| g.needs_root) {
+        _ if !map.in_source.sysfs => "in what was given",
         true => "that this user can see",
         false => "on this machine",
     }
@@ -93,29 +96,6 @@ fn width(terminal: bool) -> Option<usize> {
     };
     set.or_else(|| terminal.then(real).flatten())
         .map(|w: usize| w.clamp(40, 500))
-}
-
-/// `512 MiB`, `1.5 GiB`, `4 KiB`: exact where two digits behind the point can be.
-pub fn human(bytes: u64) -> String {
-    const UNITS: [&str; 7] = ["B", "KiB", "MiB", "GiB", "TiB", "PiB", "EiB"];
-    let unit = (63 - bytes.max(1).leading_zeros() as usize) / 10;
-    let whole = 1u128 << (10 * unit);
-    let hundredths = (u128::from(bytes) * 100 + whole / 2) / whole;
-    let (int, frac) = (hundredths / 100, hundredths % 100);
-    let number = match frac {
-        0 => int.to_string(),
-        f if f % 10 == 0 => format!("{int}.{}", f / 10),
-        f => format!("{int}.{f:02}"),
-    };
-    // An odd number of the unit below says more than a rounded fraction: 1026 MiB, not 1 GiB.
-    let below = whole >> 10;
-    if unit > 0 && u128::from(bytes) % whole != 0 && below > 0 && u128::from(bytes) % below == 0 {
-        let n = u128::from(bytes) / below;
-        if n < 10_000 && hundredths * whole != u128::from(bytes) * 100 {
-            return format!("{n} {}", UNITS[unit - 1]);
-        }
-    }
-    format!("{number} {}", UNITS[unit])
 }
 
 /// `384 of 510 MiB`: the unit once where both have the same.
@@ -172,11 +152,55 @@ fn wrap(text: &str, room: usize) -> Vec<String> {
     out
 }
 
+/// The members of a region: by serial number, which is stable, where that tells them apart; else by
+/// device.
+pub fn members(region: &Region) -> String {
+    let targets = &region.targets;
+    let serial = |t: &Target| t.serial.clone().unwrap_or_else(|| "missing".into());
+    let serials: Vec<String> = targets.iter().map(serial).collect();
+    let same = serials.iter().skip(1).any(|s| Some(s) == serials.first());
+    if !same && serials.len() <= 4 {
+        return match serials.is_empty() {
+            true => String::new(),
+            false => format!("serial {}", serials.join(" ")),
+        };
+    }
+    let names: Vec<String> = targets
+        .iter()
+        .map(|t| t.memdev.clone().unwrap_or_else(|| "missing".into()))
+        .collect();
+    in_runs(&names)
+}
+
+/// `mem0-mem2, missing, mem5` for names in a row.
+fn in_runs(names: &[String]) -> String {
+    let number = |name: &str| name.strip_prefix("mem")?.parse::<u64>().ok();
+    let mut runs: Vec<(&str, &str)> = Vec::new();
+    for name in names {
+        match runs.last_mut() {
+            Some(last)
+                if number(last.1)
+                    .and_then(|n| n.checked_add(1))
+                    .is_some_and(|n| Some(n) == number(name)) =>
+            {
+                last.1 = name;
+            }
+            _ => runs.push((name, name)),
+        }
+    }
+    let words = runs.iter().map(|(first, last)| match first == last {
+        true => (*first).to_string(),
+        false => format!("{first}-{last}"),
+    });
+    words.collect::<Vec<_>>().join(", ")
+}
+
 pub fn owner(owner: &Owner) -> String {
     match owner {
         Owner::Cxl { region } => format!("CXL {region}"),
         Owner::Hmem { device } => format!("HMEM {device}"),
         Owner::SystemRam => "System RAM".into(),
+        Owner::Driver { name } => format!("driver of {name}"),
         Owner::Nobody => "nobody".into(),
         Owner::Unknown => "unknown".into(),
     }
@@ -186,7 +210,7 @@ pub fn owner_style(owner: &Owner) -> Style {
     let color = match owner {
         Owner::Cxl { .. } => AnsiColor::Blue,
         Owner::Hmem { .. } => AnsiColor::Cyan,
-        Owner::SystemRam => AnsiColor::Green,
+        Owner::SystemRam | Owner::Driver { .. } => AnsiColor::Green,
         Owner::Nobody => AnsiColor::Red,
         Owner::Unknown => AnsiColor::Yellow,
     };
@@ -205,13 +229,15 @@ pub fn state(state: State) -> &'static str {
         State::Free => "free",
         State::Failed => "failed",
         State::Unowned => "unowned",
+        State::Stuck => "stuck",
+        State::Foreign => "foreign",
         State::Unknown => "unknown",
     }
 }
 
 pub fn state_style(word: &str) -> Style {
     let color = match word {
-        "online" | "dax-file" | "committed" => AnsiColor::Green,
+        "online" | "dax-file" | "committed" | "foreign" => AnsiColor::Green,
         "partial" | "offline" | "deferred" | "free" | "unknown" | "disabled" | "unbound" => {
             AnsiColor::Yellow
         }
@@ -230,7 +256,7 @@ pub fn severity_style(severity: Severity) -> Style {
 
 #[cfg(test)]
 mod tests {
-    use super::{human, part_of, Look};
+    use super::{part_of, Look};
 
     #[test]
     fn the_unit_is_told_once() {
@@ -247,23 +273,5 @@ mod tests {
             "512 MiB of 1 GiB"
         );
         assert_eq!(part_of(0, 4096, &look(true)), "0 of 4096");
-    }
-
-    #[test]
-    fn sizes_are_exact_where_they_can_be() {
-        for (bytes, text) in [
-            (0, "0 B"),
-            (1, "1 B"),
-            (4096, "4 KiB"),
-            (512 << 20, "512 MiB"),
-            (513 << 20, "513 MiB"),
-            (1 << 30, "1 GiB"),
-            (3 << 29, "1.5 GiB"),
-            (1026 << 20, "1026 MiB"),
-            ((4 << 30) + 1, "4 GiB"),
-            (u64::MAX, "16 EiB"),
-        ] {
-            assert_eq!(human(bytes), text);
-        }
     }
 }

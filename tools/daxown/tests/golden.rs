@@ -6,7 +6,7 @@
 
 mod common;
 
-use common::{daxown, fixtures, scenarios, stem};
+use common::{daxown, fixtures, machines, scenarios, stem};
 use snapbox::{Assert, Data};
 
 /// Verbs that are shown for every fixture.
@@ -52,7 +52,17 @@ fn text() {
 /// As above; what is explained are all Soft Reserved ranges of the scenario.
 #[test]
 fn each_scenario() {
-    for fixture in scenarios() {
+    each("scenarios", scenarios());
+}
+
+/// Each was judged against what its report, or its reporter, calls right: see `machines.rs`.
+#[test]
+fn each_machine() {
+    each("machines", machines());
+}
+
+fn each(folder: &str, fixtures: Vec<std::path::PathBuf>) {
+    for fixture in fixtures {
         let starts = daxown(&fixture, &["list", "-n", "-k", "reserved", "-o", "start"]).stdout;
         let mut explain = vec!["explain"];
         explain.extend(starts.lines().map(str::trim));
@@ -64,7 +74,7 @@ fn each_scenario() {
                 _ => session(&fixture, verb),
             })
             .collect();
-        assert(&format!("scenarios/{}.txt", stem(&fixture)), all);
+        assert(&format!("{folder}/{}.txt", stem(&fixture)), all);
     }
 }
 

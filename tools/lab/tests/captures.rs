@@ -88,6 +88,17 @@ fn as_much_is_online_as_the_scenario_expects() {
     assert!(compared > 20, "{compared}");
 }
 
+fn is_in_use(problem: &Problem) -> bool {
+    let kinds = [
+        Kind::Undecoded,
+        Kind::MemberGone,
+        Kind::Stuck,
+        Kind::WithoutDevice,
+        Kind::Foreign,
+    ];
+    problem.severity == Severity::Loss && kinds.contains(&problem.kind)
+}
+
 /// Where whole memory blocks are neither online nor otherwise in use, doctor says so as a loss, with
 /// a cause and what to do; elsewhere, and with our drivers, it speaks of no loss.
 #[test]
@@ -102,7 +113,7 @@ fn doctor_names_each_loss_and_its_cause() {
             let usable: u64 = reserved
                 .pieces
                 .iter()
-                .map(|piece| piece.usable_bytes().expect("root captured it"))
+                .map(|piece| piece.online_bytes.expect("root captured it") + piece.file_bytes)
                 .sum();
             let whole = reserved.range.aligned_inside(block).map_or(0, |r| r.len());
             lost += whole.saturating_sub(usable);
@@ -115,6 +126,8 @@ fn doctor_names_each_loss_and_its_cause() {
             place.is_some_and(|place| ranges.any(|range| range.overlaps(&place)))
         };
         problems.retain(|problem| problem.bytes > 0 && in_reserved(problem));
+        // Of what is in use the lab emulates what is behind it, or leaves it in use on purpose.
+        problems.retain(|problem| !is_in_use(problem));
         let told: u64 = problems.iter().map(|problem| problem.bytes).sum();
         assert_eq!(told, missing, "{name}: {problems:#?}");
         let is_loss = |problem: &&Problem| problem.severity == Severity::Loss;

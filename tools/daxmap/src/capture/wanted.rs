@@ -28,7 +28,12 @@ const DECODER: &[&str] = &[
     "interleave_ways",
     "interleave_granularity",
     "target_list",
+    "target_type",
     "locked",
+    "cap_ram",
+    "cap_pmem",
+    "cap_type2",
+    "cap_type3",
 ];
 const MEMDEV: &[&str] = &[
     "serial",
@@ -86,6 +91,7 @@ pub(super) fn gather(g: &mut Gather) {
     bus(g, "platform", |name| {
         name.starts_with("hmem").then_some(HMEM)
     });
+    platform(g);
     memory(g);
     modules(g);
     kernel_log(g);
@@ -127,7 +133,11 @@ fn is_public(word: &str) -> bool {
         "memmap" | "mem" | "efi" | "memhp_default_state" | "efi_fake_mem" | "numa"
     ) || key.split('.').next().is_some_and(|m| {
         let m = m.replace('-', "_");
-        MODULES.contains(&m.as_str()) || matches!(m.as_str(), "hmem" | "hmat" | "memory_hotplug")
+        MODULES.contains(&m.as_str())
+            || matches!(
+                m.as_str(),
+                "device_hmem" | "hmem" | "hmat" | "memory_hotplug"
+            )
     })
 }
 
@@ -159,6 +169,9 @@ fn bus(g: &mut Gather, bus: &str, attributes: impl Fn(&str) -> Option<&'static [
             if index_of(&child, "target").is_some() {
                 g.file(&format!("{device}/{child}"));
             }
+            if child.starts_with("dport") {
+                g.link(&format!("{device}/{child}"));
+            }
             if index_of(&child, "mapping").is_some() {
                 for name in MAPPING {
                     g.file(&format!("{device}/{child}/{name}"));
@@ -167,13 +180,37 @@ fn bus(g: &mut Gather, bus: &str, attributes: impl Fn(&str) -> Option<&'static [
         }
     }
     for driver in g.names(&format!("sys/bus/{bus}/drivers")) {
-        if ["cxl", "hmem", "kmem", "device_dax"]
+        if ["cxl", "hmem", "kmem", "device_dax", "fsdev_dax"]
             .iter()
             .any(|p| driver.starts_with(p))
         {
             g.dir(&format!("sys/bus/{bus}/drivers/{driver}"));
         }
     }
+}
+
+/// Whether the platform has CXL, memory cards whose driver did not take them, and dax_hmem's switch.
+fn platform(g: &mut Gather) {
+    for bus in ["acpi", "platform"] {
+        let dir = format!("sys/bus/{bus}/devices");
+        for name in g.names(&dir) {
+            if name.starts_with("ACPI0017") {
+                g.link(&format!("{dir}/{name}"));
+                g.dir(&format!("{dir}/{name}"));
+            }
+        }
+    }
+    let dir = "sys/bus/pci/devices";
+    for name in g.names(dir) {
+        let class = g.tree.text(&format!("{dir}/{name}/class"));
+        if class.is_ok_and(|class| class.starts_with("0x0502")) {
+            g.link(&format!("{dir}/{name}"));
+            g.file(&format!("{dir}/{name}/class"));
+            g.link(&format!("{dir}/{name}/driver"));
+        }
+    }
+    g.file("sys/module/device_hmem/parameters/disable");
+    g.dir("sys/bus/dax");
 }
 
 fn memory(g: &mut Gather) {
@@ -237,8 +274,9 @@ fn modules(g: &mut Gather) {
 fn kernel_log(g: &mut Gather) {
     match g.tree.kernel_log() {
         Ok(text) => {
-            let kept = text.lines().filter(|l| log::of_interest(l));
-            let kept: String = kept.flat_map(|l| [l, "\n"]).collect();
+            // One form for all: a host name that the journal put before each line stays out.
+            let kept = text.lines().filter_map(log::for_capture);
+            let kept: String = kept.map(|l| l + "\n").collect();
             g.put("dev/kmsg", Entry::File(kept.into_bytes()));
         }
         Err(lack) => g.note("dev/kmsg", lack),

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! One line of a kernel log to its time, text and meaning.
+//! The text of one message to its meaning.
 
 use std::sync::LazyLock;
 
@@ -16,21 +16,11 @@ macro_rules! pattern {
         static $name: LazyLock<Option<Regex>> = LazyLock::new(|| Regex::new($text).ok());
     };
 }
-
-// `[   12.345678] text`; the journal puts the host and `kernel:` between.
-pattern!(
-    STAMP,
-    r"^\[ *([0-9]{1,12})\.([0-9]{6})\](?:\[[^\]]*\])? ?(?:[!-~]+ kernel: )?(.*)$"
-);
-// A `/dev/kmsg` record: `6,339,5140900,-;text`.
-pattern!(
-    RECORD,
-    r"^[0-9]{1,10},[0-9]{1,20},([0-9]{1,18}),[ -:<-~]{0,200};(.*)$"
-);
+pub(super) use pattern;
 
 pattern!(
     MAP,
-    r"^([!-~]{1,20}): \[mem 0x([0-9a-f]{1,16})-0x([0-9a-f]{1,16})\] ([ -~]{1,60})$"
+    r"^([!-~]{1,20}|reserve setup_data): \[mem 0x([0-9a-f]{1,16})-0x([0-9a-f]{1,16})\] ([ -~]{1,60})$"
 );
 pattern!(
     SRAT,
@@ -39,6 +29,27 @@ pattern!(
 pattern!(
     PROBE,
     r"^[!-~]+ ([!-~]{1,40}): probe with driver ([!-~]{1,40}) failed with error -([0-9]{1,5})$"
+);
+// Up to 6.11 or so.
+pattern!(
+    OLD_PROBE,
+    r"^([!-~]{1,40}): probe of ([!-~]{1,40}) failed with error -([0-9]{1,5})$"
+);
+pattern!(
+    NO_WINDOW,
+    r"(decoder[0-9]+\.[0-9]+):? no CXL window for range 0x([0-9a-f]{1,16}):0x([0-9a-f]{1,16})"
+);
+pattern!(
+    ATTACH,
+    r"failed to attach (decoder[0-9]+\.[0-9]+) to (region[0-9]+): -([0-9]{1,5})$"
+);
+pattern!(
+    HAS_RAM,
+    r"(region[0-9]+): \[mem .* has System RAM: \[mem 0x([0-9a-f]{1,16})-0x([0-9a-f]{1,16})"
+);
+pattern!(
+    OFFLINING,
+    r"^memory (memory[0-9]{1,12}): (?:memory )?offlining failed"
 );
 pattern!(
     CONFLICT,
@@ -73,25 +84,6 @@ const CONCERNED: [&str; 7] = [
     "ACPI0017",
 ];
 
-/// Time in microseconds and text; `None` for a line without either form of stamp or text.
-pub(super) fn split_stamp(line: &str) -> Option<(Option<u64>, &str)> {
-    // Continuation lines of a record (` SUBSYSTEM=platform`) begin with a space.
-    if line.starts_with(' ') || line.is_empty() {
-        return None;
-    }
-    if let Some(c) = captures(&RECORD, line) {
-        return Some((number(&c, 1, 10), c.get(2)?.as_str()));
-    }
-    if let Some(c) = captures(&STAMP, line) {
-        let time = number(&c, 1, 10)
-            .and_then(|s| s.checked_mul(1_000_000))
-            .zip(number(&c, 2, 10))
-            .map(|(s, us)| s + us);
-        return Some((time, c.get(3)?.as_str()));
-    }
-    Some((None, line))
-}
-
 pub(super) fn event(text: &str) -> Option<Event> {
     known(text).or_else(|| {
         let device = captures(&DEVICE, text)
@@ -125,9 +117,10 @@ fn known(text: &str) -> Option<Event> {
             range: range(&c, 2)?,
         });
     }
-    if let Some(c) = captures(&PROBE, text) {
-        let device = string(&c, 1)?;
-        let driver = string(&c, 2)?;
+    let probe = captures(&PROBE, text).map(|c| (c, 1, 2));
+    if let Some((c, device, driver)) = probe.or(captures(&OLD_PROBE, text).map(|c| (c, 2, 1))) {
+        let device = string(&c, device)?;
+        let driver = string(&c, driver)?;
         let ours = [
             "hmem", "dax", "cxl", "kmem", "region", "mem", "decoder", "endpoint", "port",
         ];
@@ -149,7 +142,36 @@ fn known(text: &str) -> Option<Event> {
             range: range(&c, 2)?,
         });
     }
-    kmem(text).or_else(|| decision(text))
+    kmem(text).or_else(|| cxl(text)).or_else(|| decision(text))
+}
+
+fn cxl(text: &str) -> Option<Event> {
+    if let Some(c) = captures(&NO_WINDOW, text) {
+        return Some(Event::NoWindow {
+            decoder: string(&c, 1)?,
+            range: range(&c, 2)?,
+        });
+    }
+    if let Some(c) = captures(&ATTACH, text) {
+        return Some(Event::AttachFailed {
+            decoder: string(&c, 1)?,
+            region: string(&c, 2)?,
+            errno: u32::try_from(number(&c, 3, 10)?).ok()?,
+        });
+    }
+    if let Some(c) = captures(&HAS_RAM, text) {
+        return Some(Event::HasSystemRam {
+            region: string(&c, 1)?,
+            range: range(&c, 2)?,
+        });
+    }
+    if let Some(c) = captures(&OFFLINING, text) {
+        return Some(Event::OffliningFailed {
+            block: string(&c, 1)?,
+        });
+    }
+    let gone = text.contains("pciehp: Slot(") && text.ends_with(": Card not present");
+    gone.then_some(Event::CardGone)
 }
 
 fn kmem(text: &str) -> Option<Event> {
@@ -159,7 +181,9 @@ fn kmem(text: &str) -> Option<Event> {
             "could not reserve region" | "could not reserve range" => {
                 Event::ReserveFailed { device, range }
             }
-            "stuck online until reboot" => Event::Stuck { device, range },
+            "stuck online until reboot" | "cannot be hotremoved until the next reboot" => {
+                Event::Stuck { device, range }
+            }
             "memory add failed" => Event::AddFailed { device, range },
             "too small after alignment" => Event::Rejected { device, why: what },
             _ => Event::Said { device },
@@ -190,7 +214,9 @@ fn decision(text: &str) -> Option<Event> {
         Verdict::Defers
     } else if text.contains("CXL claims resource, dropping") {
         Verdict::Drops
-    } else if text.contains("CXL did not claim resource, registering") {
+    } else if text.contains("CXL did not claim resource, registering")
+        || text.contains("registering CXL range")
+    {
         Verdict::Registers
     } else {
         return None;
@@ -202,7 +228,7 @@ fn decision(text: &str) -> Option<Event> {
     })
 }
 
-fn captures<'t>(regex: &LazyLock<Option<Regex>>, text: &'t str) -> Option<Captures<'t>> {
+pub(super) fn captures<'t>(regex: &LazyLock<Option<Regex>>, text: &'t str) -> Option<Captures<'t>> {
     regex.as_ref()?.captures(text)
 }
 
@@ -210,7 +236,7 @@ fn string(c: &Captures, group: usize) -> Option<String> {
     Some(c.get(group)?.as_str().to_string())
 }
 
-fn number(c: &Captures, group: usize, radix: u32) -> Option<u64> {
+pub(super) fn number(c: &Captures, group: usize, radix: u32) -> Option<u64> {
     u64::from_str_radix(c.get(group)?.as_str(), radix).ok()
 }
 
@@ -225,8 +251,8 @@ mod tests {
     #[test]
     fn every_pattern_compiles() {
         for p in [
-            &STAMP, &RECORD, &MAP, &SRAT, &PROBE, &CONFLICT, &MAPPING, &TRUNCATED, &REJECTED,
-            &RESOURCE, &DEVICE,
+            &MAP, &SRAT, &PROBE, &OLD_PROBE, &NO_WINDOW, &ATTACH, &HAS_RAM, &OFFLINING, &CONFLICT,
+            &MAPPING, &TRUNCATED, &REJECTED, &RESOURCE, &DEVICE,
         ] {
             assert!(p.is_some());
         }

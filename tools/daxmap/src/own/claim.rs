@@ -8,7 +8,6 @@ use crate::iomem::is_system_ram;
 use crate::ledger::{self, Record};
 use crate::log::Event;
 use crate::map::Map;
-use crate::modules::Drivers;
 use crate::range::Range;
 
 use super::reason::{cxl_reason, hmem_reason, ledger_reason, Evidence, Reason, ReasonCode};
@@ -73,6 +72,14 @@ fn from_ledger(map: &Map, record: &Record) -> Vec<Claim> {
         ledger::State::Deferred => (Owner::Nobody, Some(State::Deferred)),
         ledger::State::Free => (Owner::Nobody, Some(State::Free)),
         ledger::State::Failed => (Owner::Nobody, Some(State::Failed)),
+        ledger::State::Stuck => (Owner::Nobody, Some(State::Stuck)),
+        ledger::State::Foreign => {
+            let name = record
+                .dev
+                .clone()
+                .unwrap_or_else(|| "another driver".into());
+            (Owner::Driver { name }, Some(State::Foreign))
+        }
         ledger::State::Other(_) => (Owner::Unknown, Some(State::Unknown)),
     };
     let parent = record.dev.clone().map(Parent::Hmem);
@@ -123,7 +130,7 @@ fn from_dax<'a>(map: &'a Map, range: &'a Range) -> impl Iterator<Item = Claim> +
                 Owner::Hmem {
                     device: device.clone(),
                 },
-                hmem_reason(map, range),
+                hmem_reason(map, &range_of(map, device).unwrap_or(*range)),
             )),
             Parent::Region(region) => Some((
                 Owner::Cxl {
@@ -146,6 +153,19 @@ fn from_dax<'a>(map: &'a Map, range: &'a Range) -> impl Iterator<Item = Claim> +
     })
 }
 
+/// What the kernel registered as one range.
+fn range_of(map: &Map, hmem: &str) -> Option<Range> {
+    let device = map.hmem.iter().find(|h| h.name == hmem)?;
+    device.range
+}
+
+/// The device of size 0 that stands for the free room of a dax region.
+fn seed_of(map: &Map, hmem: &str) -> Option<String> {
+    let parent = Parent::Hmem(hmem.to_string());
+    let mut own = map.dax.iter().filter(|d| d.parent == parent);
+    own.find(|d| d.size == Some(0)).map(|d| d.name.clone())
+}
+
 fn from_hmem<'a>(map: &'a Map, range: &'a Range) -> impl Iterator<Item = Claim> + 'a {
     map.hmem.iter().filter_map(move |h| {
         let failure = map.log.iter().rev().find_map(|m| match &m.event {
@@ -164,9 +184,14 @@ fn from_hmem<'a>(map: &'a Map, range: &'a Range) -> impl Iterator<Item = Claim> 
                 text: format!("{} has no driver", h.name),
                 evidence: Evidence::Sysfs,
             },
-            _ => hmem_reason(map, range),
+            _ => hmem_reason(map, &h.range.unwrap_or(*range)),
         };
-        let dax = dax_of(map, &Parent::Hmem(h.name.clone()), range);
+        // A divided one has room beside its devices, which is no device's.
+        let divided = served && h.available.is_some_and(|a| a > 0);
+        let dax = match divided {
+            true => seed_of(map, &h.name),
+            false => dax_of(map, &Parent::Hmem(h.name.clone()), range),
+        };
         Some(Claim {
             range: h.range?,
             owner: if served {
@@ -193,11 +218,41 @@ fn from_regions<'a>(map: &'a Map, range: &'a Range) -> impl Iterator<Item = Clai
             .hmem
             .iter()
             .any(|h| h.driver.is_some() && h.range.is_some_and(|x| x.overlaps(range)));
-        if (!bound && hmem_here) || r.mode.as_deref() == Some("pmem") {
+        let range = r.range?;
+        // HMEM leaves persistent memory alone; where it has some, its claim is the stronger one.
+        if r.mode.as_deref() == Some("pmem") {
+            return Some(of_region(map, r, range));
+        }
+        if !bound && hmem_here {
             return None;
         }
-        Some(of_region(map, r, r.range?))
+        if r.dax_region.is_none() && !map.boot_ram_in(&range).is_empty() {
+            return None;
+        }
+        if let Some(name) = map.accelerator_of(r) {
+            return Some(of_accelerator(r, range, name));
+        }
+        Some(of_region(map, r, range))
     })
+}
+
+/// What an accelerator's region claims, for its driver.
+pub(super) fn of_accelerator(region: &Region, range: Range, name: String) -> Claim {
+    Claim {
+        range,
+        reason: Reason {
+            code: ReasonCode::Accelerator,
+            text: format!(
+                "{} is an accelerator's, and the driver of {name} has it",
+                region.name
+            ),
+            evidence: Evidence::Sysfs,
+        },
+        owner: Owner::Driver { name },
+        device: None,
+        node: None,
+        state: Some(State::Foreign),
+    }
 }
 
 /// What a committed region claims.
@@ -213,10 +268,13 @@ pub(super) fn of_region(map: &Map, region: &Region, range: Range) -> Claim {
         } else {
             Reason {
                 code: ReasonCode::RegionIdle,
-                text: format!(
-                    "{} is committed, but no driver is bound to its dax region",
-                    region.name
-                ),
+                text: match region.dax_region {
+                    Some(_) => format!(
+                        "{} is committed, but no driver is bound to its dax region",
+                        region.name
+                    ),
+                    None => format!("{} is committed, but made no dax region", region.name),
+                },
                 evidence: Evidence::Sysfs,
             }
         },
@@ -241,65 +299,4 @@ fn from_system_ram(map: &Map) -> impl Iterator<Item = Claim> + '_ {
             node: None,
             state: None,
         })
-}
-
-/// What to say of a part that nothing claims.
-pub(super) fn unclaimed(map: &Map, range: Range) -> Claim {
-    let make = |owner, code, text: String| Claim {
-        range,
-        owner,
-        device: None,
-        reason: Reason {
-            code,
-            text,
-            evidence: Evidence::Derived,
-        },
-        node: None,
-        state: None,
-    };
-    // A dax device whose place is not readable may sit here.
-    let unplaced = map
-        .dax
-        .iter()
-        .any(|d| d.ranges.is_empty() && d.size.is_some_and(|s| s > 0));
-    if unplaced || (map.dax.is_empty() && map.memory.blocks.is_empty() && map.iomem.is_empty()) {
-        return make(
-            Owner::Unknown,
-            ReasonCode::NotReadable,
-            "what could be read does not tell".into(),
-        );
-    }
-    if map.drivers == Drivers::None {
-        return make(
-            Owner::Nobody,
-            ReasonCode::NoDriver,
-            "dax_hmem is not loaded, and no CXL region has it".into(),
-        );
-    }
-    if !map.platform.present {
-        return make(
-            Owner::Nobody,
-            ReasonCode::NotRegistered,
-            "the kernel registered no Soft Reserved range with hmem_platform".into(),
-        );
-    }
-    if !map.platform.bound {
-        return make(
-            Owner::Nobody,
-            ReasonCode::PlatformUnbound,
-            "dax_hmem is not bound to hmem_platform.0".into(),
-        );
-    }
-    if !map.windows_of(&range).is_empty() {
-        return make(
-            Owner::Nobody,
-            ReasonCode::LeftToCxl,
-            "dax_hmem left it to CXL, and no committed region covers it".into(),
-        );
-    }
-    make(
-        Owner::Nobody,
-        ReasonCode::NoDevice,
-        "dax_hmem made no device for it".into(),
-    )
 }

@@ -6,6 +6,7 @@
 //! does. But dax_hmem makes them in order of address, so the first without a place belongs to the
 //! first free room that fits its size.
 
+use crate::dax::Parent;
 use crate::map::Map;
 use crate::range::{subtract, Range};
 use crate::reserved::Found;
@@ -15,6 +16,7 @@ pub(crate) fn place_hmem(map: &mut Map, reserved: &[Found]) {
     if map.hmem.iter().all(|h| h.range.is_some()) {
         return;
     }
+    place_divided(map, reserved);
     let mut taken: Vec<Range> = map.hmem.iter().filter_map(|h| h.range).collect();
     taken.extend(map.dax.iter().flat_map(|d| d.ranges.iter().copied()));
     let owned = map.regions.iter().filter(|r| r.dax_driver.is_some());
@@ -43,6 +45,34 @@ pub(crate) fn place_hmem(map: &mut Map, reserved: &[Found]) {
             hmem.range_derived = true;
             break;
         }
+    }
+}
+
+/// A dax region that is divided: of its size, in one Soft Reserved range, around its dax devices.
+fn place_divided(map: &mut Map, reserved: &[Found]) {
+    for i in 0..map.hmem.len() {
+        let hmem = &map.hmem[i];
+        let parent = Parent::Hmem(hmem.name.clone());
+        let own = map.dax.iter().filter(|d| d.parent == parent);
+        let own: Vec<Range> = own.flat_map(|d| d.ranges.iter().copied()).collect();
+        let (Some(size), Some(first), None) = (hmem.size, own.first(), hmem.range) else {
+            continue;
+        };
+        let around = reserved.iter().find(|r| r.range.contains(first));
+        let others = map.hmem.iter().filter_map(|h| h.range).collect::<Vec<_>>();
+        let room = around
+            .map(|r| subtract(r.range, &others))
+            .unwrap_or_default();
+        // A free part may lie before the devices or behind them: kernel allocates from below.
+        let Some(room) = room.into_iter().find(|r| r.contains(first)) else {
+            continue;
+        };
+        let range = Range::with_size(room.start, size)
+            .filter(|r| own.iter().all(|o| r.contains(o)))
+            .or_else(|| Range::with_size(first.start, size))
+            .filter(|r| room.contains(r));
+        map.hmem[i].range = range;
+        map.hmem[i].range_derived = range.is_some();
     }
 }
 

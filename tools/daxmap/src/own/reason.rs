@@ -62,6 +62,18 @@ pub enum ReasonCode {
     RegionIdle,
     /// The kernel took it at boot.
     SystemRam,
+    /// The region is an accelerator's, whose driver has the memory.
+    Accelerator,
+    /// A part of the region is System RAM since boot: it serves none of the rest.
+    BootRam,
+    /// The region has it, and its decoders were reset.
+    RegionReset,
+    /// No memory device is behind the window.
+    DeviceGone,
+    /// No decoder maps it, and no device has capacity left for it.
+    Undecoded,
+    /// This kernel has no dax_cxl.
+    WithoutDaxCxl,
     /// dax_hmem is not loaded.
     NoDriver,
     /// The kernel knows of no range for dax_hmem.
@@ -140,6 +152,13 @@ pub(super) fn ledger_reason(map: &Map, record: &Record) -> Reason {
 
 /// Why HMEM has a range, from windows and regions as they are now.
 pub(super) fn hmem_reason(map: &Map, range: &Range) -> Reason {
+    if map.is_without_dax_cxl() && !map.windows_of(range).is_empty() {
+        return Reason {
+            code: ReasonCode::WithoutDaxCxl,
+            text: "the kernel has no dax_cxl".into(),
+            evidence: Evidence::Sysfs,
+        };
+    }
     let regions: Vec<&str> = map.committed_in(range).map(|r| r.name.as_str()).collect();
     let bounds: Vec<Range> = map.committed_in(range).filter_map(|r| r.range).collect();
     let covered = covered_bytes(range, &bounds) == range.len();

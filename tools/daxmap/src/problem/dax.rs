@@ -18,14 +18,6 @@ pub(super) fn lines(map: &Map, is: impl Fn(&Event) -> bool) -> Vec<String> {
         .collect()
 }
 
-pub(super) fn offline(range: Range, bytes: u64, device: Option<&str>) -> Problem {
-    let device = device.unwrap_or("dax");
-    Problem::new(Kind::Offline, Severity::Warning, device)
-        .at(range, bytes)
-        .because("its memory blocks are there but offline")
-        .fix(remedy::online(device))
-}
-
 /// The `lost` bytes of an owned piece that are neither online nor offline.
 pub(super) fn unused(map: &Map, piece: &Piece, lost: u64) -> Vec<Problem> {
     let device = piece
@@ -33,7 +25,10 @@ pub(super) fn unused(map: &Map, piece: &Piece, lost: u64) -> Vec<Problem> {
         .as_ref()
         .and_then(|name| map.dax.iter().find(|d| d.name == *name));
     let Some(dax) = device else {
-        return vec![without_device(map, piece).at(piece.range, lost)];
+        let mut problem = without_device(map, piece);
+        problem.range = Some(piece.range);
+        problem.bytes = lost;
+        return vec![problem];
     };
     if dax.driver.is_none() && dax.size == Some(0) {
         return vec![unsized_device(map, dax, piece).at(piece.range, lost)];
@@ -106,23 +101,29 @@ fn unbound(map: &Map, dax: &DaxDevice) -> Problem {
                 "# it can be used as a file: echo {name} > /sys/bus/dax/drivers/device_dax/bind"
             )]);
     }
+    if dax.target_node.is_none() {
+        return loss(Kind::KmemFailed)
+            .because(format!("{name} has no target node (kmem refuses such a device): neither SRAT nor the CXL window gives one"))
+            .seen(mine)
+            .fix([
+                "# without a node it can be used as a file only:".to_string(),
+                format!("daxctl reconfigure-device --mode=devdax {name}"),
+            ])
+            .fix(remedy::use_rust_modules());
+    }
     if let Some(why) = failure {
         return loss(Kind::KmemFailed)
             .because(format!("kmem did not take {name}: {why}"))
             .seen(mine)
-            .fix(remedy::bind_kmem(name));
-    }
-    if dax.target_node.is_none() {
-        return loss(Kind::KmemFailed)
-            .because(format!("{name} has no target node (kmem refuses such a device): neither SRAT nor the CXL window gives one"))
-            .fix([format!("daxctl reconfigure-device --mode=devdax {name}")]);
+            .fix(["# once the cause is gone:".to_string()])
+            .fix([format!("# {}", remedy::bind_kmem_only(name))]);
     }
     if map.module("kmem").is_some_and(|m| !m.is_active()) {
         return Problem::new(Kind::ModuleNotLoaded, Severity::Loss, "kmem")
             .because(format!(
                 "kmem is not loaded, so nothing makes {name} System RAM"
             ))
-            .fix(remedy::load("kmem"));
+            .fix(remedy::load(map, "kmem"));
     }
     loss(Kind::NoDriver)
         .because(format!(
@@ -148,23 +149,28 @@ fn about(event: &Event, name: &str) -> bool {
 }
 
 /// kmem reserves the range in the resource tree, where nothing may cross another's edge.
-fn cannot_reserve(map: &Map, dax: &DaxDevice, range: Range) -> Problem {
+fn cannot_reserve(map: &Map, dax: &DaxDevice, said: Range) -> Problem {
+    // kmem names what it aligned; sizes are those of the device.
+    let range = match &dax.ranges[..] {
+        [one] => *one,
+        _ => said,
+    };
     let problem = Problem::new(Kind::KmemCannotReserve, Severity::Loss, dax.name.as_str());
     let crossed = crossed(map, &range);
     if crossed.is_empty() {
         return problem
             .because(format!(
-                "kmem could not reserve {range} for {} (error -16): something else holds a part of it",
+                "kmem could not reserve {said} for {} (error -16): something else holds a part of it",
                 dax.name
             ))
-            .fix(["cat /proc/iomem"]);
+            .fix(["# look: cat /proc/iomem"]);
     }
     let names: Vec<String> = crossed.iter().map(|(n, r)| format!("{n} ({r})")).collect();
     let edges: Vec<Range> = crossed.iter().map(|(_, r)| *r).collect();
     let problem = problem.because(format!(
-        "kmem could not reserve {range} for {} (error -16): the range crosses the edge of {}",
+        "kmem could not reserve {said} for {} (error -16): the range crosses the edge of {}",
         dax.name,
-        listed(&names)
+        super::listed(&names)
     ));
     let persistent = map.regions.iter().find(|region| {
         region.mode.as_deref() == Some("pmem") && region.range.is_some_and(|r| r.overlaps(&range))
@@ -172,19 +178,56 @@ fn cannot_reserve(map: &Map, dax: &DaxDevice, range: Range) -> Problem {
     match &dax.parent {
         // A piece of it as System RAM would overwrite what is kept there.
         Parent::Hmem(_) if persistent.is_some() => problem.fix(remedy::use_rust_modules()),
+        Parent::Hmem(_) if dax.ranges.len() != 1 => problem.fix(remedy::use_rust_modules()),
         Parent::Hmem(hmem) => problem
-            .fix(remedy::cut(&dax.name, hmem, &range.split_at(&edges)))
+            .fix(remedy::cut(map, dax, hmem, &cut_at(map, &range, edges)))
             .fix(remedy::use_rust_modules()),
         _ => problem,
     }
 }
 
-/// `a`, `a and b`, `a, b and c`.
-fn listed(names: &[String]) -> String {
-    match names.split_last() {
-        Some((last, rest)) if !rest.is_empty() => format!("{} and {last}", rest.join(", ")),
-        _ => names.concat(),
+/// The pieces that kmem can reserve, and those that it must not have.
+fn cut_at(map: &Map, range: &Range, mut edges: Vec<Range>) -> Vec<remedy::Cut> {
+    let held = held_by_others(map, range);
+    let dead: Vec<Range> = map.dead_in(range).iter().map(|d| d.range).collect();
+    edges.extend(held.iter().chain(&dead));
+    let mut out: Vec<remedy::Cut> = Vec::new();
+    for piece in range.split_at(&edges) {
+        let block = map.memory.block_size.unwrap_or(128 << 20);
+        let out_of_use = if dead.iter().any(|d| d.contains(&piece)) {
+            Some("nothing decodes it")
+        } else if held.iter().any(|h| h.contains(&piece)) {
+            Some("another driver holds it")
+        } else if piece.aligned_inside(block).is_none() {
+            Some("it holds no whole memory block")
+        } else {
+            None
+        };
+        out.push(remedy::Cut {
+            range: piece,
+            out_of_use,
+        });
     }
+    out
+}
+
+/// Parts of a range that are neither a window's, a region's nor ours.
+fn held_by_others(map: &Map, range: &Range) -> Vec<Range> {
+    let ours = ["CXL Window", "region", "Soft Reserved", "dax"];
+    let others = map
+        .iomem
+        .iter()
+        .filter(|r| !ours.iter().any(|o| r.name.starts_with(o)));
+    let mut out: Vec<Range> = others
+        .filter(|r| !r.range.contains(range))
+        .filter_map(|r| r.range.overlap(range))
+        .collect();
+    let accelerators = map
+        .regions
+        .iter()
+        .filter(|r| map.accelerator_of(r).is_some());
+    out.extend(accelerators.filter_map(|r| r.range?.overlap(range)));
+    out
 }
 
 /// Resources whose edge lies inside `range`: regions, windows, and what else the tree shows.
@@ -214,17 +257,18 @@ fn without_device(map: &Map, piece: &Piece) -> Problem {
     match &piece.owner {
         Owner::Cxl { region } => super::region::idle(map, region),
         Owner::Hmem { device } => {
+            let hmem = map.hmem.iter().find(|h| h.name == *device);
+            let number = device.trim_start_matches("hmem.").to_string();
+            let id = hmem
+                .and_then(|h| h.region_id)
+                .map_or(number, |id| id.to_string());
             Problem::new(Kind::Unallocated, Severity::Warning, device.as_str())
                 .because(format!(
-                    "the dax region of {device} has room that no dax device has"
+                    "{} of {device}'s dax region has no dax device: it was divided, or \
+                     dax_hmem.region_idle=1 leaves the division to the administrator",
+                    crate::size::human(piece.range.len())
                 ))
-                .fix([
-                    "# dax_hmem.region_idle=1 leaves it so; to use it:".to_string(),
-                    format!(
-                        "daxctl create-device -r {}",
-                        device.trim_start_matches("hmem.")
-                    ),
-                ])
+                .fix([format!("daxctl create-device -r {id}")])
         }
         _ => Problem::new(Kind::Unexplained, Severity::Loss, "dax")
             .because("it has an owner, but no dax device, and nothing that could be read says why"),
@@ -266,5 +310,5 @@ fn remainder(map: &Map, piece: &Piece, dax: &DaxDevice, lost: u64) -> Problem {
             dax.driver.as_deref().unwrap_or("a driver")
         ))
         .seen(said)
-        .fix([format!("daxctl list --devices {name}")])
+        .fix([format!("# look: daxctl list --devices {name}")])
 }

@@ -2,9 +2,13 @@
 
 //! Problems of the machine as a whole: an old module that runs, files that could not be read.
 
-use super::{Kind, Problem, Severity};
+use super::{listed, Kind, Problem, Severity};
+use crate::dax::Parent;
+use crate::log;
 use crate::map::Map;
 use crate::modules::Presence;
+use crate::range::{subtract, Range};
+use crate::size::human;
 
 pub(super) fn diagnose(map: &Map) -> Vec<Problem> {
     let mut out: Vec<Problem> = ["dax_hmem", "dax_cxl"]
@@ -12,6 +16,9 @@ pub(super) fn diagnose(map: &Map) -> Vec<Problem> {
         .filter_map(|name| old_module(map, name))
         .collect();
     out.extend(cxl_not_loaded(map));
+    out.extend(no_memory_map(map));
+    out.extend(undeclared(map));
+    out.extend(not_in_source(map));
     let (closed, odd): (Vec<_>, Vec<_>) = map.gaps.iter().partition(|g| g.needs_root);
     if let Some(first) = closed.first() {
         out.push(
@@ -64,11 +71,113 @@ fn old_module(map: &Map, name: &str) -> Option<Problem> {
     )
 }
 
+/// The kernel knows of Soft Reserved memory, but nothing that could be read says where it is.
+fn no_memory_map(map: &Map) -> Option<Problem> {
+    let registered = map.platform.present && map.reserved.is_empty();
+    if !registered || log::has_memory_map(&map.log) || map.gaps.iter().any(|g| g.needs_root) {
+        return None;
+    }
+    Some(
+        Problem::new(Kind::Unreadable, Severity::Warning, "memory map")
+            .because(
+                "the kernel registered Soft Reserved memory (hmem_platform.0 is there), but no memory map \
+                 can be read: the log has lost it, and /sys/firmware/memmap is not there; what is lost \
+                 cannot be told",
+            )
+            .seen(["/sys/bus/platform/devices/hmem_platform.0"])
+            .fix(["# look again soon after a boot, or with a larger log (log_buf_len=)"]),
+    )
+}
+
+/// Of a log or a list that somebody pasted: what it does not hold is not known.
+fn not_in_source(map: &Map) -> Option<Problem> {
+    if map.in_source.sysfs {
+        return None;
+    }
+    let parts = [
+        (map.in_source.log, "the kernel log"),
+        (map.in_source.iomem, "/proc/iomem"),
+        (
+            !map.windows.is_empty() || !map.memdevs.is_empty(),
+            "CXL windows and devices",
+        ),
+        (!map.dax.is_empty(), "dax devices"),
+        (map.platform.present, "hmem devices"),
+        (!map.memory.blocks.is_empty(), "memory blocks"),
+    ];
+    let lacks: Vec<String> = parts
+        .iter()
+        .filter(|(is_there, _)| !is_there)
+        .map(|(_, what)| (*what).to_string())
+        .collect();
+    Some(
+        Problem::new(Kind::Unreadable, Severity::Warning, "source")
+            .because(format!(
+                "not in what was given: {}; what depends on them is not known",
+                listed(&lacks)
+            ))
+            .fix(["# `daxown capture FILE` on the machine, as root, holds all that is read"]),
+    )
+}
+
+/// Memory of dax devices, and of kmem, that no Soft Reserved range and no region has.
+fn undeclared(map: &Map) -> Vec<Problem> {
+    let declared = log::has_memory_map(&map.log) || !map.reserved.is_empty();
+    if !declared || !map.in_source.sysfs {
+        return Vec::new();
+    }
+    let mut known: Vec<Range> = map.reserved.iter().map(|r| r.range).collect();
+    known.extend(
+        map.regions
+            .iter()
+            .filter(|r| r.is_committed())
+            .filter_map(|r| r.range),
+    );
+    let ours = map
+        .dax
+        .iter()
+        .filter(|d| matches!(d.parent, Parent::Hmem(_) | Parent::Region(_)));
+    let mut out: Vec<Problem> = Vec::new();
+    for d in ours {
+        for range in d.ranges.iter().flat_map(|r| subtract(*r, &known)) {
+            let windows = map.windows_of(&range);
+            let severity = match windows.is_empty() {
+                true => Severity::Note,
+                false => Severity::Warning,
+            };
+            let how = match d.driver.as_deref() {
+                Some("kmem") => "is System RAM of",
+                Some(_) => "is served as a file from",
+                None => "has no driver, and lies over",
+            };
+            let boot = map.boot_ram_in(&range);
+            let what = match boot.is_empty() {
+                true => "memory that firmware does not declare Soft Reserved",
+                false => "memory that is System RAM since boot",
+            };
+            let mut problem =
+                Problem::new(Kind::Undeclared, severity, d.name.as_str()).because(format!(
+                    "{} {how} {} of {what}, and no CXL region has it{}",
+                    d.name,
+                    human(range.len()),
+                    if windows.is_empty() {
+                        String::new()
+                    } else {
+                        format!(", in {}", windows.join(" and "))
+                    },
+                ));
+            problem.range = Some(range);
+            out.push(problem);
+        }
+    }
+    out
+}
+
 /// Without cxl_acpi there are no windows: every range looks as if it lay outside of them.
 fn cxl_not_loaded(map: &Map) -> Option<Problem> {
     let module = map.module("cxl_acpi")?;
-    if module.presence != Presence::Installed || !map.windows.is_empty() || map.reserved.is_empty()
-    {
+    let installed = module.presence == Presence::Installed && map.host.has_cxl;
+    if !installed || !map.windows.is_empty() || map.reserved.is_empty() {
         return None;
     }
     Some(

@@ -2,12 +2,12 @@
 
 //! Why a piece of a Soft Reserved range is not usable.
 
-use super::{dax, remedy, Kind, Problem, Severity};
+use super::{dax, offline, physical, remedy, Kind, Problem, Severity};
 use crate::firmware::Source;
 use crate::log::Event;
 use crate::map::Map;
 use crate::modules::{Drivers, Presence};
-use crate::own::{Owner, Piece, ReasonCode, State};
+use crate::own::{reserve_failed, Owner, Piece, ReasonCode, State};
 use crate::range::Range;
 use crate::reserved::Reserved;
 
@@ -17,36 +17,58 @@ pub(super) const ALIGN: u64 = 2 << 20;
 pub(super) fn diagnose(map: &Map, reserved: &Reserved, piece: &Piece) -> Vec<Problem> {
     let len = piece.range.len();
     let Some(online) = piece.online_bytes else {
-        return vec![unknown(piece)];
+        return vec![unknown_owner(map, piece, 0)];
     };
     let mut out = Vec::new();
     if piece.file_bytes > 0 {
-        out.push(file(piece));
+        out.push(file(map, piece));
     }
     let offline = piece.offline_bytes.unwrap_or(0);
     if offline > 0 {
-        out.push(dax::offline(piece.range, offline, piece.device.as_deref()));
+        out.push(offline::problem(
+            map,
+            piece.range,
+            offline,
+            piece.device.as_deref(),
+        ));
     }
     let used = online
         .saturating_add(offline)
         .saturating_add(piece.file_bytes);
-    let lost = len.saturating_sub(used);
-    if lost == 0 || piece.owner == Owner::SystemRam {
+    let mut lost = len.saturating_sub(used);
+    if matches!(piece.owner, Owner::SystemRam | Owner::Driver { .. }) {
+        return out;
+    }
+    // What has nothing behind it is told apart from what has, and is no driver's fault.
+    for dead in map.dead_in(&piece.range) {
+        let in_use = map
+            .used_bytes(&dead.range)
+            .saturating_add(map.offline_bytes(dead.range).unwrap_or(0));
+        let bytes = dead.range.len().saturating_sub(in_use).min(lost);
+        if bytes > 0 {
+            out.push(physical::unused(map, &dead, bytes));
+            lost -= bytes;
+        }
+    }
+    if lost == 0 {
         return out;
     }
     let problem = match (&piece.owner, piece.state) {
-        (Owner::Unknown, _) => unknown(piece),
+        (Owner::Unknown, _) => return join(out, vec![unknown_owner(map, piece, lost)]),
         (_, State::Deferred) => deferred(map, piece),
         (_, State::Free) => free(map, piece),
         (Owner::Nobody, State::Failed) if piece.reason.code == ReasonCode::HmemProbeFailed => {
             hmem_failed(map, piece)
+        }
+        (Owner::Nobody, State::Failed) if piece.reason.code == ReasonCode::HmemUnbound => {
+            hmem_unbound(piece)
         }
         (Owner::Nobody, State::Failed) => unserved(map, piece),
         (Owner::Nobody, _) => unowned(map, reserved, piece),
         (Owner::Hmem { .. } | Owner::Cxl { .. }, _) => {
             return join(out, dax::unused(map, piece, lost))
         }
-        (Owner::SystemRam, _) => return out,
+        (Owner::SystemRam | Owner::Driver { .. }, _) => return out,
     };
     join(out, vec![problem.at(piece.range, lost)])
 }
@@ -56,24 +78,72 @@ fn join(mut a: Vec<Problem>, b: Vec<Problem>) -> Vec<Problem> {
     a
 }
 
-fn unknown(piece: &Piece) -> Problem {
-    Problem::new(Kind::Unreadable, Severity::Warning, "Soft Reserved")
-        .at(piece.range, 0)
+fn unknown(map: &Map, piece: &Piece) -> Problem {
+    let problem =
+        Problem::new(Kind::Unreadable, Severity::Warning, "Soft Reserved").at(piece.range, 0);
+    if !map.in_source.sysfs {
+        return problem.because("who owns this range is not in what was given");
+    }
+    problem
         .because(
             "what could be read does not tell who owns this range, or how much of it is online",
         )
         .fix(["# run daxown as root"])
 }
 
-fn file(piece: &Piece) -> Problem {
+/// Where sysfs is not in the source: what the log says of the range, and nothing else.
+fn unknown_owner(map: &Map, piece: &Piece, lost: u64) -> Problem {
+    let reserve = reserve_failed(map, &piece.range);
+    let (Some((device, range)), false) = (reserve, map.in_source.sysfs) else {
+        return unknown(map, piece);
+    };
+    let said = |e: &Event| match e {
+        Event::Decision { range, .. } => range.overlaps(&piece.range),
+        Event::ReserveFailed { device: d, .. } | Event::ProbeFailed { device: d, .. } => {
+            d == device
+        }
+        _ => false,
+    };
+    Problem::new(Kind::KmemCannotReserve, Severity::Loss, device)
+        .at(piece.range, lost)
+        .because(format!(
+            "the log says that kmem could not reserve {range} for {device}; what became of {device} since \
+             is not in what was given"
+        ))
+        .seen(dax::lines(map, said))
+        .fix(["# `daxown capture FILE` on the machine holds what is needed to say what to do"])
+}
+
+fn file(map: &Map, piece: &Piece) -> Problem {
     let device = piece.device.clone().unwrap_or_else(|| "dax".into());
-    Problem::new(Kind::DaxFile, Severity::Note, device.clone())
-        .at(piece.range, 0)
+    let is_fs = map
+        .dax
+        .iter()
+        .any(|d| d.name == device && d.driver.as_deref() == Some("fsdev_dax"));
+    let problem = Problem::new(Kind::DaxFile, Severity::Note, device.clone()).at(piece.range, 0);
+    if is_fs {
+        return problem.because(format!(
+            "served as /dev/{device} for a file system (fsdev_dax)"
+        ));
+    }
+    problem
         .because(format!("served as /dev/{device}, not as System RAM"))
         .fix([
-            "# to make it System RAM:".to_string(),
-            format!("daxctl reconfigure-device --mode=system-ram {device}"),
+            "# `daxctl reconfigure-device --mode=system-ram` makes it System RAM, and destroys what is".to_string(),
+            format!("# on {device}: only if nobody, on any host, needs it any more"),
         ])
+}
+
+/// An hmem device that somebody unbound, or that no driver was there for.
+fn hmem_unbound(piece: &Piece) -> Problem {
+    let device = piece.device.clone().unwrap_or_else(|| "hmem".into());
+    Problem::new(Kind::NoDriver, Severity::Loss, device.as_str())
+        .because(format!(
+            "{device} has no driver, and no failed probe is known: it was unbound by hand, or dax_hmem \
+             came without it"
+        ))
+        .seen([format!("/sys/bus/platform/devices/{device}")])
+        .fix([remedy::bind_hmem(&device)])
 }
 
 fn deferred(map: &Map, piece: &Piece) -> Problem {
@@ -92,12 +162,18 @@ fn deferred(map: &Map, piece: &Piece) -> Problem {
 fn free(map: &Map, piece: &Piece) -> Problem {
     Problem::new(Kind::Free, Severity::Warning, "CXL")
         .because("its owner let it go, and it is free for a CXL region")
-        .fix(remedy::create_region(map, &piece.range))
-        .fix([
-            "# or let dax_hmem decide anew:",
-            "echo hmem_platform.0 > /sys/bus/platform/drivers/hmem_platform/unbind",
-            "echo hmem_platform.0 > /sys/bus/platform/drivers/hmem_platform/bind",
-        ])
+        .fix(free_remedy(map, piece))
+}
+
+fn free_remedy(map: &Map, piece: &Piece) -> Vec<String> {
+    let device = piece.device.as_ref().filter(|d| {
+        let unbound = map.hmem.iter().any(|h| h.name == **d && h.driver.is_none());
+        unbound && piece.reason.code.word() == "driver-unbound"
+    });
+    match device {
+        Some(device) => vec![remedy::bind_hmem(device)],
+        None => remedy::create_region(map, &piece.range, true),
+    }
 }
 
 /// The ledger's own word on a piece that nobody could serve.
@@ -133,11 +209,18 @@ fn unserved(map: &Map, piece: &Piece) -> Problem {
         return problem
             .fix(["# have firmware declare ranges that begin and end at 2 MiB boundaries"]);
     }
-    problem.fix([
-        "# once the cause is gone, let dax_hmem try again:",
-        "echo hmem_platform.0 > /sys/bus/platform/drivers/hmem_platform/unbind",
-        "echo hmem_platform.0 > /sys/bus/platform/drivers/hmem_platform/bind",
-    ])
+    // Binding its platform device again would touch every other range as well.
+    let device = map
+        .hmem
+        .iter()
+        .find(|h| Some(&h.name) == piece.device.as_ref() && h.driver.is_none());
+    match device {
+        Some(h) => problem.fix([format!(
+            "# once the cause is gone: {}",
+            remedy::bind_hmem(&h.name)
+        )]),
+        None => problem.fix(["# once the cause is gone, reboot: dax_hmem then tries again"]),
+    }
 }
 
 /// The stock driver gives every failed probe the error -12; the range tells the causes apart.
@@ -158,7 +241,7 @@ fn hmem_failed(map: &Map, piece: &Piece) -> Problem {
                 "{device} found the range taken by another dax region"
             ))
             .seen(conflict)
-            .fix(["daxctl list --regions --devices"]);
+            .fix(["# look: daxctl list --regions --devices"]);
     }
     if piece.range.aligned_inside(ALIGN) != Some(piece.range) {
         let (head, tail) = remainders(&piece.range);
@@ -187,13 +270,12 @@ fn hmem_failed(map: &Map, piece: &Piece) -> Problem {
     }
     make(Kind::HmemProbeFailed)
         .because(format!(
-            "{}; the range is aligned and free, so memory was short",
+            "{}; the range is aligned, and nothing else is known to hold it: the kernel may have been \
+             short of memory then",
             piece.reason.text
         ))
         .seen(failed)
-        .fix([format!(
-            "echo {device} > /sys/bus/platform/drivers/hmem/bind"
-        )])
+        .fix([remedy::bind_hmem(&device)])
 }
 
 /// KiB outside the aligned inside, at the start and at the end.
@@ -214,12 +296,8 @@ fn unowned(map: &Map, reserved: &Reserved, piece: &Piece) -> Problem {
         ReasonCode::PlatformUnbound => loss(Kind::PlatformUnbound, "hmem_platform.0")
             .because("dax_hmem is loaded but not bound to hmem_platform.0, so it decides nothing")
             .fix(["echo hmem_platform.0 > /sys/bus/platform/drivers/hmem_platform/bind"]),
-        ReasonCode::NotRegistered => loss(Kind::NotRegistered, "kernel")
-            .because(
-                "the kernel registered no Soft Reserved range: hmem.disable=1, or a kernel without \
-                 CONFIG_DEV_DAX_HMEM",
-            )
-            .fix(["cat /proc/cmdline"]),
+        ReasonCode::NotRegistered => not_registered(map),
+        ReasonCode::BootRam => super::region::boot_ram(map, &piece.range),
         ReasonCode::LeftToCxl => left_to_cxl(map, piece),
         _ => {
             let shown = reserved.sources.first() == Some(&Source::Iomem);
@@ -227,11 +305,26 @@ fn unowned(map: &Map, reserved: &Reserved, piece: &Piece) -> Problem {
                 .because(format!("{}; nothing that could be read says why", piece.reason.text))
                 .seen(shown.then_some("/proc/iomem"))
                 .fix([
-                    "echo 'module dax_hmem +p' > /sys/kernel/debug/dynamic_debug/control",
-                    "# then reload dax_hmem and look at dmesg",
+                    "# with dynamic debug of dax_hmem (dyndbg=+p) the log of the next boot says more",
                 ])
         }
     }
+}
+
+fn not_registered(map: &Map) -> Problem {
+    let problem = Problem::new(Kind::NotRegistered, Severity::Loss, "kernel");
+    if map.host.hmem_disabled {
+        return problem
+            .because("device_hmem.disable=1 is on the command line: the kernel registers no Soft Reserved range")
+            .seen(["/proc/cmdline"])
+            .fix(["# remove device_hmem.disable=1 from the kernel command line, and reboot"]);
+    }
+    problem
+        .because(
+            "the kernel registered no Soft Reserved range, and device_hmem.disable is not set: it may be \
+             built without CONFIG_DEV_DAX_HMEM_DEVICES; that cannot be known from what could be read",
+        )
+        .fix(["# look for DEV_DAX_HMEM in the kernel's configuration"])
 }
 
 fn left_to_cxl(map: &Map, piece: &Piece) -> Problem {
@@ -268,7 +361,7 @@ fn left_to_cxl(map: &Map, piece: &Piece) -> Problem {
             .fix([format!("modprobe -a {}", missing.join(" "))])
             .fix(["# otherwise:", "reboot"]);
     }
-    let region = remedy::create_region(map, &piece.range);
+    let region = remedy::create_region(map, &piece.range, false);
     if region.is_empty() {
         problem.fix(["reboot"])
     } else {
@@ -288,9 +381,8 @@ fn no_module(map: &Map) -> Problem {
     }
     problem
         .because("dax_hmem is not loaded, and no CXL region covers the range")
-        .fix(remedy::load("dax_hmem"))
+        .fix(remedy::load(map, "dax_hmem"))
         .fix([
-            "# if it is never loaded by itself, look for a blacklist:",
-            "grep -r dax_hmem /etc/modprobe.d",
+            "# if it is never loaded by itself, look for a blacklist: grep -r dax_hmem /etc/modprobe.d",
         ])
 }

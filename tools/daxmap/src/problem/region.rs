@@ -2,13 +2,16 @@
 
 //! CXL regions that are idle, lost, disabled or incomplete, and capacity in none.
 
-use super::{dax, remedy, Kind, Problem, Severity};
-use crate::cxl::{Region, RegionState};
-use crate::dax::Parent;
+mod incomplete;
+
+use super::{dax, listed, offline, remedy, Kind, Problem, Severity};
+use crate::cxl::{Region, RegionState, Target};
+use crate::dax::{DaxDevice, Parent};
 use crate::log::Event;
 use crate::map::Map;
-use crate::own::Owner;
+use crate::own::{Owner, ReasonCode};
 use crate::range::{subtract, Range};
+use crate::size::human;
 
 pub(super) fn diagnose(map: &Map) -> Vec<Problem> {
     let mut out: Vec<Problem> = Vec::new();
@@ -16,65 +19,29 @@ pub(super) fn diagnose(map: &Map) -> Vec<Problem> {
         out.extend(one(map, region));
         out.extend(outside_reserved(map, region));
     }
-    for m in &map.memdevs {
-        let free = m
-            .ram_bytes
-            .unwrap_or(0)
-            .saturating_sub(m.mapped_bytes.unwrap_or(0));
-        if free > 0 && m.bound {
-            let serial = m.serial.as_deref().unwrap_or("unknown");
-            out.push(
-                Problem::new(Kind::Unmapped, Severity::Note, m.name.as_str())
-                    .because(format!(
-                        "{} MiB of volatile capacity of {} (serial {serial}) is in no region{}",
-                        free >> 20,
-                        m.name,
-                        if map.without_regions {
-                            ", and this kernel knows none (CONFIG_CXL_REGION is off)"
-                        } else {
-                            ""
-                        }
-                    ))
-                    .fix(create(map, &m.name)),
-            );
-        }
-    }
+    out.extend(windows_as_ram(map));
     out
-}
-
-fn create(map: &Map, memdev: &str) -> Vec<String> {
-    if map.without_regions {
-        return Vec::new();
-    }
-    let decoder = map.windows.iter().find(|w| !w.decoder.is_empty());
-    decoder
-        .map(|w| format!("cxl create-region -m -t ram -d {} -w 1 {memdev}", w.decoder))
-        .into_iter()
-        .collect()
 }
 
 /// A region that is not what it should be; bytes are counted where its range is.
 fn one(map: &Map, region: &Region) -> Option<Problem> {
     let name = region.name.as_str();
-    let missing: Vec<String> = region
-        .targets
-        .iter()
-        .filter(|t| t.decoder.is_none())
-        .map(|t| t.position.to_string())
-        .collect();
-    let mut problem = if !missing.is_empty() && region.range.is_some() {
-        Problem::new(Kind::RegionIncomplete, Severity::Warning, name)
-            .because(format!(
-                "{name} lacks its member at position {}: a device is missing or its driver did not bind",
-                missing.join(", ")
-            ))
-            .fix(["cxl list -M -D -u"])
+    let mut problem = if !region.missing().is_empty() && region.range.is_some() {
+        incomplete::problem(map, region)?
+    } else if region.is_reset() {
+        // Where Soft Reserved memory is lost by it, that problem tells.
+        let told = |r: Range| map.reserved.iter().any(|x| x.range.overlaps(&r));
+        if region.range.is_some_and(told) {
+            return None;
+        }
+        Problem {
+            severity: Severity::Warning,
+            ..reset(map, name)
+        }
     } else if region.state == RegionState::Disabled {
         Problem::new(Kind::RegionDisabled, Severity::Warning, name)
-            .because(format!(
-                "{name} is not committed: nothing routes its addresses"
-            ))
-            .fix([format!("cxl enable-region {name}")])
+            .because(format!("{name} is not committed"))
+            .fix(["# look: cxl list -R -T -u"])
     } else if region.state == RegionState::CommittedUnbound {
         Problem::new(Kind::RegionDisabled, Severity::Warning, name)
             .because(format!("{name} is committed, but its driver is not bound"))
@@ -86,44 +53,80 @@ fn one(map: &Map, region: &Region) -> Option<Problem> {
     Some(problem)
 }
 
+/// A region with all its members whose decoders are not committed.
+pub(super) fn reset(map: &Map, name: &str) -> Problem {
+    let problem = Problem::new(Kind::RegionDisabled, Severity::Loss, name)
+        .because(format!(
+            "{name} has all its members, but its decoders are not committed: nothing maps its addresses, \
+             and what was in the memory is gone"
+        ))
+        .seen([format!("/sys/bus/cxl/devices/{name}/commit")]);
+    let Some(region) = map.region(name) else {
+        return problem;
+    };
+    let member = |t: &Target| {
+        let mut bound = map.memdevs.iter().filter(|m| m.bound);
+        bound.any(|m| Some(&m.name) == t.memdev.as_ref())
+    };
+    let in_use = region.range.is_some_and(|r| map.used_bytes(&r) > 0);
+    if in_use || map.is_without_dax_cxl() || !region.targets.iter().all(member) {
+        return problem;
+    }
+    problem.fix([
+        format!("echo 1 > /sys/bus/cxl/devices/{name}/commit"),
+        format!("cxl enable-region {name}"),
+    ])
+}
+
 /// A committed region whose range an hmem device holds.
 fn lost(map: &Map, region: &Region) -> Option<Problem> {
     let range = region.range?;
-    if !region.is_committed() || region.dax_driver.is_some() {
+    if !region.is_committed() || region.dax_driver.is_some() || map.accelerator_of(region).is_some()
+    {
         return None;
     }
     let holder = holder(map, &range)?;
-    let devices: Vec<String> = map
-        .dax
-        .iter()
-        .filter(|d| d.parent == Parent::Hmem(holder.clone()))
-        .filter(|d| d.driver.is_some())
-        .map(|d| d.name.clone())
-        .collect();
+    let parent = Parent::Hmem(holder.clone());
+    let devices: Vec<&DaxDevice> = map.dax.iter().filter(|d| d.parent == parent).collect();
     let name = region.name.as_str();
     let problem = Problem::new(Kind::RegionLost, Severity::Note, name).seen(told(map, region));
+    let about = |e: &Event| match (e, &region.dax_region) {
+        (
+            Event::Conflict { device, .. }
+            | Event::ProbeFailed { device, .. }
+            | Event::Said { device },
+            Some(dax_region),
+        ) => device == dax_region,
+        _ => false,
+    };
+    let lines = dax::lines(map, about);
     let mut problem = match &region.dax_region {
-        Some(dax_region) => problem
-            .because(format!(
+        _ if map.is_without_dax_cxl() => problem.because(format!(
+            "{name} is committed but idle: this kernel has no dax_cxl, so HMEM serves everything, and \
+             {holder} has its range"
+        )),
+        // A probe that failed left a line in the log, or a word in the ledger.
+        Some(dax_region) if !lines.is_empty() || map.outcome_of(region).is_some() => {
+            problem.because(format!(
                 "{name} is committed but idle: {holder} had its range first, so the probe of {dax_region} lost"
             ))
-            .seen(dax::lines(map, |e| match e {
-                Event::Conflict { device, .. }
-                | Event::ProbeFailed { device, .. }
-                | Event::Said { device } => device == dax_region,
-                _ => false,
-            })),
+        }
+        Some(dax_region) => problem.because(format!(
+            "{name} is committed but idle: {holder} has its range, and {dax_region} has no driver (no \
+             failed probe is known)"
+        )),
         None => problem.because(format!(
             "{name} is committed but idle: {holder} had made its range System RAM before the region came"
         )),
     };
+    problem = problem.seen(lines);
     // Handing over frees the whole hmem device: only right where the region covers all of it.
     let whole = map
         .hmem
         .iter()
         .any(|h| h.name == holder && h.range.is_some_and(|r| range.contains(&r)));
-    if whole {
-        problem = problem.fix(remedy::hand_to_cxl(&devices, &holder, region));
+    if whole && !devices.iter().any(|d| d.is_file()) {
+        problem = problem.fix(remedy::hand_to_cxl(map, &devices, &holder, region));
     }
     problem.range = Some(range);
     Some(problem)
@@ -157,17 +160,26 @@ pub(super) fn idle(map: &Map, name: &str) -> Problem {
             .because(format!(
                 "{name} is persistent memory: although firmware marks it Soft Reserved, nobody makes it System RAM"
             ))
-            .fix([format!("cxl list -X -r {name}")]);
+            .fix([format!("# look: cxl list -X -r {name}")]);
+    }
+    if let Some(range) = region.range.filter(|r| !map.boot_ram_in(r).is_empty()) {
+        return boot_ram(map, &range);
     }
     let Some(dax_region) = &region.dax_region else {
-        return problem
-            .because(format!("{name} is committed, but made no dax region: its driver is not bound, or firmware already gave the memory to the kernel"))
-            .fix([format!("cxl enable-region {name}")]);
+        if region.state == RegionState::CommittedUnbound {
+            return problem
+                .because(format!("{name} is committed, but its driver is not bound"))
+                .fix([format!("cxl enable-region {name}")]);
+        }
+        return problem.because(format!(
+            "{name} is committed and its driver is bound, but it made no dax region; why cannot be known \
+             from what could be read"
+        ));
     };
     if map.module("dax_cxl").is_some_and(|m| !m.is_active()) {
         return Problem::new(Kind::ModuleNotLoaded, Severity::Loss, "dax_cxl")
             .because(format!("dax_cxl is not loaded, so nothing serves {name}"))
-            .fix(remedy::load("dax_cxl"));
+            .fix(remedy::load(map, "dax_cxl"));
     }
     let said = dax::lines(map, |e| match e {
         Event::Conflict { device, .. } | Event::ProbeFailed { device, .. } => device == dax_region,
@@ -189,6 +201,73 @@ pub(super) fn idle(map: &Map, name: &str) -> Problem {
         .seen(told(map, region))
         .seen(said)
         .fix([format!("echo {dax_region} > /sys/bus/cxl/drivers_probe")])
+}
+
+/// A range whose region makes no dax region, for a part of it is System RAM since boot.
+pub(super) fn boot_ram(map: &Map, range: &Range) -> Problem {
+    let mut regions = map.committed_in(range).filter_map(|r| Some((r, r.range?)));
+    let found = regions.find_map(|(region, whole)| {
+        let ram = map.boot_ram_in(&whole);
+        (region.dax_region.is_none() && !ram.is_empty()).then_some((region, ram))
+    });
+    let Some((region, ram)) = found else {
+        return Problem::new(Kind::BootRam, Severity::Loss, "CXL")
+            .because("a part of its region is System RAM since boot");
+    };
+    let name = region.name.as_str();
+    let parts: Vec<String> = ram.iter().map(Range::to_string).collect();
+    Problem::new(Kind::BootRam, Severity::Loss, name)
+        .because(format!(
+            "{} of {name} is System RAM since boot, so its driver makes no dax region, and nobody has the rest{}",
+            listed(&parts),
+            match map.host.no_soft_reserve {
+                true => " (efi=nosoftreserve is on the command line)",
+                false => "",
+            }
+        ))
+        .seen(dax::lines(map, |e| matches!(e, Event::HasSystemRam { region: r, .. } if r == name)))
+        .fix([match map.host.no_soft_reserve {
+            true => "# boot without efi=nosoftreserve",
+            false => "# have firmware declare all of it Soft Reserved, or all of it System RAM",
+        }])
+        .fix(["# the Rust dax_hmem serves what is not System RAM yet: install it, then reboot"])
+}
+
+/// Windows whose memory, or a part of it, firmware gave as plain System RAM.
+fn windows_as_ram(map: &Map) -> Vec<Problem> {
+    let windows = map.windows.iter().filter_map(|w| Some((w, w.range?)));
+    windows
+        .filter_map(|(window, range)| {
+            let ram = map.boot_ram_in(&range);
+            let first = ram.first()?;
+            let lost = |p: &crate::own::Piece| {
+                p.range.overlaps(&range) && p.reason.code == ReasonCode::BootRam
+            };
+            // The loss tells it.
+            if map.reserved.iter().flat_map(|r| &r.pieces).any(lost) {
+                return None;
+            }
+            let size = ram.iter().fold(0u64, |sum, r| sum.saturating_add(r.len()));
+            let why = match map.host.no_soft_reserve {
+                true => "efi=nosoftreserve is on the command line".to_string(),
+                false => "its option for special purpose memory may be off, or the kernel built without \
+                          CONFIG_EFI_SOFT_RESERVE; which of both cannot be known"
+                    .to_string(),
+            };
+            let mut problem = Problem::new(Kind::BootRam, Severity::Warning, window.label())
+                .because(format!(
+                    "{} of this window is plain System RAM since boot, not Soft Reserved: neither CXL nor \
+                     HMEM has a part in it; firmware gave it so: {why}",
+                    human(size)
+                ))
+                .seen(["/proc/iomem"]);
+            problem.range = Some(Range {
+                start: first.start,
+                end: ram.last().map_or(first.end, |r| r.end),
+            });
+            Some(problem)
+        })
+        .collect()
 }
 
 /// Bytes of a committed volatile region that are in no Soft Reserved range and not usable.
@@ -214,13 +293,18 @@ fn part_of(map: &Map, region: &Region, part: Range) -> Vec<Problem> {
     let offline = piece.offline_bytes.unwrap_or(0);
     let mut out = Vec::new();
     if offline > 0 {
-        out.push(dax::offline(part, offline, piece.device.as_deref()));
+        out.push(offline::problem(
+            map,
+            part,
+            offline,
+            piece.device.as_deref(),
+        ));
     }
     let used = online
         .saturating_add(offline)
         .saturating_add(piece.file_bytes);
     let lost = part.len().saturating_sub(used);
-    if lost > 0 {
+    if lost > 0 && map.accelerator_of(region).is_none() {
         out.extend(dax::unused(map, &piece, lost));
     }
     out

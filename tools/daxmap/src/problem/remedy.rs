@@ -4,9 +4,13 @@
 //! it is given for, save the one for a region that made no dax region. What firmware has to do is a
 //! remark.
 
-use crate::cxl::Region;
+use super::create;
+use crate::cxl::{Memdev, Region};
+use crate::dax::{DaxDevice, Parent};
 use crate::map::Map;
+use crate::modules::Presence;
 use crate::range::Range;
+use crate::scan::index_of;
 
 /// Brings a dax device's memory online.
 pub fn online(dax: &str) -> Vec<String> {
@@ -21,9 +25,22 @@ pub fn plug(dax: &str, policy: Option<&str>) -> Vec<String> {
     vec![format!("echo {state} > /sys/bus/dax/devices/{dax}/state")]
 }
 
-/// Loads a module.
-pub fn load(module: &str) -> Vec<String> {
-    vec![format!("modprobe {module}")]
+/// Loads a module, unless this kernel has none.
+pub fn load(map: &Map, module: &str) -> Vec<String> {
+    match map.module(module).map(|m| m.presence) {
+        Some(Presence::Absent) => vec![format!("# this kernel has no {module}: use one that has")],
+        _ => vec![format!("modprobe {module}")],
+    }
+}
+
+/// Binds an hmem device to its driver.
+pub fn bind_hmem(device: &str) -> String {
+    format!("echo {device} > /sys/bus/platform/drivers/hmem/bind")
+}
+
+/// Binds a dax device to kmem, which is there.
+pub fn bind_kmem_only(dax: &str) -> String {
+    format!("echo {dax} > /sys/bus/dax/drivers/kmem/bind")
 }
 
 /// Binds a dax device without a driver to kmem.
@@ -44,41 +61,79 @@ pub fn use_seed(dax: &str, room: u64) -> Vec<String> {
     ]
 }
 
+/// A piece of a dax device that is cut.
+pub struct Cut {
+    /// Its addresses.
+    pub range: Range,
+    /// Why it must stay without driver, if it must.
+    pub out_of_use: Option<&'static str>,
+}
+
 /// Cuts a dax device that crosses an edge into devices that end there, from the first piece on.
-pub fn cut(dax: &str, hmem: &str, pieces: &[Range]) -> Vec<String> {
-    let Some((first, rest)) = pieces.split_first() else {
-        return Vec::new();
+pub fn cut(map: &Map, dax: &DaxDevice, hmem: &str, pieces: &[Cut]) -> Vec<String> {
+    // Nothing behind the last piece that is of use has to be made a device.
+    let of_use = pieces.iter().rposition(|p| p.out_of_use.is_none());
+    let Some(last) = of_use else {
+        return vec!["# no piece of it can be System RAM".into()];
     };
-    let mut out = vec![
-        "# cut the device at these edges, so that kmem can reserve each piece".to_string(),
-        format!("echo {} > /sys/bus/dax/devices/{dax}/size", first.len()),
-        format!("echo {dax} > /sys/bus/dax/drivers/kmem/bind"),
-    ];
-    let base = dax.split('.').next().unwrap_or(dax);
-    for (i, piece) in (1..).zip(rest) {
-        let next = format!("{base}.{i}");
-        out.push(format!(
-            "echo 1 > /sys/bus/platform/devices/{hmem}/dax_region/create"
-        ));
-        out.push(format!(
-            "echo {} > /sys/bus/dax/devices/{next}/size",
-            piece.len()
-        ));
-        out.push(format!("echo {next} > /sys/bus/dax/drivers/kmem/bind"));
+    let mut out =
+        vec!["# cut the device at these edges, so that kmem can reserve each piece".to_string()];
+    let base = dax.name.split('.').next().unwrap_or(&dax.name);
+    let parent = Parent::Hmem(hmem.to_string());
+    let own = map.dax.iter().filter(|d| d.parent == parent);
+    let taken: Vec<u64> = own
+        .filter_map(|d| index_of(&d.name, &format!("{base}.")))
+        .collect();
+    let mut names = (0u64..)
+        .filter(|i| !taken.contains(i))
+        .map(|i| format!("{base}.{i}"));
+    for (i, piece) in pieces.iter().enumerate() {
+        if i > last {
+            let why = piece.out_of_use.unwrap_or_default();
+            out.push(format!("# {} stays out: {why}", piece.range));
+            continue;
+        }
+        let name = match i {
+            0 => dax.name.clone(),
+            _ => names.next().unwrap_or_default(),
+        };
+        if i > 0 {
+            out.push(format!(
+                "echo 1 > /sys/bus/platform/devices/{hmem}/dax_region/create"
+            ));
+        }
+        let size = piece.range.len();
+        out.push(format!("echo {size} > /sys/bus/dax/devices/{name}/size"));
+        match piece.out_of_use {
+            None => out.push(bind_kmem_only(&name)),
+            Some(why) => out.push(format!("# {name} stays without driver: {why}")),
+        }
     }
     out
 }
 
-/// Gives a range that HMEM serves to the CXL region that lost it.
-pub fn hand_to_cxl(dax: &[String], hmem: &str, region: &Region) -> Vec<String> {
-    let mut out = vec![format!("# to give the memory to CXL instead of {hmem}:")];
-    out.extend(
-        dax.iter()
-            .map(|d| format!("echo unplugged > /sys/bus/dax/devices/{d}/state")),
-    );
+/// Gives a range that HMEM serves to the CXL region that lost it; empty where that cannot be done.
+pub fn hand_to_cxl(map: &Map, dax: &[&DaxDevice], hmem: &str, region: &Region) -> Vec<String> {
+    if map.is_without_dax_cxl() || region.missing().iter().any(|_| true) {
+        return Vec::new();
+    }
+    let mut out = vec![
+        format!("# to give the memory to CXL instead of {hmem}; the first step fails, and changes nothing,"),
+        "# while the memory cannot be freed:".to_string(),
+    ];
+    for d in dax.iter().filter(|d| d.is_kmem()) {
+        // Since 7.2 kmem lets go in one step.
+        out.push(match &d.state {
+            Some(_) => format!("echo unplugged > /sys/bus/dax/devices/{}/state", d.name),
+            None => format!("daxctl offline-memory {}", d.name),
+        });
+    }
     out.push(format!(
         "echo {hmem} > /sys/bus/platform/drivers/hmem/unbind"
     ));
+    if map.module("dax_cxl").is_some_and(|m| !m.is_active()) {
+        out.extend(load(map, "dax_cxl"));
+    }
     match &region.dax_region {
         Some(dax_region) => out.push(format!("echo {dax_region} > /sys/bus/cxl/drivers_probe")),
         // The region looks for System RAM only when its driver binds.
@@ -89,45 +144,46 @@ pub fn hand_to_cxl(dax: &[String], hmem: &str, region: &Region) -> Vec<String> {
             )
         })),
     }
+    out.push(format!(
+        "# if a later step fails, back to {hmem}: {}",
+        bind_hmem(hmem)
+    ));
     out
 }
 
-/// Makes a region in the window that holds `range`, from devices with room.
-pub fn create_region(map: &Map, range: &Range) -> Vec<String> {
-    if map.without_regions {
+/// Makes a region over `range`, from devices with room. Of memory whose region was torn down it is sure
+/// that no device maps it any more.
+pub fn create_region(map: &Map, range: &Range, torn_down: bool) -> Vec<String> {
+    let sure = if torn_down { vec![*range] } else { Vec::new() };
+    // A region that lost a member keeps the addresses, and "cxl destroy-region" fails on it.
+    let in_the_way: Vec<&Region> = map
+        .regions
+        .iter()
+        .filter(|r| !r.is_committed() && r.range.is_some_and(|x| x.overlaps(range)))
+        .collect();
+    // Its member may be there without driver, and come back.
+    let hidden = |m: &Memdev| !map.shows_decoders(m);
+    let may_come_back = !in_the_way.is_empty() && map.memdevs.iter().any(hidden);
+    if may_come_back || in_the_way.iter().any(|r| r.missing().is_empty()) {
         return Vec::new();
     }
-    let window = map
-        .windows
-        .iter()
-        .find(|w| w.range.is_some_and(|r| r.overlaps(range)) && !w.decoder.is_empty());
-    let memdev = map.memdevs.iter().find(|m| {
-        m.ram_bytes
-            .unwrap_or(0)
-            .saturating_sub(m.mapped_bytes.unwrap_or(0))
-            > 0
-    });
-    let Some((w, m)) = window.zip(memdev) else {
+    let Some(plan) = create::plan_over(map, range, &in_the_way, &sure) else {
         return Vec::new();
     };
-    // A region that lost a member keeps the addresses, and "cxl destroy-region" fails on it.
-    let in_the_way = map.regions.iter().filter(|region| {
-        !region.is_committed()
-            && region.range.is_some_and(|r| r.overlaps(range))
-            && region.targets.iter().any(|t| t.decoder.is_none())
-    });
     let mut out: Vec<String> = in_the_way
-        .map(|region| {
-            format!(
-                "echo {} > /sys/bus/cxl/devices/{}/delete_region",
-                region.name, w.decoder
-            )
+        .iter()
+        .filter_map(|region| {
+            let window = region.window.as_ref()?;
+            Some(format!(
+                "echo {} > /sys/bus/cxl/devices/{window}/delete_region",
+                region.name
+            ))
         })
         .collect();
-    out.push(format!(
-        "cxl create-region -m -t ram -d {} -w 1 {}",
-        w.decoder, m.name
-    ));
+    if out.len() != in_the_way.len() {
+        return Vec::new();
+    }
+    out.push(plan.command());
     out
 }
 

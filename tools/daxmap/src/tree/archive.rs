@@ -5,14 +5,12 @@
 //! An archive may come from anyone: what it unpacks to is bounded, and nothing is written to disk.
 
 use std::collections::BTreeMap;
-use std::fs::File;
 use std::io::{self, BufRead, BufReader, Read};
-use std::path::Path;
 
 use super::{Kind, Lack, Store};
 
 /// A capture of a large machine is a few MiB.
-const MAX_UNPACKED: u64 = 512 << 20;
+pub(super) const MAX_UNPACKED: u64 = 512 << 20;
 const MAX_ENTRIES: usize = 1 << 20;
 
 enum Node {
@@ -26,10 +24,36 @@ pub(super) struct Archive {
 }
 
 impl Archive {
-    pub(super) fn open(path: &Path) -> io::Result<Archive> {
-        let mut file = BufReader::new(File::open(path)?);
+    /// Nothing yet but the root.
+    pub(super) fn empty() -> Archive {
+        Archive {
+            nodes: BTreeMap::from([(String::new(), Node::Dir(Vec::new()))]),
+        }
+    }
+
+    pub(super) fn put(&mut self, path: &str, data: Vec<u8>) {
+        self.insert(path.to_string(), Node::File(data));
+    }
+
+    pub(super) fn dir(&mut self, path: &str) {
+        self.insert(path.to_string(), Node::Dir(Vec::new()));
+    }
+
+    pub(super) fn link(&mut self, path: &str, target: &str) {
+        self.insert(path.to_string(), Node::Link(target.to_string()));
+    }
+
+    /// What a file unpacks to, of which at most `limit` bytes.
+    pub(super) fn unpacked(file: impl Read + 'static, limit: u64) -> io::Result<Vec<u8>> {
+        let mut out = Vec::new();
+        Archive::reader(file)?.take(limit).read_to_end(&mut out)?;
+        Ok(out)
+    }
+
+    fn reader(file: impl Read + 'static) -> io::Result<Box<dyn Read>> {
+        let mut file = BufReader::new(file);
         let magic = file.fill_buf()?;
-        let reader: Box<dyn Read> = if magic.starts_with(&[0x1f, 0x8b]) {
+        Ok(if magic.starts_with(&[0x1f, 0x8b]) {
             Box::new(flate2::bufread::MultiGzDecoder::new(file))
         } else if magic.starts_with(&[0x28, 0xb5, 0x2f, 0xfd]) {
             let zstd = ruzstd::decoding::StreamingDecoder::new(file)
@@ -37,14 +61,11 @@ impl Archive {
             Box::new(zstd)
         } else {
             Box::new(file)
-        };
-        Archive::read(reader)
+        })
     }
 
-    fn read(reader: impl Read) -> io::Result<Archive> {
-        let mut archive = Archive {
-            nodes: BTreeMap::from([(String::new(), Node::Dir(Vec::new()))]),
-        };
+    pub(super) fn read(reader: impl Read) -> io::Result<Archive> {
+        let mut archive = Archive::empty();
         let mut unpacked = 0u64;
         let mut tar = tar::Archive::new(reader.take(MAX_UNPACKED));
         for entry in tar.entries()? {

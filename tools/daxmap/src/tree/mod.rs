@@ -8,11 +8,14 @@
 
 mod archive;
 mod dir;
+mod json;
 mod kmsg;
 mod manifest;
+mod paste;
 
 use std::collections::VecDeque;
-use std::io;
+use std::fs::File;
+use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
 use thiserror::Error;
@@ -23,6 +26,8 @@ pub use manifest::{Manifest, Unreadable, MANIFEST_PATH};
 const MAX_FILE: u64 = 16 << 20;
 /// As many as the kernel follows.
 const MAX_LINKS: usize = 40;
+/// Nobody attaches more.
+const MAX_TEXTS: usize = 64;
 
 /// Why a tree could not be opened.
 #[derive(Debug, Error)]
@@ -35,8 +40,8 @@ pub enum OpenError {
         /// What the system said.
         source: io::Error,
     },
-    /// A file that is no archive.
-    #[error("{path}: neither a directory nor a tar, tar.gz or tar.zst archive: {why}; make one with `daxown capture FILE`")]
+    /// A file that is neither an archive nor text that is understood.
+    #[error("{path}: {why}: give a directory, an archive that `daxown capture FILE` made, a kernel log, /proc/iomem, or the JSON of `cxl list` or `daxctl list`")]
     NotATree {
         /// The path as given.
         path: PathBuf,
@@ -44,7 +49,7 @@ pub enum OpenError {
         why: String,
     },
     /// Readable, but without anything of a machine in it.
-    #[error("{path}: holds neither proc/ nor sys/: give the root of a captured tree, or an archive made by `daxown capture`")]
+    #[error("{path}: holds neither proc/ nor sys/, and no log or list that is understood: give the root of a captured tree, or an archive made by `daxown capture`")]
     Empty {
         /// The path as given.
         path: PathBuf,
@@ -94,6 +99,7 @@ pub(crate) trait Store {
 pub struct Tree {
     store: Box<dyn Store>,
     live: bool,
+    pasted: bool,
     manifest: Option<Manifest>,
 }
 
@@ -103,12 +109,17 @@ impl Tree {
         Tree {
             store: Box::new(dir::Dir::new(PathBuf::from("/"))),
             live: true,
+            pasted: false,
             manifest: None,
         }
     }
 
-    /// A directory that holds a captured tree, an archive of one, or `/` for this machine.
+    /// A directory that holds a captured tree, an archive of one, `/` for this machine, or what
+    /// somebody pasted: a file, a directory of such files, or `-` for standard input.
     pub fn open(path: &Path) -> Result<Tree, OpenError> {
+        if path == Path::new("-") {
+            return Tree::from_input(io::stdin(), path);
+        }
         let io_error = |source| OpenError::Io {
             path: path.to_path_buf(),
             source,
@@ -121,32 +132,80 @@ impl Tree {
         let store: Box<dyn Store> = if meta.is_dir() {
             Box::new(dir::Dir::new(real))
         } else if meta.is_file() {
-            let archive = archive::Archive::open(&real).map_err(|why| OpenError::NotATree {
-                path: path.to_path_buf(),
-                why: why.to_string(),
-            })?;
-            Box::new(archive)
+            return Tree::from_input(File::open(&real).map_err(io_error)?, path);
         } else {
             return Err(OpenError::NotATree {
                 path: path.to_path_buf(),
                 why: "it is a device, socket or pipe".into(),
             });
         };
-        if store.kind("proc").is_err() && store.kind("sys").is_err() {
-            return Err(OpenError::Empty {
-                path: path.to_path_buf(),
-            });
+        Tree::captured(store, path)
+    }
+
+    /// An archive, or text, from a file or a pipe.
+    fn from_input(input: impl Read + 'static, path: &Path) -> Result<Tree, OpenError> {
+        let no_tree = |why: String| OpenError::NotATree {
+            path: path.to_path_buf(),
+            why,
+        };
+        let data = archive::Archive::unpacked(input, archive::MAX_UNPACKED);
+        let data = data.map_err(|why| no_tree(why.to_string()))?;
+        // The magic of a tar header.
+        if data.get(257..262) == Some(b"ustar".as_slice()) {
+            let archive = archive::Archive::read(data.as_slice());
+            let archive = archive.map_err(|why| no_tree(why.to_string()))?;
+            return Tree::captured(Box::new(archive), path);
         }
+        let text =
+            paste::text(data).map_err(|_| no_tree("is neither an archive nor text".into()))?;
+        match paste::tree(&[text]) {
+            Some(archive) => Ok(Tree::of_paste(archive)),
+            None => Err(no_tree("holds nothing that is understood".into())),
+        }
+    }
+
+    fn of_paste(archive: archive::Archive) -> Tree {
+        Tree {
+            store: Box::new(archive),
+            live: false,
+            pasted: true,
+            manifest: None,
+        }
+    }
+
+    fn captured(store: Box<dyn Store>, path: &Path) -> Result<Tree, OpenError> {
         let mut tree = Tree {
             store,
             live: false,
+            pasted: false,
             manifest: None,
         };
+        if tree.store.kind("proc").is_err() && tree.store.kind("sys").is_err() {
+            return tree.texts_of().ok_or_else(|| OpenError::Empty {
+                path: path.to_path_buf(),
+            });
+        }
         tree.manifest = tree
             .bytes(MANIFEST_PATH)
             .ok()
             .and_then(|b| Manifest::parse(&b));
         Ok(tree)
+    }
+
+    /// A folder of logs and lists, as somebody attached them.
+    fn texts_of(&self) -> Option<Tree> {
+        let names = self.list("").ok()?;
+        let texts = names.iter().take(MAX_TEXTS).filter_map(|name| {
+            let bytes = self.bytes(name).ok()?;
+            let bytes = archive::Archive::unpacked(io::Cursor::new(bytes), MAX_FILE).ok()?;
+            paste::text(bytes).ok()
+        });
+        paste::tree(&texts.collect::<Vec<_>>()).map(Tree::of_paste)
+    }
+
+    /// Whether this is what somebody pasted: what is not in it is not known.
+    pub fn is_pasted(&self) -> bool {
+        self.pasted
     }
 
     /// Whether this is the running machine.

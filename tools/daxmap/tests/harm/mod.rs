@@ -63,6 +63,7 @@ pub fn fixtures() -> Vec<PathBuf> {
     let entries = |dir: &Path| std::fs::read_dir(dir).unwrap().map(|e| e.unwrap().path());
     let mut paths: Vec<PathBuf> = entries(&dir)
         .chain(entries(&dir.join("scenarios")))
+        .chain(entries(&dir.join("machines")))
         .filter(|p| p.extension().is_some_and(|e| e == "gz"))
         .collect();
     paths.sort();

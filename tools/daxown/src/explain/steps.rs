@@ -54,7 +54,10 @@ pub fn of_region(map: &Map, region: &Region) -> Vec<Step> {
     let state = match region.state {
         RegionState::Committed => "its decoders are committed and its driver is bound",
         RegionState::CommittedUnbound => "its decoders are committed, but its driver is not bound",
-        RegionState::Disabled => "it is not committed: nothing routes its addresses",
+        RegionState::Disabled if map.sets().iter().any(|s| Some(s.range) == region.range) => {
+            "it is not committed, but decoders that firmware committed map its addresses"
+        }
+        RegionState::Disabled => "it is not committed, and no decoder maps its addresses",
         RegionState::Unknown => "whether it is committed cannot be read",
     };
     out.push(Step::new("commit", state, vec![format!("{path}/commit")]));
@@ -197,18 +200,13 @@ fn members(region: &Region) -> String {
         RegionState::Disabled => "not committed",
         RegionState::Unknown => "state unknown",
     };
-    let serials: Vec<&str> = region
-        .targets
-        .iter()
-        .map(|t| t.serial.as_deref().unwrap_or("missing"))
-        .collect();
     let mode = region.mode.as_deref().unwrap_or("no mode");
     let range = region.range.map_or("no address".into(), |r| r.to_string());
-    let serials = match serials.is_empty() {
-        true => String::new(),
-        false => format!(", serial {}", serials.join(" ")),
+    let members = match show::members(region) {
+        none if none.is_empty() => none,
+        members => format!(", {members}"),
     };
-    format!("{} ({range}, {mode}, {state}{serials})", region.name)
+    format!("{} ({range}, {mode}, {state}{members})", region.name)
 }
 
 fn decision(map: &Map, piece: &Piece) -> Step {
@@ -314,6 +312,7 @@ fn device(map: &Map, piece: &Piece) -> Option<Step> {
     let driver = match dax.driver.as_deref() {
         Some("kmem") => "is bound to kmem, which makes it System RAM".to_string(),
         Some("device_dax") => format!("is bound to device_dax: programs map /dev/{name}"),
+        Some("fsdev_dax") => format!("is bound to fsdev_dax: a file system has /dev/{name}"),
         Some(other) => format!("is bound to {other}"),
         None => "has no driver".into(),
     };

@@ -60,6 +60,7 @@ fn is_owner(kind: OwnerKind, owner: &Owner) -> bool {
         OwnerKind::Cxl => matches!(owner, Owner::Cxl { .. }),
         OwnerKind::Hmem => matches!(owner, Owner::Hmem { .. }),
         OwnerKind::SystemRam => *owner == Owner::SystemRam,
+        OwnerKind::Driver => matches!(owner, Owner::Driver { .. }),
         OwnerKind::Nobody => *owner == Owner::Nobody,
         OwnerKind::Unknown => *owner == Owner::Unknown,
     }
@@ -99,8 +100,12 @@ fn source(source: Source) -> &'static str {
 fn region(map: &Map, region: &Region) -> Row {
     let piece = map.region_piece(region);
     let holder = map.holder_of(region);
+    let accelerator = map
+        .accelerator_of(region)
+        .map(|name| Owner::Driver { name });
     let owner = match (&holder, region.is_committed()) {
         (Some(owner), _) => owner.clone(),
+        _ if accelerator.is_some() => accelerator.unwrap_or(Owner::Unknown),
         (None, true) => Owner::Cxl {
             region: region.name.clone(),
         },
@@ -130,6 +135,7 @@ fn region(map: &Map, region: &Region) -> Row {
                 online: None,
                 offline: None,
                 file: 0,
+                unsound: 0,
                 usable: None,
             },
             ReasonDoc {
@@ -172,13 +178,9 @@ fn describe(map: &Map, region: &Region, holder: &Option<Owner>) -> String {
     if let Some(ways) = region.ways.filter(|&w| w > 1) {
         words.push(format!("{ways}-way"));
     }
-    let serials: Vec<&str> = region
-        .targets
-        .iter()
-        .map(|t| t.serial.as_deref().unwrap_or("missing"))
-        .collect();
-    if !serials.is_empty() {
-        words.push(format!("serial {}", serials.join(" ")));
+    let members = crate::show::members(region);
+    if !members.is_empty() {
+        words.push(members);
     }
     let lost_to = map
         .outcome_of(region)

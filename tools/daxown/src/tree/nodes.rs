@@ -7,7 +7,7 @@
 
 use daxmap::cxl::{Region, RegionState};
 use daxmap::dax::Parent;
-use daxmap::iomem::is_system_ram;
+use daxmap::iomem::{is_kmem, is_system_ram, Resource};
 use daxmap::{Map, Owner, Piece, Range};
 
 use crate::show;
@@ -15,11 +15,11 @@ use crate::show;
 /// What a node is, the outermost first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Kind {
-    Ram,
     Window,
     Reserved,
     Region,
     Dax,
+    Ram,
 }
 
 impl Kind {
@@ -55,7 +55,8 @@ pub struct Node {
 impl Node {
     /// A region holds its own dax devices only: one of HMEM at its addresses is not in it.
     fn may_hold(&self, inner: &Node) -> bool {
-        self.kind != Kind::Region || inner.region.as_ref() == Some(&self.name)
+        let is_ram = inner.kind == Kind::Ram;
+        self.kind != Kind::Region || is_ram || inner.region.as_ref() == Some(&self.name)
     }
 }
 
@@ -67,8 +68,7 @@ pub fn build(map: &Map) -> Vec<Node> {
     }
     flat.extend(map.regions.iter().filter_map(|r| region(map, r)));
     flat.extend(dax(map));
-    let taken: Vec<Range> = flat.iter().map(|n| n.range).collect();
-    flat.extend(system_ram(map, &taken));
+    flat.extend(system_ram(map));
     // Outer before inner: by start, then the longer, then the kind that ranks above.
     flat.sort_by_key(|n| (n.range.start, std::cmp::Reverse(n.range.end), n.kind));
     let mut roots = Vec::new();
@@ -125,15 +125,9 @@ fn reserved(piece: &Piece) -> Node {
 }
 
 fn region(map: &Map, region: &Region) -> Option<Node> {
-    let serials: Vec<&str> = region
-        .targets
-        .iter()
-        .map(|t| t.serial.as_deref().unwrap_or("missing"))
-        .collect();
     let mut words: Vec<String> = region.mode.iter().cloned().collect();
-    if !serials.is_empty() {
-        words.push(format!("serial {}", serials.join(" ")));
-    }
+    words.extend(region.ways.filter(|&w| w > 1).map(|w| format!("{w}-way")));
+    words.extend(Some(show::members(region)).filter(|m| !m.is_empty()));
     let piece = map.region_piece(region);
     let state = match region.state {
         RegionState::Disabled => "disabled".into(),
@@ -169,7 +163,7 @@ fn dax(map: &Map) -> impl Iterator<Item = Node> + '_ {
                     Some(n) => format!("kmem, System RAM of node {n}"),
                     None => "kmem, System RAM".into(),
                 },
-                Some("device_dax") => format!("device_dax, /dev/{}", d.name),
+                Some(driver) if d.is_file() => format!("{driver}, /dev/{}", d.name),
                 Some(other) => other.to_string(),
                 None => "no driver".into(),
             };
@@ -186,20 +180,31 @@ fn dax(map: &Map) -> impl Iterator<Item = Node> + '_ {
 }
 
 /// The machine's other memory, for orientation: neighbours as one.
-fn system_ram(map: &Map, taken: &[Range]) -> Vec<Node> {
+fn system_ram(map: &Map) -> Vec<Node> {
     let mut out: Vec<Node> = Vec::new();
-    let ram = map
+    // What kmem made is shown by its dax device, unless it has none.
+    let mut ram: Vec<&Resource> = map
         .iomem
         .iter()
-        .filter(|r| r.depth == 0 && is_system_ram(&r.name))
-        .filter(|r| !taken.iter().any(|t| t.contains(&r.range)));
+        .filter(|r| is_system_ram(&r.name))
+        .collect();
+    ram.retain(|r| {
+        let of_dax = map
+            .dax
+            .iter()
+            .any(|d| d.ranges.iter().any(|x| x.overlaps(&r.range)));
+        !is_kmem(&r.name) || !of_dax
+    });
     for r in ram {
         match out.last_mut() {
             // The holes of the first MiB and the like are of no interest here.
-            Some(last) if r.range.start.saturating_sub(last.range.end) <= 1 << 20 => {
+            Some(last)
+                if last.name == r.name
+                    && r.range.start.saturating_sub(last.range.end) <= 1 << 20 =>
+            {
                 last.range.end = r.range.end;
             }
-            _ => out.push(node(Kind::Ram, "System RAM", r.range, String::new())),
+            _ => out.push(node(Kind::Ram, &r.name, r.range, String::new())),
         }
     }
     out

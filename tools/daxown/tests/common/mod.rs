@@ -38,6 +38,11 @@ pub fn scenarios() -> Vec<PathBuf> {
     archives(&folder().join("scenarios"))
 }
 
+/// Machines rebuilt from public reports.
+pub fn machines() -> Vec<PathBuf> {
+    archives(&folder().join("machines"))
+}
+
 /// `union-c`, or `scenarios/two-regions-c`.
 pub fn fixture(name: &str) -> PathBuf {
     folder().join(format!("{name}.tar.gz"))

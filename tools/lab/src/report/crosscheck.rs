@@ -51,6 +51,7 @@ fn owner_fault(map: &Map, part: &Part) -> Option<String> {
             daxmap::Owner::Cxl { .. } => "cxl",
             daxmap::Owner::Hmem { .. } => "hmem",
             daxmap::Owner::SystemRam => "System RAM",
+            daxmap::Owner::Driver { .. } => "another driver",
             daxmap::Owner::Nobody => "nobody",
             daxmap::Owner::Unknown => "unknown",
         };

@@ -1,0 +1,84 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The platform and the kernel's parameters, as far as they decide about this memory.
+
+use crate::cxl::Memdev;
+use crate::scan::Scan;
+
+/// What is known of the platform and the kernel's parameters.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Host {
+    /// The kernel command line, as far as it is in the source.
+    pub command_line: String,
+    /// ACPI declares a CXL root (ACPI0017).
+    pub has_cxl: bool,
+    /// `device_hmem.disable` is set: the kernel registers no Soft Reserved range.
+    pub hmem_disabled: bool,
+    /// `efi=nosoftreserve` is set: Soft Reserved memory is plain System RAM.
+    pub no_soft_reserve: bool,
+    /// The bus of dax devices is in the source, so that what it does not show is not there.
+    pub shows_dax: bool,
+    /// dax_cxl's driver is on the CXL bus.
+    pub shows_dax_cxl: bool,
+}
+
+pub(crate) fn read(scan: &Scan) -> Host {
+    let command_line = scan.text("proc/cmdline").unwrap_or_default();
+    let words = || command_line.split_whitespace().map(|w| w.trim_matches('"'));
+    let efi = words().filter_map(|w| w.strip_prefix("efi="));
+    let no_soft_reserve = efi.flat_map(|v| v.split(',')).any(|v| v == "nosoftreserve");
+    let on_line = words().filter_map(disables_hmem).next_back();
+    let in_sysfs = scan.value("sys/module/device_hmem/parameters/disable");
+    let hmem_disabled = match in_sysfs.as_deref() {
+        Some(value) => is_true(value),
+        None => on_line.unwrap_or(false),
+    };
+    Host {
+        has_cxl: ["acpi", "platform"].iter().any(|bus| {
+            let names = scan.list(&format!("sys/bus/{bus}/devices"));
+            names.iter().any(|n| n.starts_with("ACPI0017"))
+        }) || scan.exists("sys/devices/platform/ACPI0017:00"),
+        hmem_disabled,
+        no_soft_reserve,
+        shows_dax: scan.exists("sys/bus/dax"),
+        shows_dax_cxl: scan.exists("sys/bus/cxl/drivers/cxl_dax_region"),
+        command_line,
+    }
+}
+
+/// What `device_hmem.disable[=...]` says, for such a word.
+fn disables_hmem(word: &str) -> Option<bool> {
+    let (key, value) = word.split_once('=').unwrap_or((word, "1"));
+    (key.replace('-', "_") == "device_hmem.disable").then(|| is_true(value))
+}
+
+/// As the kernel reads a boolean parameter.
+fn is_true(value: &str) -> bool {
+    matches!(value.chars().next(), Some('y' | 'Y' | 't' | 'T' | '1')) || value == "on"
+}
+
+/// CXL memory cards on PCI (class 0x0502) that are no memory device.
+pub(crate) fn has_unknown_cards(scan: &Scan, memdevs: &[Memdev]) -> bool {
+    let dir = "sys/bus/pci/devices";
+    scan.list(dir).iter().any(|name| {
+        let known = memdevs.iter().any(|m| m.pci.as_ref() == Some(name));
+        let class = || {
+            scan.value(&format!("{dir}/{name}/class"))
+                .unwrap_or_default()
+        };
+        !known && class().starts_with("0x0502")
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_parameter_of_hmem() {
+        assert_eq!(disables_hmem("device_hmem.disable=1"), Some(true));
+        assert_eq!(disables_hmem("device-hmem.disable"), Some(true));
+        assert_eq!(disables_hmem("device_hmem.disable=0"), Some(false));
+        assert_eq!(disables_hmem("hmem.disable=1"), None);
+    }
+}

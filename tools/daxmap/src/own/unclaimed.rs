@@ -1,0 +1,142 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Why nobody has a part of a range.
+
+use super::claim::Claim;
+use super::reason::{Evidence, Reason, ReasonCode};
+use super::Owner;
+use crate::decode::Why;
+use crate::log::Event;
+use crate::map::Map;
+use crate::modules::Drivers;
+use crate::range::Range;
+
+/// The dax device and range of a failure to reserve that the log tells of there.
+pub(crate) fn reserve_failed<'a>(map: &'a Map, range: &Range) -> Option<(&'a str, Range)> {
+    map.log.iter().rev().find_map(|m| match &m.event {
+        Event::ReserveFailed { device, range: r } if r.overlaps(range) => {
+            Some((device.as_str(), *r))
+        }
+        _ => None,
+    })
+}
+
+/// Without sysfs: what the log says, which is no longer true for sure.
+fn from_log(map: &Map, range: &Range) -> String {
+    let mut said = map.log.iter().rev().filter_map(|m| match &m.event {
+        Event::Decision { range: r, .. } if r.overlaps(range) => Some(m.text.as_str()),
+        _ => None,
+    });
+    match said.next() {
+        Some(text) => format!("devices are not in what was given; the log says: {text}"),
+        None => "devices are not in what was given".into(),
+    }
+}
+
+/// A cause that lies in the hardware, or in a region there.
+fn physical(map: &Map, range: &Range) -> Option<(ReasonCode, String)> {
+    let dead = map.dead.iter().find(|d| d.range.contains(range));
+    if let Some(dead) = dead {
+        return Some(match &dead.why {
+            Why::NoDevice { window } => (
+                ReasonCode::DeviceGone,
+                format!("no memory device is behind {window}"),
+            ),
+            Why::NoCapacity { .. } => (
+                ReasonCode::Undecoded,
+                "no decoder maps it, and no device can be behind it".into(),
+            ),
+            Why::Reset { region } => (
+                ReasonCode::RegionReset,
+                format!("{region} has it, and its decoders are not committed"),
+            ),
+            Why::MemberGone { have, ways, .. } => (
+                ReasonCode::Undecoded,
+                format!(
+                    "{} of {ways} members of its interleave set are left",
+                    have.len()
+                ),
+            ),
+        });
+    }
+    let mut regions = map.committed_in(range).filter(|r| r.dax_region.is_none());
+    let region = regions.find(|r| r.range.is_some_and(|x| !map.boot_ram_in(&x).is_empty()))?;
+    Some((
+        ReasonCode::BootRam,
+        format!(
+            "{} makes no dax region: a part of it is System RAM since boot",
+            region.name
+        ),
+    ))
+}
+
+/// What to say of a part that nothing claims.
+pub(super) fn unclaimed(map: &Map, range: Range) -> Claim {
+    let make = |owner, code, text: String| Claim {
+        range,
+        owner,
+        device: None,
+        reason: Reason {
+            code,
+            text,
+            evidence: Evidence::Derived,
+        },
+        node: None,
+        state: None,
+    };
+    // A dax device whose place is not readable may sit here.
+    let unplaced = map
+        .dax
+        .iter()
+        .any(|d| d.ranges.is_empty() && d.size.is_some_and(|s| s > 0));
+    if unplaced || (map.dax.is_empty() && map.memory.blocks.is_empty() && map.iomem.is_empty()) {
+        return make(
+            Owner::Unknown,
+            ReasonCode::NotReadable,
+            "what could be read does not tell".into(),
+        );
+    }
+    if !map.in_source.sysfs {
+        return make(
+            Owner::Unknown,
+            ReasonCode::NotReadable,
+            from_log(map, &range),
+        );
+    }
+    if let Some((code, text)) = physical(map, &range) {
+        return make(Owner::Nobody, code, text);
+    }
+    if map.drivers == Drivers::None {
+        return make(
+            Owner::Nobody,
+            ReasonCode::NoDriver,
+            "dax_hmem is not loaded, and no CXL region has it".into(),
+        );
+    }
+    if !map.platform.present {
+        return make(
+            Owner::Nobody,
+            ReasonCode::NotRegistered,
+            "the kernel registered no Soft Reserved range with hmem_platform".into(),
+        );
+    }
+    if !map.platform.bound {
+        return make(
+            Owner::Nobody,
+            ReasonCode::PlatformUnbound,
+            "dax_hmem is not bound to hmem_platform.0".into(),
+        );
+    }
+    if !map.windows_of(&range).is_empty() {
+        return make(
+            Owner::Nobody,
+            ReasonCode::LeftToCxl,
+            "dax_hmem left it to CXL, and no committed region covers it".into(),
+        );
+    }
+    make(
+        Owner::Nobody,
+        ReasonCode::NoDevice,
+        "dax_hmem made no device for it".into(),
+    )
+}

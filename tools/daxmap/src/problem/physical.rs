@@ -1,0 +1,172 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Memory in use that is not to be relied on, and declared memory that has nothing behind it.
+
+use super::{dax, Kind, Problem, Severity};
+use crate::decode::{Dead, Why};
+use crate::log::Event;
+use crate::map::Map;
+use crate::range::Range;
+use crate::size::human;
+use crate::unsound::{Fault, Unsound};
+
+/// What is wrong with memory in use: each a loss.
+pub(super) fn diagnose(map: &Map) -> Vec<Problem> {
+    let mut out: Vec<Problem> = map.unsound.iter().map(|u| one(map, u)).collect();
+    out.extend(map.by_hand.iter().filter_map(|r| declared_by_hand(map, r)));
+    out
+}
+
+/// Memory in a window that only `memmap=` declares, and for which no CXL device is left.
+fn declared_by_hand(map: &Map, range: &Range) -> Option<Problem> {
+    let memory = [*range];
+    let dead = crate::decode::find(map, &memory, &[]);
+    let first = dead
+        .first()
+        .filter(|_| !map.dead.iter().any(|d| d.range.overlaps(range)))?;
+    let mut problem = Problem::new(Kind::Undecoded, Severity::Note, "memmap").because(format!(
+        "memmap= on the command line declares {range}, but no CXL decoder maps {}, and no device is left \
+         that could be behind it: it is memory only if something else than CXL answers there",
+        first.range
+    ));
+    problem.range = Some(*range);
+    Some(problem.seen(["/proc/cmdline"]))
+}
+
+fn one(map: &Map, unsound: &Unsound) -> Problem {
+    let range = unsound.range;
+    let device = device_of(map, &range);
+    let subject = device.unwrap_or("System RAM").to_string();
+    let who = device.map_or("memory in use".to_string(), |d| {
+        format!("{d} is in use, and")
+    });
+    let loss = |kind| Problem::new(kind, Severity::Loss, subject.clone()).at(range, unsound.bytes);
+    match &unsound.fault {
+        Fault::Dead { why } => {
+            let problem = dead(map, Severity::Loss, &subject, &range, why);
+            let mut problem = problem.at(range, unsound.bytes);
+            problem.cause = match device {
+                Some(device) => format!("{device} is in use, but {}", problem.cause),
+                None => format!("this memory is in use, but {}", problem.cause),
+            };
+            problem.fix(take_offline(map, device))
+        }
+        Fault::Stuck => loss(Kind::Stuck)
+            .because(
+                "kmem could not take this memory away while it was in use: it stays online, its driver \
+                 is gone, and what is behind it may be as well; only a reboot frees it",
+            )
+            .seen(dax::lines(map, |e| {
+                matches!(e, Event::Stuck { range: r, .. } if r.overlaps(&range))
+            }))
+            .fix(["# nothing to run: reboot at the next chance"]),
+        Fault::WithoutDevice => loss(Kind::WithoutDevice)
+            .because(
+                "System RAM that kmem added, and no dax device has it: its device was removed while \
+                 the memory was in use; only a reboot frees it",
+            )
+            .seen(["/proc/iomem"])
+            .fix(["# nothing to run: reboot at the next chance"]),
+        Fault::Foreign { of } => loss(Kind::Foreign)
+            .because(format!(
+                "{who} this is the memory of {of}, whose driver cannot have it so"
+            ))
+            .fix(take_offline(map, device)),
+    }
+}
+
+/// The dax device in use there.
+fn device_of<'a>(map: &'a Map, range: &Range) -> Option<&'a str> {
+    let mut used = map.dax.iter().filter(|d| d.driver.is_some());
+    let device = used.find(|d| d.ranges.iter().any(|r| r.overlaps(range)))?;
+    Some(&device.name)
+}
+
+fn take_offline(map: &Map, device: Option<&str>) -> Vec<String> {
+    let is_kmem = |d: &&str| map.dax.iter().any(|x| x.name == **d && x.is_kmem());
+    let Some(device) = device.filter(is_kmem) else {
+        return Vec::new();
+    };
+    vec![
+        format!(
+            "# take {device} offline now; this may stop half-way, where memory cannot be freed:"
+        ),
+        format!("daxctl offline-memory {device}"),
+    ]
+}
+
+/// Declared memory that is not in use and has nothing behind it; `None` if something may have.
+pub(super) fn unused(map: &Map, dead_part: &Dead, bytes: u64) -> Problem {
+    let range = dead_part.range;
+    let (severity, subject) = match &dead_part.why {
+        // It can be had back: the members are there.
+        Why::Reset { region } => return super::region::reset(map, region).at(range, bytes),
+        Why::NoDevice { window } | Why::NoCapacity { window, .. } => (Severity::Warning, window),
+        Why::MemberGone { .. } => (Severity::Warning, &"CXL".to_string()),
+    };
+    let problem = dead(map, severity, subject, &range, &dead_part.why).at(range, bytes);
+    problem.fix(["# nothing to run: keep this memory out of use"])
+}
+
+fn dead(map: &Map, severity: Severity, subject: &str, range: &Range, why: &Why) -> Problem {
+    let make = |kind| Problem::new(kind, severity, subject);
+    match why {
+        Why::NoDevice { window } => {
+            let gone = dax::lines(map, |e| matches!(e, Event::CardGone));
+            let kind = match severity {
+                Severity::Loss => Kind::Undecoded,
+                _ => Kind::DeviceGone,
+            };
+            make(kind)
+                .because(format!(
+                    "no CXL device is behind {window}: its memory went with the device, or never was there"
+                ))
+                .seen(gone)
+        }
+        Why::NoCapacity {
+            window,
+            memdevs,
+            left,
+            needed,
+        } => make(Kind::Undecoded)
+            .because(format!(
+                "no committed endpoint decoder maps {} of {window}, and {} behind it {} {}",
+                human(*needed),
+                super::listed(memdevs),
+                if memdevs.len() == 1 { "has" } else { "have" },
+                match left {
+                    0 => "committed decoders for other addresses only".to_string(),
+                    some => format!("only {} that may be mapped without showing", human(*some)),
+                },
+            ))
+            .seen(map.sets().iter().flat_map(|set| {
+                let decoders = set.members.iter().map(|(name, _)| name.clone());
+                decoders
+                    .map(|d| format!("/sys/bus/cxl/devices/{d} maps {}", set.range))
+                    .collect::<Vec<_>>()
+            })),
+        Why::Reset { region } => make(Kind::Undecoded)
+            .because(format!(
+                "the decoders of {region} were reset: nothing maps {range}"
+            ))
+            .seen([format!("/sys/bus/cxl/devices/{region}/commit")]),
+        Why::MemberGone {
+            have,
+            ways,
+            granularity,
+        } => {
+            let gone = dax::lines(map, |e| matches!(e, Event::CardGone));
+            let have_n = u64::try_from(have.len()).unwrap_or(*ways);
+            make(Kind::MemberGone)
+                .because(format!(
+                    "{have_n} of {ways} devices of its interleave set {} left ({}), and no other device is \
+                     there that could be one: {} of every {ways} granules{} have nothing behind them",
+                    if have_n == 1 { "is" } else { "are" },
+                    super::listed(have),
+                    ways.saturating_sub(have_n),
+                    granularity.map_or(String::new(), |g| format!(" of {g} bytes")),
+                ))
+                .seen(gone)
+        }
+    }
+}

@@ -1,0 +1,355 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The JSON of `cxl list` and `daxctl list`, as the sysfs files that it was made from.
+//!
+//! Objects are told by the key that names them, wherever they are nested. Sizes and addresses may be
+//! numbers, hexadecimal strings, or the texts of `-u`, such as `256.00 GiB (274.88 GB)`.
+
+use serde_json::{Map, Value};
+
+use super::archive::Archive;
+use crate::range::parse_number;
+use crate::scan::index_of;
+
+const ROOT: &str = "sys/devices/platform/ACPI0017:00/root0";
+
+type Object = Map<String, Value>;
+
+/// The documents in a text, and the text without them.
+pub(super) fn documents(text: &str) -> (Vec<Value>, String) {
+    let mut found = Vec::new();
+    let mut rest = String::new();
+    let mut at = 0;
+    while let Some(line) = text.get(at..).filter(|t| !t.is_empty()) {
+        let begins = line.trim_start().starts_with(['[', '{']);
+        let mut stream = serde_json::Deserializer::from_str(line).into_iter::<Value>();
+        match begins.then(|| stream.next()).flatten() {
+            Some(Ok(value)) if holds_objects(&value) => {
+                at += stream.byte_offset().max(1);
+                found.push(value);
+            }
+            _ => {
+                let len = line.find('\n').map_or(line.len(), |n| n + 1);
+                rest.push_str(line.get(..len).unwrap_or_default());
+                at += len;
+            }
+        }
+    }
+    (found, rest)
+}
+
+/// A time stamp in brackets is a list of a number, for a parser.
+fn holds_objects(value: &Value) -> bool {
+    match value {
+        Value::Object(_) => true,
+        Value::Array(all) => !all.is_empty() && all.iter().all(|v| v.is_object()),
+        _ => false,
+    }
+}
+
+/// What an object lies in.
+#[derive(Clone, Default)]
+struct Place {
+    /// The root decoder around a region.
+    decoder: Option<String>,
+    /// The memory device of an endpoint.
+    memdev: Option<String>,
+    /// The endpoint around a decoder.
+    endpoint: Option<String>,
+    /// The device directory around a dax device.
+    dax: Option<String>,
+}
+
+/// Puts the files of a document into a tree; whether it held anything known.
+pub(super) fn put(archive: &mut Archive, document: &Value) -> bool {
+    walk(archive, document, &Place::default())
+}
+
+fn walk(archive: &mut Archive, value: &Value, place: &Place) -> bool {
+    match value {
+        Value::Array(all) => {
+            let mut any = false;
+            for v in all {
+                any |= walk(archive, v, place);
+            }
+            any
+        }
+        Value::Object(object) => {
+            let mut inner = place.clone();
+            let mut any = known(archive, object, &mut inner);
+            for v in object.values() {
+                any |= walk(archive, v, &inner);
+            }
+            any
+        }
+        _ => false,
+    }
+}
+
+fn known(archive: &mut Archive, object: &Object, place: &mut Place) -> bool {
+    if let Some(name) = name(object, "endpoint", "endpoint") {
+        let inner = object.get("memdev").and_then(|m| m.get("memdev"));
+        let host = inner.or(object.get("host")).and_then(Value::as_str);
+        place.memdev = host
+            .filter(|h| index_of(h, "mem").is_some())
+            .map(str::to_string);
+        place.endpoint = Some(name);
+        return true;
+    }
+    if let Some(name) = name(object, "region", "region").filter(|_| is_region(object)) {
+        region(archive, object, &name, place);
+        return true;
+    }
+    if let Some(name) = name(object, "decoder", "decoder").filter(|_| object.contains_key("size")) {
+        decoder(archive, object, &name, place);
+        return true;
+    }
+    if let Some(name) = name(object, "memdev", "mem").filter(|_| is_memdev(object)) {
+        memdev(archive, object, &name);
+        return true;
+    }
+    if let Some(name) = name(object, "chardev", "dax") {
+        dax(archive, object, &name, place);
+        return true;
+    }
+    if let Some(path) = object.get("path").and_then(Value::as_str) {
+        let is_hmem = path.contains("hmem.") && !path.contains("..");
+        place.dax = is_hmem.then(|| format!("sys/devices{path}"));
+        return object.contains_key("devices");
+    }
+    false
+}
+
+/// A name that is one: it becomes a path.
+fn name(object: &Object, key: &str, prefix: &str) -> Option<String> {
+    let name = object.get(key)?.as_str()?;
+    let rest = name.strip_prefix(prefix)?;
+    let plain = rest.bytes().all(|b| b.is_ascii_digit() || b == b'.') && !rest.contains("..");
+    (plain && !rest.is_empty()).then(|| name.to_string())
+}
+
+fn is_region(object: &Object) -> bool {
+    object.contains_key("size") && !object.contains_key("decoder")
+}
+
+fn is_memdev(object: &Object) -> bool {
+    ["ram_size", "pmem_size", "serial", "host"]
+        .iter()
+        .any(|k| object.contains_key(*k))
+        && !object.contains_key("decoder")
+}
+
+/// A number in any of the tools' forms.
+fn number(value: &Value) -> Option<u64> {
+    if let Some(n) = value.as_u64() {
+        return Some(n);
+    }
+    let text = value.as_str()?.trim();
+    parse_number(text).or_else(|| human(text))
+}
+
+/// `256.00 GiB (274.88 GB)`: what the tools round, they round to hundredths.
+fn human(text: &str) -> Option<u64> {
+    let (number, unit) = text
+        .split_whitespace()
+        .next()
+        .zip(text.split_whitespace().nth(1))?;
+    let shift = match unit {
+        "KiB" => 10,
+        "MiB" => 20,
+        "GiB" => 30,
+        "TiB" => 40,
+        "PiB" => 50,
+        _ => return None,
+    };
+    let (int, frac) = number.split_once('.').unwrap_or((number, "0"));
+    let hundredths = format!("{frac:0<2}").get(..2)?.parse::<u64>().ok()?;
+    let whole = int
+        .parse::<u64>()
+        .ok()?
+        .checked_mul(100)?
+        .checked_add(hundredths)?;
+    whole.checked_mul(1 << shift).map(|n| n / 100)
+}
+
+fn write(archive: &mut Archive, dir: &str, file: &str, value: Option<u64>) {
+    if let Some(value) = value {
+        archive.put(
+            &format!("{dir}/{file}"),
+            format!("{value:#x}\n").into_bytes(),
+        );
+    }
+}
+
+fn device(archive: &mut Archive, bus: &str, dir: &str, driver: Option<&str>) {
+    let name = dir.rsplit('/').next().unwrap_or(dir);
+    archive.link(&format!("sys/bus/{bus}/devices/{name}"), &format!("/{dir}"));
+    archive.dir(dir);
+    if let Some(driver) = driver {
+        archive.link(
+            &format!("{dir}/driver"),
+            &format!("/sys/bus/{bus}/drivers/{driver}"),
+        );
+    }
+}
+
+fn get(object: &Object, key: &str) -> Option<u64> {
+    object.get(key).and_then(number)
+}
+
+fn is_disabled(object: &Object) -> bool {
+    object.get("state").and_then(Value::as_str) == Some("disabled")
+}
+
+fn memdev(archive: &mut Archive, object: &Object, name: &str) {
+    let host = object.get("host").and_then(Value::as_str).unwrap_or("host");
+    let host = host.replace('/', "");
+    let dir = format!("sys/devices/pci/{host}/{name}");
+    let driver = (!is_disabled(object)).then_some("cxl_mem");
+    device(archive, "cxl", &dir, driver);
+    write(
+        archive,
+        &dir,
+        "ram/size",
+        get(object, "ram_size").or(Some(0)),
+    );
+    write(archive, &dir, "pmem/size", get(object, "pmem_size"));
+    write(archive, &dir, "serial", get(object, "serial"));
+    write(archive, &dir, "numa_node", get(object, "numa_node"));
+}
+
+fn decoder(archive: &mut Archive, object: &Object, name: &str, place: &mut Place) {
+    let is_root = name.starts_with("decoder0.");
+    let dir = match (&place.endpoint, &place.memdev) {
+        _ if is_root => format!("{ROOT}/{name}"),
+        (Some(endpoint), Some(memdev)) => {
+            let port = format!("{ROOT}/port1/{endpoint}");
+            archive.link(
+                &format!("{port}/uport"),
+                &format!("/sys/bus/cxl/devices/{memdev}"),
+            );
+            format!("{port}/{name}")
+        }
+        // Whose it is, is not in the document.
+        _ => return,
+    };
+    if is_root {
+        place.decoder = Some(name.to_string());
+    }
+    device(archive, "cxl", &dir, None);
+    write(archive, &dir, "start", get(object, "resource").or(Some(0)));
+    write(archive, &dir, "size", get(object, "size"));
+    write(archive, &dir, "dpa_size", get(object, "dpa_size"));
+    write(
+        archive,
+        &dir,
+        "interleave_ways",
+        get(object, "interleave_ways"),
+    );
+    for (key, file) in [("mode", "mode"), ("region", "region")] {
+        if let Some(text) = object.get(key).and_then(Value::as_str) {
+            archive.put(&format!("{dir}/{file}"), format!("{text}\n").into_bytes());
+        }
+    }
+}
+
+fn region(archive: &mut Archive, object: &Object, name: &str, place: &mut Place) {
+    let window = place.decoder.clone().unwrap_or_else(|| "decoder0".into());
+    let dir = format!("{ROOT}/{window}/{name}");
+    let driver = (!is_disabled(object)).then_some("cxl_region");
+    device(archive, "cxl", &dir, driver);
+    write(archive, &dir, "resource", get(object, "resource"));
+    write(archive, &dir, "size", get(object, "size"));
+    let decoded = object.get("decode_state").and_then(Value::as_str);
+    write(
+        archive,
+        &dir,
+        "commit",
+        decoded.map(|s| u64::from(s == "commit")),
+    );
+    if let Some(mode) = object.get("type").and_then(Value::as_str) {
+        archive.put(&format!("{dir}/mode"), format!("{mode}\n").into_bytes());
+    }
+    // Without its members, which are shown on demand only, nothing is missing.
+    if let Some(members) = object.get("mappings").and_then(Value::as_array) {
+        write(
+            archive,
+            &dir,
+            "interleave_ways",
+            get(object, "interleave_ways"),
+        );
+        for m in members {
+            let decoder = m.get("decoder").and_then(Value::as_str);
+            let position = m.get("position").and_then(number);
+            if let Some((decoder, position)) = decoder.zip(position) {
+                let path = format!("{dir}/target{position}");
+                archive.put(&path, format!("{decoder}\n").into_bytes());
+            }
+        }
+    }
+    place.dax = Some(format!("{dir}/dax_{name}"));
+    if object.contains_key("daxregion") {
+        device(
+            archive,
+            "cxl",
+            &format!("{dir}/dax_{name}"),
+            Some("cxl_dax_region"),
+        );
+    }
+}
+
+fn dax(archive: &mut Archive, object: &Object, name: &str, place: &Place) {
+    let parent = place
+        .dax
+        .clone()
+        .unwrap_or_else(|| "sys/devices/unknown".into());
+    let dir = format!("{parent}/{name}");
+    let driver = match object.get("mode").and_then(Value::as_str) {
+        _ if is_disabled(object) => None,
+        Some("system-ram") => Some("kmem"),
+        Some("devdax") => Some("device_dax"),
+        Some("famfs") => Some("fsdev_dax"),
+        _ => None,
+    };
+    device(archive, "dax", &dir, driver);
+    for key in ["size", "target_node", "align"] {
+        write(archive, &dir, key, get(object, key));
+    }
+    let mappings = object.get("mappings").and_then(Value::as_array);
+    for (i, m) in mappings.into_iter().flatten().enumerate() {
+        for key in ["start", "end"] {
+            write(
+                archive,
+                &format!("{dir}/mapping{i}"),
+                key,
+                m.get(key).and_then(number),
+            );
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sizes_in_every_form() {
+        for (value, size) in [
+            (serde_json::json!(268435456u64), 256 << 20),
+            (serde_json::json!("0x10000000"), 256 << 20),
+            (serde_json::json!("256.00 MiB (268.44 MB)"), 256 << 20),
+            (serde_json::json!("1.50 GiB (1.61 GB)"), 3 << 29),
+        ] {
+            assert_eq!(number(&value), Some(size), "{value}");
+        }
+        assert_eq!(number(&serde_json::json!("many GiB")), None);
+    }
+
+    #[test]
+    fn documents_stand_among_other_text() {
+        let text = "$ cxl list\n[\n  {\"memdev\":\"mem0\"}\n]\n[    1.0] kmem dax0.0: x\n{}";
+        let (found, rest) = documents(text);
+        assert_eq!(found.len(), 2);
+        assert!(rest.contains("kmem dax0.0") && !rest.contains("mem0\""));
+    }
+}

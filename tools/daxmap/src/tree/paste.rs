@@ -1,0 +1,126 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! A tree made of what somebody pasted: a kernel log, `/proc/iomem`, the JSON of `cxl list` and
+//! `daxctl list`, alone or one behind another, as they stand in a mail or a bug report.
+
+use super::archive::Archive;
+use super::{json, Lack};
+use crate::iomem;
+use crate::log;
+
+/// What each kind of text becomes.
+const LOG: &str = "dev/kmsg";
+const IOMEM: &str = "proc/iomem";
+
+/// A tree of the texts; `None` if none of them holds anything that is understood.
+pub(super) fn tree(texts: &[String]) -> Option<Archive> {
+    let (mut lines, mut resources) = (String::new(), Vec::new());
+    let mut archive = Archive::empty();
+    let mut understood = false;
+    for text in texts {
+        let (documents, rest) = json::documents(text);
+        for document in &documents {
+            understood |= json::put(&mut archive, document);
+        }
+        for line in rest.lines().map(unquoted) {
+            match iomem::parse_line(line) {
+                Some(_) => resources.push(line.to_string()),
+                None => lines.push_str(&format!("{line}\n")),
+            }
+        }
+    }
+    if !resources.is_empty() {
+        archive.put(IOMEM, dedented(&resources).into_bytes());
+        understood = true;
+    }
+    if log::is_log(&lines) {
+        understood = true;
+        told_by_log(&mut archive, &lines);
+        archive.put(LOG, lines.into_bytes());
+    }
+    understood.then_some(archive)
+}
+
+/// Without the marks of a quotation in a mail.
+fn unquoted(line: &str) -> &str {
+    let line = line.trim_end_matches(['\r', '\n']);
+    let mut rest = line;
+    while let Some(inner) = rest
+        .trim_start()
+        .strip_prefix("> ")
+        .or(rest.strip_prefix('>'))
+    {
+        rest = inner;
+    }
+    rest
+}
+
+/// The lines of a resource tree without the indent that all of them have.
+fn dedented(lines: &[String]) -> String {
+    let indent = |l: &String| l.len() - l.trim_start_matches(' ').len();
+    let least = lines.iter().map(indent).min().unwrap_or(0);
+    let parts = lines.iter().filter_map(|l| l.get(least..));
+    parts.flat_map(|l| [l, "\n"]).collect()
+}
+
+/// What else a log says of the machine: its command line and kernel release.
+fn told_by_log(archive: &mut Archive, lines: &str) {
+    let behind = |what: &str| {
+        let line = lines.lines().find_map(|l| l.split_once(what));
+        line.map(|(_, rest)| rest.trim().to_string())
+    };
+    if let Some(words) = behind("ommand line: ") {
+        archive.put("proc/cmdline", format!("{words}\n").into_bytes());
+    }
+    if let Some(release) =
+        behind("Linux version ").and_then(|l| l.split_whitespace().next().map(str::to_string))
+    {
+        archive.put(
+            "proc/sys/kernel/osrelease",
+            format!("{release}\n").into_bytes(),
+        );
+    }
+}
+
+/// Text of a file, unless it is none.
+pub(super) fn text(bytes: Vec<u8>) -> Result<String, Lack> {
+    let text = String::from_utf8(bytes).map_err(|_| Lack::Broken("is no text".into()))?;
+    match text.contains('\0') {
+        true => Err(Lack::Broken("is no text".into())),
+        false => Ok(text),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::tree::Store;
+
+    fn file(archive: &Archive, path: &str) -> String {
+        let bytes = archive.bytes(path, u64::MAX).unwrap_or_default();
+        String::from_utf8(bytes).unwrap()
+    }
+
+    #[test]
+    fn a_mail_with_log_and_iomem() {
+        let mail = "Hi,\r\n> [    0.000000] Linux version 7.3.4 (x@y)\r\n\
+                    > [    0.000000] Command line: quiet efi=nosoftreserve\r\n\
+                    >   490000000-58fffffff : CXL Window 0\r\n\
+                    >     490000000-4afffffff : region0\r\n";
+        let archive = tree(&[mail.to_string()]).unwrap();
+        assert_eq!(
+            file(&archive, IOMEM),
+            "490000000-58fffffff : CXL Window 0\n  490000000-4afffffff : region0\n"
+        );
+        assert_eq!(file(&archive, "proc/cmdline"), "quiet efi=nosoftreserve\n");
+        assert_eq!(file(&archive, "proc/sys/kernel/osrelease"), "7.3.4\n");
+        assert!(file(&archive, LOG).contains("Linux version"));
+    }
+
+    #[test]
+    fn what_is_nothing_is_refused() {
+        assert!(tree(&["hello\nworld\n".to_string()]).is_none());
+        assert!(tree(&["[1, 2, 3]".to_string()]).is_none());
+        assert!(tree(&[]).is_none());
+    }
+}

@@ -1,0 +1,290 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The machine as the files that daxmap reads.
+
+use std::fs;
+use std::os::unix::fs::symlink;
+use std::path::Path;
+
+use super::{Machine, Use, CAPACITY};
+
+const BLOCK: u64 = 128 << 20;
+const MODULES: [&str; 10] = [
+    "cxl_core",
+    "cxl_acpi",
+    "cxl_pci",
+    "cxl_port",
+    "cxl_mem",
+    "dax",
+    "device_dax",
+    "dax_hmem",
+    "kmem",
+    "dax_cxl",
+];
+
+struct Root<'a>(&'a Path);
+
+impl Root<'_> {
+    fn file(&self, path: &str, text: &str) {
+        let path = self.0.join(path);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, text).unwrap();
+    }
+
+    fn link(&self, path: &str, target: &str) {
+        let path = self.0.join(path);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        symlink(target, path).unwrap();
+    }
+
+    fn device(&self, bus: &str, dir: &str, driver: Option<&str>) {
+        let name = dir.rsplit('/').next().unwrap();
+        fs::create_dir_all(self.0.join(dir)).unwrap();
+        self.link(&format!("sys/bus/{bus}/devices/{name}"), &format!("/{dir}"));
+        if let Some(driver) = driver {
+            self.link(
+                &format!("{dir}/driver"),
+                &format!("/sys/bus/{bus}/drivers/{driver}"),
+            );
+        }
+    }
+}
+
+const ROOT: &str = "sys/devices/platform/ACPI0017:00/root0";
+
+pub fn write(machine: &Machine, to: &Path) {
+    let root = Root(to);
+    let has = |m: &&&str| machine.has_dax_cxl || **m != "dax_cxl";
+    let lines =
+        |f: fn(&str) -> String| MODULES.iter().filter(has).map(|m| f(m)).collect::<String>();
+    root.file("proc/modules", &lines(|m| format!("{m} 1 0 - Live 0x0\n")));
+    root.file("proc/sys/kernel/osrelease", "7.3.4\n");
+    root.file(
+        "lib/modules/7.3.4/modules.dep",
+        &lines(|m| format!("kernel/{m}.ko:\n")),
+    );
+    root.file("proc/cmdline", "quiet\n");
+    root.device(
+        "platform",
+        "sys/devices/platform/hmem_platform.0",
+        Some("hmem_platform"),
+    );
+    fs::create_dir_all(to.join("sys/bus/dax/devices")).unwrap();
+    log(machine, &root);
+    iomem(machine, &root);
+    for i in 0..machine.windows.len() {
+        window(machine, &root, i);
+    }
+    for mem in &machine.mems {
+        memdev(machine, &root, mem);
+    }
+    for (i, region) in machine.regions.iter().enumerate() {
+        let dir = format!("{ROOT}/decoder0.{}/region{i}", region.window);
+        root.device("cxl", &dir, region.bound.then_some("cxl_region"));
+        root.file(
+            &format!("{dir}/resource"),
+            &format!("{:#x}\n", region.range.start),
+        );
+        root.file(
+            &format!("{dir}/size"),
+            &format!("{:#x}\n", region.range.len()),
+        );
+        root.file(
+            &format!("{dir}/commit"),
+            if region.committed { "1\n" } else { "0\n" },
+        );
+        root.file(&format!("{dir}/mode"), "ram\n");
+        root.file(&format!("{dir}/interleave_ways"), "1\n");
+        let number = decoders(machine, region.window)
+            .position(|n| n == i)
+            .unwrap_or(0);
+        root.file(
+            &format!("{dir}/target0"),
+            &format!("decoder{}.{number}\n", 10 + region.window),
+        );
+        if region.bound {
+            let driver = region.served.then_some("cxl_dax_region");
+            root.device("cxl", &format!("{dir}/dax_region{i}"), driver);
+        }
+    }
+    devices(machine, &root);
+    blocks(machine, &root);
+}
+
+/// The regions of a window's device, one decoder each.
+fn decoders(machine: &Machine, window: usize) -> impl Iterator<Item = usize> + '_ {
+    (0..machine.regions.len()).filter(move |&i| machine.regions[i].window == window)
+}
+
+fn log(machine: &Machine, root: &Root) {
+    let mut log = String::from(
+        "[    0.000000] BIOS-e820: [mem 0x0000000000100000-0x000000007fffffff] usable\n",
+    );
+    for r in &machine.declared {
+        log.push_str(&format!(
+            "[    0.000000] BIOS-e820: [mem {:#018x}-{:#018x}] soft reserved\n",
+            r.start, r.end
+        ));
+    }
+    for line in &machine.log {
+        log.push_str(&format!("[   12.000000] {line}\n"));
+    }
+    root.file("dev/kmsg", &log);
+}
+
+fn iomem(machine: &Machine, root: &Root) {
+    let mut text = String::from("00100000-7fffffff : System RAM\n");
+    for (i, w) in machine.windows.iter().enumerate() {
+        text.push_str(&format!("{:x}-{:x} : CXL Window {i}\n", w.start, w.end));
+        let regions = machine
+            .regions
+            .iter()
+            .enumerate()
+            .filter(|(_, r)| r.window == i);
+        for (n, r) in regions {
+            text.push_str(&format!(
+                "  {:x}-{:x} : region{n}\n",
+                r.range.start, r.range.end
+            ));
+        }
+        let used = machine.dax.iter().filter(|d| d.used != Use::None);
+        for (name, r, used) in used.filter_map(|d| Some((&d.name, d.range?, d.used))) {
+            if !w.overlaps(&r) {
+                continue;
+            }
+            text.push_str(&format!("    {:x}-{:x} : {name}\n", r.start, r.end));
+            if used != Use::File {
+                text.push_str(&format!(
+                    "      {:x}-{:x} : System RAM (kmem)\n",
+                    r.start, r.end
+                ));
+            }
+        }
+    }
+    root.file("proc/iomem", &text);
+}
+
+fn window(machine: &Machine, root: &Root, i: usize) {
+    let range = machine.windows[i];
+    let dir = format!("{ROOT}/decoder0.{i}");
+    root.device("cxl", &dir, None);
+    for (name, value) in [
+        ("start", format!("{:#x}", range.start)),
+        ("size", format!("{:#x}", range.len())),
+        ("interleave_ways", "1".into()),
+        ("target_list", i.to_string()),
+        ("cap_ram", "1".into()),
+        ("cap_type2", "0".into()),
+        ("cap_type3", "1".into()),
+    ] {
+        root.file(&format!("{dir}/{name}"), &format!("{value}\n"));
+    }
+    root.link(
+        &format!("{ROOT}/dport{i}"),
+        &format!("../../../pci0000:{i}0"),
+    );
+}
+
+fn memdev(machine: &Machine, root: &Root, mem: &super::Mem) {
+    let i = mem.window;
+    let dir = format!("sys/devices/pci0000:{i}0/0000:{i}1:00.0/mem{i}");
+    root.device("cxl", &dir, mem.bound.then_some("cxl_mem"));
+    root.file(&format!("{dir}/ram/size"), &format!("{CAPACITY:#x}\n"));
+    root.file(&format!("{dir}/serial"), &format!("{i:#x}\n"));
+    if !mem.bound {
+        return;
+    }
+    let endpoint = format!("{ROOT}/port{}/endpoint{}", 1 + i, 10 + i);
+    root.device("cxl", &endpoint, Some("cxl_port"));
+    root.link(&format!("{endpoint}/uport"), &format!("/{dir}"));
+    let regions: Vec<usize> = decoders(machine, i).collect();
+    for n in 0..4 {
+        let decoder = format!("{endpoint}/decoder{}.{n}", 10 + i);
+        root.device("cxl", &decoder, None);
+        let region = regions.get(n).map(|&r| (r, &machine.regions[r]));
+        let (start, size) = region.map_or((0, 0), |(_, r)| (r.range.start, r.range.len()));
+        root.file(&format!("{decoder}/start"), &format!("{start:#x}\n"));
+        root.file(&format!("{decoder}/size"), &format!("{size:#x}\n"));
+        root.file(&format!("{decoder}/dpa_size"), &format!("{size:#x}\n"));
+        root.file(&format!("{decoder}/interleave_ways"), "1\n");
+        root.file(
+            &format!("{decoder}/mode"),
+            if size > 0 { "ram\n" } else { "none\n" },
+        );
+        let name = region.map_or(String::new(), |(r, _)| format!("region{r}"));
+        root.file(&format!("{decoder}/region"), &format!("{name}\n"));
+    }
+}
+
+fn devices(machine: &Machine, root: &Root) {
+    for h in &machine.hmems {
+        let dir = format!("sys/devices/platform/hmem_platform.0/hmem.{}", h.id);
+        root.device("platform", &dir, h.bound.then_some("hmem"));
+        if h.bound {
+            let own = machine.dax.iter().filter(|d| d.hmem == Some(h.id));
+            let used: u64 = own.filter_map(|d| d.range).map(|r| r.len()).sum();
+            let free = h.range.len() - used;
+            root.file(&format!("{dir}/dax_region/id"), &format!("{}\n", h.id));
+            root.file(
+                &format!("{dir}/dax_region/size"),
+                &format!("{}\n", h.range.len()),
+            );
+            root.file(
+                &format!("{dir}/dax_region/available_size"),
+                &format!("{free}\n"),
+            );
+        }
+    }
+    for d in &machine.dax {
+        let parent = match (d.hmem, d.region) {
+            (Some(id), _) => format!("sys/devices/platform/hmem_platform.0/hmem.{id}"),
+            (None, Some(i)) => {
+                format!(
+                    "{ROOT}/decoder0.{}/region{i}/dax_region{i}",
+                    machine.regions[i].window
+                )
+            }
+            _ => unreachable!(),
+        };
+        let dir = format!("{parent}/{}", d.name);
+        let driver = match (d.kmem, d.used) {
+            (true, _) => Some("kmem"),
+            (_, Use::File) => Some("device_dax"),
+            _ => None,
+        };
+        root.device("dax", &dir, driver);
+        let size = d.range.map_or(0, |r| r.len());
+        root.file(&format!("{dir}/size"), &format!("{size}\n"));
+        if let Some(r) = d.range {
+            root.file(&format!("{dir}/resource"), &format!("{:#x}\n", r.start));
+        }
+        let node = if d.has_node { "1\n" } else { "-1\n" };
+        root.file(&format!("{dir}/target_node"), node);
+        if machine.has_state && d.kmem {
+            let state = match d.used {
+                Use::Online => "online",
+                Use::Offline => "offline",
+                _ => "unplugged",
+            };
+            root.file(&format!("{dir}/state"), &format!("{state}\n"));
+        }
+    }
+}
+
+fn blocks(machine: &Machine, root: &Root) {
+    let dir = "sys/devices/system/memory";
+    root.file(&format!("{dir}/block_size_bytes"), &format!("{BLOCK:x}\n"));
+    root.file(&format!("{dir}/auto_online_blocks"), "online\n");
+    root.file(&format!("{dir}/memory0/state"), "online\n");
+    for d in &machine.dax {
+        let state = match d.used {
+            Use::Online => "online\n",
+            Use::Offline => "offline\n",
+            _ => continue,
+        };
+        let Some(r) = d.range else { continue };
+        for n in (r.start / BLOCK)..=(r.end / BLOCK) {
+            root.file(&format!("{dir}/memory{n}/state"), state);
+        }
+    }
+}
