@@ -17,6 +17,7 @@ mod map;
 pub mod memory;
 pub mod modules;
 mod own;
+pub mod predict;
 pub mod problem;
 pub mod range;
 mod reserved;

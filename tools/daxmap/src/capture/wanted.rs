@@ -132,6 +132,11 @@ fn is_public(word: &str) -> bool {
 }
 
 fn firmware_map(g: &mut Gather) {
+    // That it is there tells how the kernel divides Soft Reserved memory; what is in it, nobody reads.
+    let hmat = "sys/firmware/acpi/tables/HMAT";
+    if g.tree.exists(hmat) {
+        g.put(hmat, Entry::File(Vec::new()));
+    }
     let dir = "sys/firmware/memmap";
     for entry in g.names(dir) {
         for name in ["start", "end", "type"] {
