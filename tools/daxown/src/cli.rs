@@ -7,6 +7,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::list::Column;
+use crate::predict::PredictArgs;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -15,6 +16,7 @@ Examples:
   daxown explain 0x490000000      the story of one address
   daxown explain region0          the story of one region
   daxown doctor                   what is not usable, why, and what to do
+  daxown predict                  what the other drivers would make of this machine
   daxown capture report.tar.gz    one archive for a bug report
   daxown --sysroot report.tar.gz doctor
                                   the same verbs on somebody else's machine
@@ -72,6 +74,8 @@ pub enum Verb {
     Explain(ExplainArgs),
     /// Find every byte that is not usable, say why, and what to do
     Doctor(DoctorArgs),
+    /// Predict who would own what with the Rust drivers and with the kernel's own
+    Predict(PredictArgs),
     /// Print what doctor finds as metrics for Prometheus
     Metrics(MetricsArgs),
     /// Return when it is settled who owns what

@@ -13,6 +13,7 @@ use serde::Serialize;
 
 use crate::cli::{Cli, GenerateArgs, What};
 use crate::json::{DoctorDoc, ExplainDoc, ListDoc, TreeDoc, WaitDoc};
+use crate::predict::PredictDoc;
 
 /// The documents of all verbs.
 #[derive(Serialize)]
@@ -21,6 +22,7 @@ struct Schemas {
     tree: Schema,
     explain: Schema,
     doctor: Schema,
+    predict: Schema,
     wait: Schema,
 }
 
@@ -46,6 +48,7 @@ pub fn run(args: &GenerateArgs) -> Result<ExitCode> {
                 tree: schema_for!(TreeDoc),
                 explain: schema_for!(ExplainDoc),
                 doctor: schema_for!(DoctorDoc),
+                predict: schema_for!(PredictDoc),
                 wait: schema_for!(WaitDoc),
             },
         )?;

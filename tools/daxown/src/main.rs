@@ -13,8 +13,10 @@ mod generate;
 mod json;
 mod list;
 mod metrics;
+mod predict;
 mod show;
 mod subject;
+mod table;
 mod tree;
 mod wait;
 
@@ -54,6 +56,7 @@ fn run(cli: &Cli) -> Result<ExitCode> {
         Verb::Tree(args) => tree::run(global, args),
         Verb::Explain(args) => explain::run(global, args),
         Verb::Doctor(args) => doctor::run(global, args),
+        Verb::Predict(args) => predict::run(global, args),
         Verb::Metrics(args) => metrics::run(global, args),
         Verb::Wait(args) => wait::run(global, args),
         Verb::Generate(args) => generate::run(args),

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The walkthrough in `Documentation/daxown.md` shows real output, has a line for each scenario, and
-//! names every kind of problem.
+//! The pages about daxown show real output; the walkthrough in `Documentation/daxown.md` also has a line
+//! for each scenario and names every kind of problem.
 //!
 //! After an intended change: `DOCS=overwrite cargo test -p daxown --test docs`.
 
@@ -9,7 +9,7 @@ mod common;
 
 use std::path::PathBuf;
 
-use common::{daxown, fixture, scenarios, stem};
+use common::{daxown, fixture, scenarios, stem, typed};
 use serde_json::Value;
 
 /// Below this line, up to the next empty one, is the table of the scenarios.
@@ -17,6 +17,18 @@ const TABLE: &str = "<!-- made by tools/daxown/tests/docs.rs -->";
 
 fn page() -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../Documentation/daxown.md")
+}
+
+/// The walkthrough, and the pages of single verbs that it links to.
+fn pages() -> Vec<PathBuf> {
+    let dir = page().with_extension("");
+    let mut pages = vec![page()];
+    for entry in std::fs::read_dir(dir).unwrap() {
+        let path = entry.unwrap().path();
+        pages.extend((path.extension().is_some_and(|e| e == "md")).then_some(path));
+    }
+    pages.sort();
+    pages
 }
 
 /// The text with the output below each command made anew.
@@ -38,16 +50,12 @@ fn renew(text: &str) -> String {
         } else if line == "```" {
             in_session = false;
         }
-        match line.strip_prefix("$ daxown --sysroot ") {
+        match line.strip_prefix("$ daxown ") {
             Some(command) if in_session => {
-                let mut words = command.split_whitespace();
-                let name = words.next().unwrap().trim_end_matches(".tar.gz");
-                let args: Vec<&str> = words.collect();
                 if !out.ends_with("```console\n") {
                     out.push('\n');
                 }
-                let shown = daxown(&fixture(name), &args).stdout;
-                out.push_str(&format!("{line}\n{shown}"));
+                out.push_str(&format!("{line}\n{}", typed(command)));
             }
             _ if in_session && line != "```console" => {}
             _ => out.push_str(&format!("{line}\n")),
@@ -118,14 +126,16 @@ fn side(capture: &str) -> String {
 
 #[test]
 fn shows_real_output() {
-    let text = std::fs::read_to_string(page()).unwrap();
-    let fresh = renew(&text);
-    if std::env::var("DOCS").is_ok_and(|v| v == "overwrite") {
-        std::fs::write(page(), &fresh).unwrap();
-        return;
+    for page in pages() {
+        let text = std::fs::read_to_string(&page).unwrap();
+        let fresh = renew(&text);
+        if std::env::var("DOCS").is_ok_and(|v| v == "overwrite") {
+            std::fs::write(&page, &fresh).unwrap();
+            continue;
+        }
+        assert!(fresh.contains("$ daxown "), "{}", page.display());
+        snapbox::assert_data_eq!(text, fresh);
     }
-    assert!(fresh.matches("$ daxown --sysroot").count() > 8);
-    snapbox::assert_data_eq!(text, fresh);
 }
 
 #[test]

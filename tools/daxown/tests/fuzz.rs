@@ -27,7 +27,7 @@ proptest! {
         harm::save(&files, &file);
         // Behind a dash it would be an option.
         let what = format!(" {what}");
-        for verb in [&["list"][..], &["tree"], &["tree", "--svg", "-"], &["doctor"], &["metrics"], &["explain", &what]] {
+        for verb in [&["list"][..], &["tree"], &["tree", "--svg", "-"], &["doctor"], &["metrics"], &["predict"], &["explain", &what]] {
             let output = daxown(file.path(), verb);
             prop_assert!(output.status <= 3, "{verb:?}: {}", output.stderr);
             prop_assert!(!output.stderr.contains("panicked"), "{verb:?}: {}", output.stderr);
