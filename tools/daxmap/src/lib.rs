@@ -22,6 +22,8 @@ pub mod problem;
 pub mod range;
 mod reserved;
 mod scan;
+pub mod scenario;
+pub mod topology;
 mod tree;
 
 pub use map::Map;

@@ -164,6 +164,10 @@ fn bus(g: &mut Gather, bus: &str, attributes: impl Fn(&str) -> Option<&'static [
             if index_of(&child, "target").is_some() {
                 g.file(&format!("{device}/{child}"));
             }
+            // From the number of a host bridge to the bridge.
+            if index_of(&child, "dport").is_some() {
+                g.link(&format!("{device}/{child}"));
+            }
             if index_of(&child, "mapping").is_some() {
                 for name in MAPPING {
                     g.file(&format!("{device}/{child}/{name}"));
@@ -243,9 +247,54 @@ fn kernel_log(g: &mut Gather) {
     match g.tree.kernel_log() {
         Ok(text) => {
             let kept = text.lines().filter(|l| log::of_interest(l));
-            let kept: String = kept.flat_map(|l| [l, "\n"]).collect();
+            let kept: String = kept.map(|l| without_host(l) + "\n").collect();
             g.put("dev/kmsg", Entry::File(kept.into_bytes()));
         }
         Err(lack) => g.note("dev/kmsg", lack),
+    }
+}
+
+/// A line as the kernel had it: the journal and syslog put the machine's name before `kernel:`.
+fn without_host(line: &str) -> String {
+    match line.split_once(" kernel: ") {
+        // A record of /dev/kmsg has no name in front of its text.
+        Some((head, text)) if !head.contains(';') => match head.split_once(']') {
+            Some((stamp, _)) if stamp.starts_with('[') => format!("{stamp}] {text}"),
+            _ => text.to_string(),
+        },
+        _ => line.to_string(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::without_host;
+
+    #[test]
+    fn the_name_of_the_machine_stays_there() {
+        for (line, kept) in [
+            (
+                "[   12.345678] node7 kernel: kmem dax0.0: x",
+                "[   12.345678] kmem dax0.0: x",
+            ),
+            (
+                "Nov 28 05:00:00 node7 kernel: kmem dax0.0: x",
+                "kmem dax0.0: x",
+            ),
+            (
+                "Nov 28 05:00:00 node7 kernel: [    1.000000] cxl: x",
+                "[    1.000000] cxl: x",
+            ),
+            (
+                "6,339,5140900,-;kmem dax0.0: a kernel: b",
+                "6,339,5140900,-;kmem dax0.0: a kernel: b",
+            ),
+            (
+                "[    1.000000] kmem dax0.0: x",
+                "[    1.000000] kmem dax0.0: x",
+            ),
+        ] {
+            assert_eq!(without_host(line), kept);
+        }
     }
 }

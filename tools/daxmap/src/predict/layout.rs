@@ -113,6 +113,41 @@ impl Layout {
         layout
     }
 
+    /// Of a machine that is made up; each Soft Reserved range is listed as it is.
+    pub fn made(
+        reserved: Vec<Range>,
+        windows: Vec<Range>,
+        regions: Vec<RegionAt>,
+        policy: Policy,
+        is_idle: bool,
+    ) -> Layout {
+        let named = |(i, r): (usize, &Range)| (format!("CXL Window {i}"), *r);
+        let mut resources: Vec<(String, Range)> = windows.iter().enumerate().map(named).collect();
+        resources.extend(regions.iter().map(|r| (r.name.clone(), r.range)));
+        let reserved = merge(reserved);
+        Layout {
+            listed: reserved
+                .iter()
+                .map(|range| Listed {
+                    range: *range,
+                    node: None,
+                })
+                .collect(),
+            reserved,
+            windows,
+            regions,
+            ram: Vec::new(),
+            resources,
+            block_size: BLOCK,
+            has_dax_cxl: true,
+            without_kmem: None,
+            policy,
+            is_idle,
+            nodes: Vec::new(),
+            assumes: Vec::new(),
+        }
+    }
+
     /// Whether dax_hmem waits for CXL before it decides about `range`.
     pub fn is_in_window(&self, range: &Range) -> bool {
         self.has_dax_cxl && self.windows.iter().any(|w| w.overlaps(range))
