@@ -111,7 +111,7 @@ pub struct PredictDoc {
 }
 
 pub fn run(global: &Global, args: &PredictArgs) -> Result<ExitCode> {
-    let tree = Tree::open(&global.sysroot)?;
+    let tree = Tree::open(global.path()?)?;
     let map = Map::read(&tree);
     if map.gaps.iter().any(|g| g.needs_root) {
         bail!(

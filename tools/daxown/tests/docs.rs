@@ -7,7 +7,7 @@
 
 mod common;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use common::{daxown, fixture, scenarios, stem, typed};
 use serde_json::Value;
@@ -25,7 +25,10 @@ fn pages() -> Vec<PathBuf> {
     let mut pages = vec![page()];
     for entry in std::fs::read_dir(dir).unwrap() {
         let path = entry.unwrap().path();
-        pages.extend((path.extension().is_some_and(|e| e == "md")).then_some(path));
+        // That page is made whole, see below.
+        if path.extension().is_some_and(|e| e == "md") && !path.ends_with("kinds.md") {
+            pages.push(path);
+        }
     }
     pages.sort();
     pages
@@ -141,6 +144,13 @@ fn shows_real_output() {
 #[test]
 fn names_every_kind_of_problem() {
     let text = std::fs::read_to_string(page()).unwrap();
+    for kind in kinds() {
+        assert!(text.contains(&format!("| `{kind}` |")), "{kind}");
+    }
+}
+
+/// The kinds by the source that defines them.
+fn kinds() -> Vec<String> {
     let source = include_str!("../../daxmap/src/problem.rs");
     let body = source.split("pub enum Kind {").nth(1).unwrap();
     let body = body.split('}').next().unwrap();
@@ -151,9 +161,28 @@ fn names_every_kind_of_problem() {
         .map(kebab)
         .collect();
     assert!(kinds.len() > 20);
-    for kind in kinds {
-        assert!(text.contains(&format!("| `{kind}` |")), "{kind}");
+    kinds
+}
+
+/// The page about kinds is what the program has to say of each, and it says something of each.
+#[test]
+fn explains_every_kind_of_problem() {
+    let dir = tempfile::tempdir().unwrap();
+    let output = daxown(
+        Path::new("/"),
+        &["generate", "kinds", dir.path().to_str().unwrap()],
+    );
+    assert_eq!(output.status, 0, "{}", output.stderr);
+    let fresh = std::fs::read_to_string(dir.path().join("kinds.md")).unwrap();
+    for kind in kinds() {
+        assert!(fresh.contains(&format!("\n## {kind}\n")), "{kind}");
     }
+    let path = page().with_extension("").join("kinds.md");
+    if std::env::var("DOCS").is_ok_and(|v| v == "overwrite") {
+        std::fs::write(&path, &fresh).unwrap();
+        return;
+    }
+    snapbox::assert_data_eq!(std::fs::read_to_string(path).unwrap(), fresh);
 }
 
 fn kebab(name: &str) -> String {
