@@ -13,7 +13,7 @@ use daxmap::{Map, Owner, Range, Tree};
 
 use crate::cli::Global;
 use crate::fix::step::Step;
-use crate::fix::{carry_out, How, Plan};
+use crate::fix::{carry_out, How, Now, Plan};
 use crate::show;
 use crate::subject::Subject;
 
@@ -83,9 +83,11 @@ pub fn run(global: &Global, args: &AssignArgs) -> Result<ExitCode> {
         steps: lines.iter().filter_map(|l| Step::of(&map, l)).collect(),
         remarks: Vec::new(),
     };
-    carry_out(global, &tree, &args.how, vec![plan], &|map, _| {
-        !goal.is_reached(map)
-    })
+    let now = |map: &Map, _: &Plan| match goal.is_reached(map) {
+        true => Now::Gone,
+        false => Now::Same,
+    };
+    carry_out(global, &tree, &args.how, vec![plan], &now)
 }
 
 struct Goal {
@@ -130,8 +132,15 @@ fn dax_of<'a>(map: &'a Map, goal: &Goal) -> Vec<&'a DaxDevice> {
 fn hmem_of<'a>(map: &'a Map, goal: &Goal) -> Vec<&'a HmemDevice> {
     let devices = map.hmem.iter();
     devices
-        .filter(|h| h.range.is_some_and(|r| goal.meets(&r)))
+        .filter(|h| place(map, h).is_some_and(|r| goal.meets(&r)))
         .collect()
+}
+
+/// The addresses of an hmem device: its own, or those that the ledger has for one without a driver.
+fn place(map: &Map, hmem: &HmemDevice) -> Option<Range> {
+    let mut records = map.ledger.iter().flat_map(|l| &l.records);
+    let record = records.find(|r| r.dev.as_ref() == Some(&hmem.name));
+    hmem.range.or(record.map(|r| r.range))
 }
 
 fn regions_of<'a>(map: &'a Map, goal: &Goal) -> Vec<&'a Region> {

@@ -160,6 +160,8 @@ pub fn render(problem: &Problem, look: &Look) -> String {
     out.push_str(&show::block("cause", &[&problem.cause], look, true));
     out.push_str(&show::block("do", &problem.remedy, look, false));
     out.push_str(&show::block("seen", &problem.evidence, look, false));
+    let see = look.dim(&format!("daxown explain --kind {}", problem.kind.word()));
+    out.push_str(&show::block("see", &[see], look, false));
     out
 }
 

@@ -16,7 +16,7 @@ use daxmap::{Map, Tree};
 
 use crate::cli::Global;
 use crate::subject::Subject;
-pub use run::{carry_out, How, Plan};
+pub use run::{carry_out, How, Now, Plan};
 use step::Step;
 
 #[derive(Debug, clap::Args)]
@@ -49,8 +49,15 @@ pub fn run(global: &Global, args: &FixArgs) -> Result<ExitCode> {
     let tree = Tree::open(global.path()?)?;
     let map = Map::read(&tree);
     let plans = plans(&map, &args.problems)?;
-    let still = |map: &Map, title: &str| problem::find(map).iter().any(|p| self::title(p) == title);
-    carry_out(global, &tree, &args.how, plans, &still)
+    let now = |map: &Map, plan: &Plan| {
+        let problems = problem::find(map);
+        match problems.iter().find(|p| title(p) == plan.title) {
+            None => Now::Gone,
+            Some(problem) if steps(map, problem) == plan.steps => Now::Same,
+            Some(_) => Now::Changed,
+        }
+    };
+    carry_out(global, &tree, &args.how, plans, &now)
 }
 
 /// The problems that were asked for, each with its steps.
@@ -81,14 +88,9 @@ fn plans(map: &Map, wanted: &[String]) -> Result<Vec<Plan>> {
     }
     let mut out: Vec<Plan> = Vec::new();
     for problem in chosen {
-        let steps: Vec<Step> = problem
-            .remedy
-            .iter()
-            .filter_map(|line| Step::of(map, line))
-            .collect();
         let plan = Plan {
             title: title(problem),
-            steps,
+            steps: steps(map, problem),
             remarks: remarks(problem),
         };
         // The same commands may mend two problems.
@@ -114,6 +116,11 @@ fn is_named(map: &Map, problem: &Problem, name: &str) -> bool {
         || problem.range.is_some_and(|range| {
             Subject::find(map, name).is_ok_and(|s| s.ranges.iter().any(|r| r.overlaps(&range)))
         })
+}
+
+fn steps(map: &Map, problem: &Problem) -> Vec<Step> {
+    let lines = problem.remedy.iter();
+    lines.filter_map(|line| Step::of(map, line)).collect()
 }
 
 /// What doctor's headline says, without the names that a step may change.

@@ -150,10 +150,15 @@ pub fn page() -> String {
          Made by `daxown generate kinds`; `daxown explain --kind KIND` prints one of them. Each byte of Soft\n\
          Reserved or committed CXL memory that is not usable is counted in exactly one problem.\n",
     );
+    let wrapped = |text: &str| show::wrap(text, 100).join("\n");
     for doc in ALL.into_iter().map(document) {
         out.push_str(&format!(
             "\n## {}\n\n*{}*: {}.\n\n{}\n\n{}\n",
-            doc.kind, doc.severity, doc.meaning, doc.cause, doc.action
+            doc.kind,
+            doc.severity,
+            doc.meaning,
+            wrapped(&doc.cause),
+            wrapped(&doc.action)
         ));
     }
     out

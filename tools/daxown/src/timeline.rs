@@ -214,7 +214,9 @@ fn waited_for(record: &Record) -> Option<String> {
 fn ledger_ahead(map: &Map) -> i64 {
     let records = map.ledger.iter().flat_map(|l| &l.records);
     let apart = records.filter_map(|r| {
-        let first = first_line(map, &r.range)?;
+        // A piece was found with the whole range, which is what the log speaks of first.
+        let whole = map.reserved.iter().find(|x| x.range.contains(&r.range));
+        let first = first_line(map, &whole.map_or(r.range, |x| x.range))?;
         let seen = i64::try_from(r.seen_ns? / 1000).ok()?;
         Some(seen - i64::try_from(first).ok()?)
     });

@@ -94,6 +94,11 @@ pub fn run(global: &Global, args: &WatchArgs) -> Result<ExitCode> {
     // All ears are open before the first look, so that nothing falls between.
     let events = Uevents::open().context("kernel events (netlink)")?;
     let mut log = Log::open();
+    if log.is_none() {
+        eprintln!(
+            "daxown: this user may not read the kernel log; its lines are missing (run it as root)"
+        );
+    }
     let mut ledger = Ledger::new();
     let mut before = Side::read(&tree);
     loop {

@@ -46,13 +46,24 @@ impl Plan {
     }
 }
 
-/// Shows the plans, asks, and runs them; `still` says whether what a plan is about is still so.
+/// What a plan is about, once more.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Now {
+    /// It is as when the plan was made.
+    Same,
+    /// It is there, and would take other steps by now.
+    Changed,
+    /// It is no longer so.
+    Gone,
+}
+
+/// Shows the plans, asks, and runs them; `now` looks at what a plan is about once more.
 pub fn carry_out(
     global: &Global,
     tree: &Tree,
     how: &How,
     plans: Vec<Plan>,
-    still: &dyn Fn(&Map, &str) -> bool,
+    now: &dyn Fn(&Map, &Plan) -> Now,
 ) -> Result<ExitCode> {
     let look = Look::new(global);
     if how.script {
@@ -72,15 +83,26 @@ pub fn carry_out(
     }
     let mut status = ExitCode::SUCCESS;
     for plan in ours {
-        if !still(&Map::read(tree), &plan.title) {
-            crate::print(&format!("{}: no longer so\n", plan.title))?;
-            continue;
+        // A plan before it may have changed the names that this one was made with.
+        match now(&Map::read(tree), plan) {
+            Now::Same => {}
+            Now::Gone => {
+                crate::print(&format!("{}: no longer so\n", plan.title))?;
+                continue;
+            }
+            Now::Changed => {
+                crate::print(&format!(
+                    "{}: the steps that were shown are no longer right; run it again for new ones\n",
+                    plan.title
+                ))?;
+                return Ok(ExitCode::from(1));
+            }
         }
         if let Err(failure) = execute(tree, plan) {
             crate::print(&failure)?;
             return Ok(ExitCode::from(1));
         }
-        if still(&Map::read(tree), &plan.title) {
+        if now(&Map::read(tree), plan) != Now::Gone {
             crate::print(&format!(
                 "{}: every step worked, and it is still so\n",
                 plan.title

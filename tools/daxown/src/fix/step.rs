@@ -212,8 +212,11 @@ fn write(map: &Map, line: &str, value: &str, path: &str) -> Step {
                 .undone_by(redo("bind", driver, bus)),
             };
             match (*driver, map.drivers) {
-                ("hmem_platform", Drivers::Stock) if !is_bind => step
-                    .warns("the kernel's own dax_hmem leaves every range in a window to nobody after this, until a reboot")
+                ("hmem_platform", Drivers::Stock) => step
+                    .warns(
+                        "once it was unbound, the kernel's own dax_hmem leaves every range in a window to nobody, until \
+                         a reboot",
+                    )
                     .left_to(Who::Administrator),
                 ("hmem_platform", _) if !is_bind => {
                     step.warns("every hmem device goes with it; memory that programs use stays online without an owner")
