@@ -166,6 +166,27 @@ fn ranges_by_node() {
     }
 }
 
+/// A committed region without a dax region: an accelerator's driver has its memory, and it is no gain.
+#[test]
+fn an_accelerator_is_no_gain() {
+    let mut files = harm::load(&fixture("cover-c"));
+    files.retain(|path, _| !path.contains("dax_region0"));
+    let file = tempfile::NamedTempFile::new().unwrap();
+    harm::save(&files, &file);
+    let text = daxown(file.path(), &["predict"]).stdout;
+    let text = text.split_whitespace().collect::<Vec<_>>().join(" ");
+    assert!(!text.contains("install the Rust drivers:"), "{text}");
+    assert!(
+        text.contains("careful: the Rust drivers would make System RAM of 512 MiB"),
+        "{text}"
+    );
+    let kept: Vec<String> = predicted(file.path(), "c", &[])
+        .into_iter()
+        .map(|r| r.2)
+        .collect();
+    assert_eq!(kept, ["cxl"]);
+}
+
 /// The sentence that an administrator reads.
 #[test]
 fn advice() {

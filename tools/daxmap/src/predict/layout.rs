@@ -18,6 +18,9 @@ const HMAT: &str = "sys/firmware/acpi/tables/HMAT";
 /// What x86 adds to and removes from a node, if the machine does not say.
 const BLOCK: u64 = 128 << 20;
 
+/// The kernel whose own drivers were measured.
+const MEASURED: &str = "7.3";
+
 /// A range that the kernel lists for dax_hmem.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Listed {
@@ -43,6 +46,8 @@ pub struct RegionAt {
     /// cxl_core makes a dax region of it: not of one that an accelerator's driver has, and not of
     /// one of which a part is System RAM since boot.
     pub has_dax_region: bool,
+    /// An accelerator's driver has it.
+    pub is_foreign: bool,
 }
 
 impl RegionAt {
@@ -108,6 +113,11 @@ impl Layout {
             nodes: nodes(map),
             assumes: Vec::new(),
         };
+        for region in &mut layout.regions {
+            let is_ram = layout.ram.iter().any(|r| r.overlaps(&region.range));
+            region.is_foreign =
+                region.is_committed && !region.is_pmem && !region.has_dax_region && !is_ram;
+        }
         layout.listed = listed(&layout, map, tree.exists(HMAT));
         layout.assumes = assumptions(map);
         layout
@@ -182,6 +192,8 @@ fn region(region: &Region) -> Option<RegionAt> {
         // One whose driver is unbound now is bound in the next boot.
         has_dax_region: region.dax_region.is_some()
             || region.state == RegionState::CommittedUnbound,
+        // What is System RAM since boot decides it.
+        is_foreign: false,
     })
 }
 
@@ -274,6 +286,12 @@ fn listed(layout: &Layout, map: &Map, has_hmat: bool) -> Vec<Listed> {
 
 fn assumptions(map: &Map) -> Vec<String> {
     let mut out = Vec::new();
+    let release = map.release.as_deref().unwrap_or_default();
+    if !release.starts_with(MEASURED) {
+        out.push(format!(
+            "the kernel's own drivers are those of Linux {MEASURED}; those of other releases were not measured"
+        ));
+    }
     let missing: Vec<&str> = ["cxl_acpi", "cxl_pci", "cxl_port", "cxl_mem"]
         .into_iter()
         .filter(|name| {

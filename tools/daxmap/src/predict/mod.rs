@@ -258,9 +258,16 @@ fn part(
                     region.name
                 ),
             ),
-            false if !region.is_offered() => Why::new(
+            false if region.is_foreign => Why::new(
                 "kept-by-region",
-                format!("{} has another driver than dax_cxl", region.name),
+                format!("{} has another driver than dax_cxl, an accelerator's", region.name),
+            ),
+            false if !region.is_offered() => Why::new(
+                "region-idle",
+                format!(
+                    "{} makes no dax region, because a part of it is System RAM since boot",
+                    region.name
+                ),
             ),
             false => Why::new("without-dax-cxl", "the kernel has no dax_cxl"),
         })

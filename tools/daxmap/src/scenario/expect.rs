@@ -68,6 +68,7 @@ fn layout(guest: &Guest) -> Layout {
                     is_committed: true,
                     is_pmem: r.is_pmem,
                     has_dax_region: !r.is_pmem,
+                    is_foreign: false,
                 })
             })
             .collect(),

@@ -180,8 +180,8 @@ fn size(bytes: u64) -> String {
 
 /// `window1+256M`
 fn address(guest: &Guest, at: u64) -> String {
-    let windows = guest.windows.iter().enumerate();
-    let inside = windows.filter(|(_, w)| w.start <= at).next_back();
+    let mut windows = guest.windows.iter().enumerate();
+    let inside = windows.rfind(|(_, w)| w.start <= at);
     inside.map_or_else(
         || format!("{at:#x}"),
         |(index, w)| format!("window{index}+{}", size(at - w.start)),

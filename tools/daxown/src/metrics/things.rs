@@ -121,7 +121,8 @@ fn memory_devices(devices: &[DeviceDoc]) -> Vec<Family> {
             Some((labels, value(d)?))
         }))
     };
-    let all: [(&'static str, &'static str, fn(&DeviceDoc) -> Option<u64>); 5] = [
+    type Of = fn(&DeviceDoc) -> Option<u64>;
+    let all: [(&'static str, &'static str, Of); 5] = [
         (
             "daxown_device_volatile_bytes",
             "Volatile capacity of a CXL memory device.",

@@ -3,7 +3,7 @@
 //! What follows from the forecasts: install the Rust drivers, change the policy, reboot, or nothing.
 
 use daxmap::modules::Drivers;
-use daxmap::predict::{Decider, Forecast, Layout, Policy};
+use daxmap::predict::{Decider, Forecast, Layout, Part, Policy};
 use daxmap::range::subtract;
 use daxmap::{Map, Piece, Range};
 
@@ -21,11 +21,25 @@ pub struct Advice {
     rust: u64,
     other_policy: u64,
     c: u64,
+    foreign: u64,
 }
 
 impl Advice {
     pub fn of(map: &Map, layout: &Layout, policy: Policy) -> Advice {
-        let ram = |decider| Forecast::of(layout, decider).ram_bytes();
+        // What an accelerator's driver has is nobody's gain.
+        let is_foreign = |p: &Part| {
+            let mut foreign = layout.regions.iter().filter(|r| r.is_foreign);
+            foreign.any(|r| r.range.overlaps(&p.range))
+        };
+        let sum = |decider, of: &dyn Fn(&Part) -> bool| {
+            let parts = Forecast::of(layout, decider).parts;
+            parts
+                .iter()
+                .filter(|p| of(p))
+                .map(|p| p.ram_bytes)
+                .sum::<u64>()
+        };
+        let ram = |decider| sum(decider, &|p| !is_foreign(p));
         let other = match policy {
             Policy::Whole => Policy::Split,
             Policy::Split => Policy::Whole,
@@ -39,6 +53,7 @@ impl Advice {
             rust: ram(Decider::Rust(policy)),
             other_policy: ram(Decider::Rust(other)),
             c: ram(Decider::C),
+            foreign: sum(Decider::Rust(policy), &is_foreign),
         }
     }
 
@@ -59,6 +74,13 @@ impl Advice {
     /// What to do.
     pub fn lines(&self, look: &Look) -> Vec<String> {
         let mut out = vec![self.drivers_line(look)];
+        if self.foreign > 0 {
+            out.push(format!(
+                "careful: the Rust drivers would make System RAM of {} that an accelerator's driver has: do not \
+                 install them here",
+                look.size(self.foreign)
+            ));
+        }
         if self.other_policy > self.rust {
             let (word, more) = (self.other_word(), look.size(self.other_policy - self.rust));
             out.push(format!(
