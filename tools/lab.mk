@@ -2,7 +2,7 @@
 #
 # The targets that drive the lab; included by the Makefile at the top.
 #
-#   make run [SCENARIO=<name or file>] [DRIVERS=c] [KDIR=<kernel tree>] [V=1]
+#   make run [SCENARIO=<name, file or capture>] [DRIVERS=c] [KDIR=<kernel tree>] [V=1]
 #   make check [ONLY=<regular expression>] [ALL=1]
 #   make check-flavors [ONLY=...]
 #   make check-debug [ONLY=...]

@@ -19,11 +19,14 @@ mod map;
 pub mod memory;
 pub mod modules;
 mod own;
+pub mod predict;
 pub mod problem;
 pub mod range;
 mod reserved;
 mod scan;
+pub mod scenario;
 pub mod size;
+pub mod topology;
 mod tree;
 pub mod unsound;
 

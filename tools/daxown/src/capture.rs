@@ -14,7 +14,7 @@ use daxmap::Tree;
 use crate::cli::{CaptureArgs, Global};
 
 pub fn run(global: &Global, args: &CaptureArgs) -> Result<ExitCode> {
-    let tree = Tree::open(&global.sysroot)?;
+    let tree = Tree::open(global.path()?)?;
     let tool = concat!("daxown ", env!("CARGO_PKG_VERSION"));
     let capture = Capture::of(&tree, tool, rustix::process::geteuid().is_root());
     if args.file == Path::new("-") {

@@ -2,29 +2,49 @@
 
 //! `daxown doctor`.
 
+use std::path::Path;
 use std::process::ExitCode;
 
 use anyhow::Result;
 use daxmap::cxl::Region;
 use daxmap::problem::{self, Problem, Severity};
 use daxmap::range::subtract;
-use daxmap::{Map, Range};
+use daxmap::{Map, Range, Tree};
 
 use crate::cli::{DoctorArgs, Global};
+use crate::config::{self, AgreedDoc, Config};
+use crate::fleet;
 use crate::json::{self, DoctorDoc, Machine, ProblemDoc, TotalsDoc};
 use crate::show::{self, Look};
 
 /// A machine with what is wrong with it.
 pub struct Checkup {
     pub map: Map,
+    /// Those that nobody agreed to.
     pub problems: Vec<Problem>,
+    /// Those that are as they should be, with the reason.
+    pub agreed: Vec<(Problem, String)>,
+    /// What is not as agreed.
+    pub broken: Vec<String>,
     pub totals: TotalsDoc,
 }
 
 impl Checkup {
-    pub fn of(map: Map) -> Checkup {
-        let problems = problem::find(&map);
-        let count = |s: Severity| problems.iter().filter(|p| p.severity == s).count();
+    /// Of the machine that was asked for, with what is agreed there.
+    pub fn read(global: &Global) -> Result<Checkup> {
+        Checkup::open(global, global.path()?)
+    }
+
+    /// Of one of several.
+    pub fn open(global: &Global, path: &Path) -> Result<Checkup> {
+        let tree = Tree::open(path)?;
+        let config = Config::read(&tree, global.config.as_ref())?;
+        Ok(Checkup::of(Map::read(&tree), &config))
+    }
+
+    fn of(map: Map, config: &Config) -> Checkup {
+        let all = problem::find(&map);
+        let not_usable = all.iter().map(|p| p.bytes).fold(0, u64::saturating_add);
         let reserved: Vec<Range> = map.reserved.iter().map(|r| r.range).collect();
         let regions = map
             .regions
@@ -34,17 +54,24 @@ impl Checkup {
             .flat_map(|r| subtract(r, &reserved));
         let other = other_unsound(&map).fold(0, u64::saturating_add);
         let sum = |sizes: &mut dyn Iterator<Item = u64>| sizes.fold(0, u64::saturating_add);
+        let reserved = sum(&mut reserved.iter().map(Range::len));
+        let regions = sum(&mut regions.map(|r| r.len()));
+        let agreement = config.apply(&map, reserved.saturating_add(regions), all);
+        let problems = agreement.open;
+        let count = |s: Severity| problems.iter().filter(|p| p.severity == s).count();
         Checkup {
             totals: TotalsDoc {
-                reserved: sum(&mut reserved.iter().map(Range::len)),
+                reserved,
                 other,
-                regions: sum(&mut regions.map(|r| r.len())),
-                not_usable: sum(&mut problems.iter().map(|p| p.bytes)),
+                regions,
+                not_usable,
                 losses: count(Severity::Loss),
                 warnings: count(Severity::Warning),
                 notes: count(Severity::Note),
             },
             problems,
+            agreed: agreement.agreed,
+            broken: agreement.broken,
             map,
         }
     }
@@ -66,14 +93,29 @@ impl Checkup {
     pub fn status(&self, strict: bool) -> u8 {
         match &self.totals {
             t if t.losses > 0 => 2,
-            t if t.warnings > 0 || strict && t.notes > 0 => 1,
+            t if t.warnings > 0 || strict && t.notes > 0 || !self.broken.is_empty() => 1,
             _ => 0,
         }
     }
 }
 
 pub fn run(global: &Global, args: &DoctorArgs) -> Result<ExitCode> {
-    let checkup = Checkup::of(crate::read(global)?);
+    if args.platform {
+        return crate::platform::run(global);
+    }
+    let several = fleet::sources(global, &args.captures);
+    if several.len() > 1 {
+        return fleet::doctor(global, args.strict, &several);
+    }
+    let one = global.with(several);
+    run_one(&one, args)
+}
+
+fn run_one(global: &Global, args: &DoctorArgs) -> Result<ExitCode> {
+    if args.agree {
+        return agree(global);
+    }
+    let checkup = Checkup::read(global)?;
     let status = checkup.status(args.strict);
     let look = Look::new(global);
     let text = if global.json {
@@ -82,6 +124,15 @@ pub fn run(global: &Global, args: &DoctorArgs) -> Result<ExitCode> {
             machine: Machine::of(&checkup.map),
             status,
             problems: checkup.problems.iter().map(ProblemDoc::of).collect(),
+            agreed: checkup
+                .agreed
+                .iter()
+                .map(|(p, why)| AgreedDoc {
+                    problem: ProblemDoc::of(p),
+                    why: why.clone(),
+                })
+                .collect(),
+            not_as_agreed: checkup.broken.clone(),
             gaps: json::gaps(&checkup.map),
             totals: checkup.totals,
         })?
@@ -92,6 +143,7 @@ pub fn run(global: &Global, args: &DoctorArgs) -> Result<ExitCode> {
                 out.push_str(&render(p, &look));
                 out.push('\n');
             }
+            out.push_str(&agreement(&checkup, &look));
         }
         out + &closing(&checkup, status, &look)
     };
@@ -118,6 +170,8 @@ pub fn render(problem: &Problem, look: &Look) -> String {
     out.push_str(&show::block("cause", &[&problem.cause], look, true));
     out.push_str(&show::block("do", &chained(&problem.remedy), look, false));
     out.push_str(&show::block("seen", &problem.evidence, look, false));
+    let see = look.dim(&format!("daxown explain --kind {}", problem.kind.word()));
+    out.push_str(&show::block("see", &[see], look, false));
     out
 }
 
@@ -145,6 +199,48 @@ fn other_unsound(map: &Map) -> impl Iterator<Item = u64> + '_ {
         .iter()
         .flat_map(move |u| subtract(u.range, &known));
     parts.map(|r| map.used_bytes(&r))
+}
+
+/// Prints a file that agrees to what is so now.
+fn agree(global: &Global) -> Result<ExitCode> {
+    let map = crate::read(global)?;
+    let checkup = Checkup::of(map, &Config::default());
+    let total = checkup
+        .totals
+        .reserved
+        .saturating_add(checkup.totals.regions);
+    crate::print(&config::of_now(&checkup.map, total, &checkup.problems))?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// A line for each thing that was agreed, or is not as agreed.
+fn agreement(checkup: &Checkup, look: &Look) -> String {
+    let mut out = String::new();
+    for (p, why) in &checkup.agreed {
+        let range = p.range.map(|r| format!("  {r}")).unwrap_or_default();
+        let bytes = match p.bytes {
+            0 => String::new(),
+            bytes => format!("  {}", look.size(bytes)),
+        };
+        let why = match why.is_empty() {
+            true => String::new(),
+            false => format!(": {why}"),
+        };
+        out.push_str(&format!(
+            "{} {}{range}{bytes}  [{}]{why}\n",
+            look.paint(show::state_style("online"), "AGREED"),
+            p.subject,
+            p.kind.word()
+        ));
+    }
+    for line in &checkup.broken {
+        let style = show::severity_style(Severity::Warning);
+        out.push_str(&format!("{} {line}\n", look.paint(style, "WARNING")));
+    }
+    match out.is_empty() {
+        true => out,
+        false => out + "\n",
+    }
 }
 
 fn closing(checkup: &Checkup, status: u8, look: &Look) -> String {
@@ -182,6 +278,12 @@ fn closing(checkup: &Checkup, status: u8, look: &Look) -> String {
         if n > 0 {
             parts.push(format!("{n} {}", if n == 1 { one } else { many }));
         }
+    }
+    if !checkup.agreed.is_empty() {
+        parts.push(format!("{} agreed", checkup.agreed.len()));
+    }
+    if !checkup.broken.is_empty() {
+        parts.push(format!("{} not as agreed", checkup.broken.len()));
     }
     format!("{word}: {}\n", parts.join("; "))
 }

@@ -26,6 +26,9 @@ struct Story {
 }
 
 pub fn run(global: &Global, args: &ExplainArgs) -> Result<ExitCode> {
+    if !args.kind.is_empty() {
+        return crate::kinds::explain(global, &args.kind);
+    }
     let map = crate::read(global)?;
     let mut names = Vec::new();
     let mut told: Vec<Story> = Vec::new();

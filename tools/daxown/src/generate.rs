@@ -12,7 +12,13 @@ use schemars::{schema_for, Schema};
 use serde::Serialize;
 
 use crate::cli::{Cli, GenerateArgs, What};
+use crate::diff::DiffDoc;
+use crate::fleet::FleetDoc;
 use crate::json::{DoctorDoc, ExplainDoc, ListDoc, TreeDoc, WaitDoc};
+use crate::kinds::KindDoc;
+use crate::platform::PlatformDoc;
+use crate::predict::PredictDoc;
+use crate::timeline::TimelineDoc;
 
 /// The documents of all verbs.
 #[derive(Serialize)]
@@ -21,6 +27,12 @@ struct Schemas {
     tree: Schema,
     explain: Schema,
     doctor: Schema,
+    predict: Schema,
+    diff: Schema,
+    fleet: Schema,
+    kinds: Schema,
+    platform: Schema,
+    timeline: Schema,
     wait: Schema,
 }
 
@@ -36,6 +48,10 @@ pub fn run(args: &GenerateArgs) -> Result<ExitCode> {
                 .with_context(|| dir.display().to_string())?;
         }
     }
+    if matches!(args.what, What::Kinds | What::All) {
+        let path = dir.join("kinds.md");
+        fs::write(&path, crate::kinds::page()).with_context(|| path.display().to_string())?;
+    }
     if matches!(args.what, What::Schema | What::All) {
         let path = dir.join("daxown.schema.json");
         let file = File::create(&path).with_context(|| path.display().to_string())?;
@@ -46,6 +62,12 @@ pub fn run(args: &GenerateArgs) -> Result<ExitCode> {
                 tree: schema_for!(TreeDoc),
                 explain: schema_for!(ExplainDoc),
                 doctor: schema_for!(DoctorDoc),
+                predict: schema_for!(PredictDoc),
+                diff: schema_for!(DiffDoc),
+                fleet: schema_for!(FleetDoc),
+                kinds: schema_for!(Vec<KindDoc>),
+                platform: schema_for!(PlatformDoc),
+                timeline: schema_for!(TimelineDoc),
                 wait: schema_for!(WaitDoc),
             },
         )?;

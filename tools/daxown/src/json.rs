@@ -12,7 +12,10 @@ use daxmap::{Map, Owner, Piece, Range, Reason};
 use schemars::JsonSchema;
 use serde::Serialize;
 
+use crate::config::AgreedDoc;
+use crate::list::DeviceDoc;
 use crate::show;
+use crate::wait::ConditionDoc;
 
 /// What every document begins with.
 #[derive(Debug, Serialize, JsonSchema)]
@@ -200,7 +203,7 @@ pub struct RowDoc {
     pub windows: Vec<String>,
     /// What a Soft Reserved range is known from.
     pub sources: Vec<String>,
-    /// A region's members.
+    /// A region's members; of a piece of Soft Reserved memory, those of the committed regions there.
     pub members: Vec<MemberDoc>,
 }
 
@@ -213,6 +216,8 @@ pub struct ListDoc {
     pub machine: Machine,
     /// The rows, after filters.
     pub rows: Vec<RowDoc>,
+    /// Memory devices.
+    pub devices: Vec<DeviceDoc>,
     /// What could not be read.
     pub gaps: Vec<GapDoc>,
 }
@@ -286,6 +291,12 @@ pub struct DoctorDoc {
     pub totals: TotalsDoc,
     /// The problems, the worst first.
     pub problems: Vec<ProblemDoc>,
+    /// Problems that the configuration agrees to.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub agreed: Vec<AgreedDoc>,
+    /// What is not as the configuration says.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub not_as_agreed: Vec<String>,
     /// What could not be read.
     pub gaps: Vec<GapDoc>,
 }
@@ -376,6 +387,9 @@ pub struct WaitDoc {
     pub told: bool,
     /// How long it took.
     pub seconds: f64,
+    /// What `--for` and `--node` asked for.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub conditions: Vec<ConditionDoc>,
 }
 
 /// The document as text.

@@ -2,19 +2,23 @@
 
 //! `daxown list`.
 
+mod devices;
 mod rows;
 
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use anyhow::Result;
 use clap::ValueEnum;
 use comfy_table::{presets, Cell, CellAlignment, ColumnConstraint, ContentArrangement, Table};
-use daxmap::Map;
+use daxmap::{Map, Tree};
 use unicode_width::UnicodeWidthStr;
 
-use crate::cli::{Global, ListArgs};
+use crate::cli::{Global, ListArgs, RowKind};
+use crate::fleet;
 use crate::json::{self, ListDoc, Machine, RowDoc};
 use crate::show::{self, Look};
+pub use devices::{of as devices, DeviceDoc};
 use rows::Row;
 
 /// Columns of the table.
@@ -39,6 +43,34 @@ pub enum Column {
     Members,
 }
 
+/// A column that was asked for.
+#[derive(Clone, Copy, Debug)]
+pub struct Pick {
+    column: Column,
+    /// Beside the usual ones.
+    is_added: bool,
+}
+
+impl std::str::FromStr for Pick {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Pick, String> {
+        let name = text.strip_prefix('+').unwrap_or(text);
+        let column = Column::from_str(name, true).map_err(|_| {
+            let all = Column::value_variants().iter();
+            let names: Vec<String> = all.map(|c| heading(*c).to_lowercase()).collect();
+            format!(
+                "there is no column {name:?}; there are {}",
+                names.join(", ")
+            )
+        })?;
+        Ok(Pick {
+            column,
+            is_added: name != text,
+        })
+    }
+}
+
 const DEFAULT: [Column; 10] = [
     Column::Name,
     Column::Range,
@@ -53,16 +85,41 @@ const DEFAULT: [Column; 10] = [
 ];
 
 pub fn run(global: &Global, args: &ListArgs) -> Result<ExitCode> {
-    let map = crate::read(global)?;
+    let (captures, what): (Vec<String>, Vec<String>) = args
+        .what
+        .iter()
+        .cloned()
+        .partition(|w| fleet::is_capture(w));
+    let captures: Vec<PathBuf> = captures.into_iter().map(PathBuf::from).collect();
+    let several = fleet::sources(global, &captures);
+    if several.len() > 1 {
+        return fleet::list(global, &several);
+    }
+    let args = &ListArgs {
+        what,
+        ..args.clone()
+    };
+    let tree = Tree::open(global.with(several).path()?)?;
+    let map = Map::read(&tree);
     let rows = rows::select(&map, args)?;
+    let mut found = devices(&tree, &map);
+    if !args.what.is_empty() {
+        found.retain(|d| {
+            let mine = |w: &String| *w == d.name || d.pci.as_ref() == Some(w) || d.dax.contains(w);
+            args.what.iter().any(mine)
+        });
+    }
     let look = Look::new(global);
     let text = if global.json {
         json::text(&ListDoc {
             schema: "daxown-list-1".into(),
             machine: Machine::of(&map),
             rows: rows.into_iter().map(|r| r.doc).collect(),
+            devices: found,
             gaps: json::gaps(&map),
         })?
+    } else if args.kind == Some(RowKind::Device) {
+        devices::render(&found, args.noheadings, &look)
     } else {
         render(&map, &rows, args, &look)
     };
@@ -78,10 +135,25 @@ fn render(map: &Map, rows: &[Row], args: &ListArgs, look: &Look) -> String {
             false => nothing(map),
         };
     }
-    let columns = match args.columns.is_empty() {
+    let usual = args.columns.iter().all(|p| p.is_added);
+    let mut columns = match usual {
         true => fitting(rows, look),
-        false => args.columns.clone(),
+        false => Vec::new(),
     };
+    for pick in &args.columns {
+        if !columns.contains(&pick.column) {
+            columns.push(pick.column);
+        }
+    }
+    // Prose comes last: it takes what room is left.
+    if let Some(at) = columns
+        .iter()
+        .position(|c| *c == Column::Reason)
+        .filter(|_| usual)
+    {
+        columns.remove(at);
+        columns.push(Column::Reason);
+    }
     let mut table = Table::new();
     table.load_preset(presets::NOTHING);
     match look.width {
@@ -100,13 +172,13 @@ fn render(map: &Map, rows: &[Row], args: &ListArgs, look: &Look) -> String {
     for (i, column) in table.column_iter_mut().enumerate() {
         column.set_padding((0, if i == last { 0 } else { 2 }));
         // Only prose may be broken into lines.
-        if columns.get(i) != Some(&Column::Reason) && args.columns.is_empty() {
+        if columns.get(i) != Some(&Column::Reason) && usual {
             column.set_constraint(ColumnConstraint::ContentWidth);
         }
     }
     let mut out = table.trim_fmt();
     out.push('\n');
-    if !args.noheadings && args.columns.is_empty() {
+    if !args.noheadings && usual {
         out.push_str(&totals(rows, look));
     }
     out

@@ -5,18 +5,30 @@
 //! Each verb reads one [`daxmap::Map`] and prints it in its own way. Exit status: 0 done, 1 and 2 as
 //! a verb documents, 3 the verb could not do its work.
 
+mod assign;
 mod capture;
 mod cli;
+mod config;
+mod diff;
 mod doctor;
 mod explain;
+mod fix;
+mod fleet;
 mod generate;
 mod json;
+mod kinds;
 mod list;
 mod metrics;
+mod platform;
+mod predict;
+mod scenario;
 mod show;
 mod subject;
+mod table;
+mod timeline;
 mod tree;
 mod wait;
+mod watch;
 
 use std::io::{self, Write};
 use std::process::ExitCode;
@@ -54,8 +66,15 @@ fn run(cli: &Cli) -> Result<ExitCode> {
         Verb::Tree(args) => tree::run(global, args),
         Verb::Explain(args) => explain::run(global, args),
         Verb::Doctor(args) => doctor::run(global, args),
+        Verb::Fix(args) => fix::run(global, args),
+        Verb::Assign(args) => assign::run(global, args),
+        Verb::Predict(args) => predict::run(global, args),
+        Verb::Diff(args) => diff::run(global, args),
+        Verb::Scenario(args) => scenario::run(global, args),
         Verb::Metrics(args) => metrics::run(global, args),
         Verb::Wait(args) => wait::run(global, args),
+        Verb::Timeline(args) => timeline::run(global, args),
+        Verb::Watch(args) => watch::run(global, args),
         Verb::Generate(args) => generate::run(args),
         Verb::Capture(args) => capture::run(global, args),
     }
@@ -63,7 +82,7 @@ fn run(cli: &Cli) -> Result<ExitCode> {
 
 /// The machine the user asked for.
 fn read(global: &Global) -> Result<Map> {
-    Ok(Map::read(&Tree::open(&global.sysroot)?))
+    Ok(Map::read(&Tree::open(global.path()?)?))
 }
 
 /// Writes to standard output; a closed pipe comes back as an error, not as a panic.

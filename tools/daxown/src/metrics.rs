@@ -2,21 +2,26 @@
 
 //! `daxown metrics`: what `doctor` finds, as Prometheus text for node_exporter's textfile collector.
 
+mod things;
+
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::{Context, Result};
 use daxmap::problem::Severity;
-use daxmap::{Map, Piece};
+use daxmap::{Map, Piece, Tree};
 
 use crate::cli::{Global, MetricsArgs};
 use crate::doctor::Checkup;
 use crate::json::{self, OwnerDoc};
+use crate::list::DeviceDoc;
 use crate::show;
 
 pub fn run(global: &Global, args: &MetricsArgs) -> Result<ExitCode> {
-    let text = render(&Checkup::of(crate::read(global)?));
+    let checkup = Checkup::read(global)?;
+    let devices = crate::list::devices(&Tree::open(global.path()?)?, &checkup.map);
+    let text = render(&checkup, &devices);
     match &args.output {
         Some(file) => replace(file, &text).with_context(|| file.display().to_string())?,
         None => crate::print(&text)?,
@@ -44,9 +49,9 @@ struct Family {
     samples: Vec<(Vec<(&'static str, String)>, u64)>,
 }
 
-fn render(checkup: &Checkup) -> String {
+fn render(checkup: &Checkup, devices: &[DeviceDoc]) -> String {
     let mut out = String::new();
-    for family in families(checkup) {
+    for family in families(checkup, devices) {
         if family.samples.is_empty() {
             continue;
         }
@@ -74,7 +79,7 @@ fn escape(value: &str) -> String {
         .replace('\n', "\\n")
 }
 
-fn families(checkup: &Checkup) -> Vec<Family> {
+fn families(checkup: &Checkup, devices: &[DeviceDoc]) -> Vec<Family> {
     let map = &checkup.map;
     let totals = &checkup.totals;
     let single = |name, help, value: u64| Family {
@@ -114,7 +119,9 @@ fn families(checkup: &Checkup) -> Vec<Family> {
             totals.not_usable,
         ),
     ];
+    out.extend(things::totals(checkup));
     out.extend(pieces(map));
+    out.extend(things::families(map, devices));
     out.push(problems(checkup));
     out.push(Family {
         name: "daxown_problems",

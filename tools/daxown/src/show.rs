@@ -138,7 +138,7 @@ pub fn block<S: AsRef<str>>(label: &str, lines: &[S], look: &Look, prose: bool) 
 }
 
 /// Breaks text at spaces; a word that is too long keeps its line.
-fn wrap(text: &str, room: usize) -> Vec<String> {
+pub fn wrap(text: &str, room: usize) -> Vec<String> {
     let mut out: Vec<String> = Vec::new();
     for word in text.split_whitespace() {
         match out.last_mut() {

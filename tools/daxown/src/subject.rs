@@ -79,7 +79,7 @@ fn address(text: &str) -> Option<Range> {
 }
 
 /// Hexadecimal behind `0x`, else decimal; K, M, G, T multiply.
-fn number(text: &str) -> Option<u64> {
+pub fn number(text: &str) -> Option<u64> {
     let text = text.trim();
     let upper = text.to_ascii_uppercase();
     let (digits, shift) = match upper.strip_suffix("IB").unwrap_or(&upper) {

@@ -6,6 +6,8 @@
 //! stock drivers say nothing: then the map is read anew at every uevent, and it is settled when each
 //! range has an owner or a driver that failed. A range that nobody has may still be waited for.
 
+mod condition;
+
 use std::fs::File;
 use std::io::Read;
 use std::os::fd::OwnedFd;
@@ -20,13 +22,21 @@ use rustix::io::Errno;
 use rustix::net::netlink::{SocketAddrNetlink, KOBJECT_UEVENT};
 use rustix::net::{bind, recv, socket_with, AddressFamily, RecvFlags, SocketFlags, SocketType};
 
+pub use condition::{Condition, ConditionDoc};
+
 use crate::cli::{Global, WaitArgs};
 use crate::json::{self, Machine, WaitDoc};
 
 const OWNERSHIP: &str = "/sys/bus/platform/devices/hmem_platform.0/ownership";
 
 pub fn run(global: &Global, args: &WaitArgs) -> Result<ExitCode> {
-    let tree = Tree::open(&global.sysroot)?;
+    let tree = Tree::open(global.path()?)?;
+    let mut conditions = args.conditions.clone();
+    conditions.extend(args.node.iter().copied().map(Condition::Node));
+    if !tree.is_live() && !conditions.is_empty() {
+        let map = Map::read(&tree);
+        return report(global, &map, &conditions, Instant::now());
+    }
     if !tree.is_live() {
         bail!("wait needs the running machine; a captured tree does not change (drop --sysroot)");
     }
@@ -39,19 +49,33 @@ pub fn run(global: &Global, args: &WaitArgs) -> Result<ExitCode> {
         let mut attribute = File::open(OWNERSHIP).ok();
         let word = attribute.as_mut().and_then(read_word);
         let map = Map::read(&tree);
+        if !conditions.is_empty() {
+            let left = limit.map(|l| l.saturating_sub(start.elapsed()));
+            if left == Some(Duration::ZERO) || conditions.iter().all(|c| c.holds(&map)) {
+                return report(global, &map, &conditions, start);
+            }
+            // Not every change has an event.
+            let turn = Duration::from_secs(1);
+            sleep(
+                attribute.as_ref(),
+                &events,
+                Some(left.map_or(turn, |l| l.min(turn))),
+            )?;
+            continue;
+        }
         let settled = match &word {
             Some(word) => word == "settled",
             None => settled_without_word(&map),
         };
         if settled {
-            return report(global, &map, true, word.is_some(), start);
+            return report_settled(global, &map, true, word.is_some(), start);
         }
         if word.is_none() && !warned {
             eprintln!("daxown: {}", why_unsure(&map));
             warned = true;
         }
         let left = match limit.map(|l| l.checked_sub(start.elapsed())) {
-            Some(None) => return report(global, &map, false, word.is_some(), start),
+            Some(None) => return report_settled(global, &map, false, word.is_some(), start),
             Some(left) => left,
             None => None,
         };
@@ -106,7 +130,7 @@ fn sleep(attribute: Option<&File>, events: &OwnedFd, left: Option<Duration>) -> 
     Ok(())
 }
 
-fn uevents() -> rustix::io::Result<OwnedFd> {
+pub fn uevents() -> rustix::io::Result<OwnedFd> {
     let socket = socket_with(
         AddressFamily::NETLINK,
         SocketType::DGRAM,
@@ -118,7 +142,7 @@ fn uevents() -> rustix::io::Result<OwnedFd> {
     Ok(socket)
 }
 
-fn report(
+fn report_settled(
     global: &Global,
     map: &Map,
     settled: bool,
@@ -133,6 +157,7 @@ fn report(
             settled,
             told,
             seconds,
+            conditions: Vec::new(),
         })?)?;
     } else if settled {
         let how = match told {
@@ -148,4 +173,41 @@ fn report(
         true => ExitCode::SUCCESS,
         false => ExitCode::from(1),
     })
+}
+
+/// What became of the conditions.
+fn report(
+    global: &Global,
+    map: &Map,
+    conditions: &[Condition],
+    start: Instant,
+) -> Result<ExitCode> {
+    let seconds = start.elapsed().as_secs_f64();
+    let open: Vec<String> = conditions
+        .iter()
+        .filter(|c| !c.holds(map))
+        .map(Condition::to_string)
+        .collect();
+    if global.json {
+        let settled = map.settled();
+        crate::print(&json::text(&WaitDoc {
+            schema: "daxown-wait-1".into(),
+            machine: Machine::of(map),
+            settled: settled == Some(true),
+            told: map.platform.ownership.is_some(),
+            seconds,
+            conditions: conditions
+                .iter()
+                .map(|c| ConditionDoc {
+                    condition: c.to_string(),
+                    holds: c.holds(map),
+                })
+                .collect(),
+        })?)?;
+    } else if open.is_empty() {
+        crate::print(&format!("as asked for after {seconds:.1} s\n"))?;
+    } else {
+        eprintln!("daxown: not so after {seconds:.1} s: {}", open.join(", "));
+    }
+    Ok(ExitCode::from(u8::from(!open.is_empty())))
 }

@@ -1,15 +1,15 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The walkthrough in `Documentation/daxown.md` shows real output, has a line for each scenario, and
-//! names every kind of problem.
+//! The pages about daxown show real output; the walkthrough in `Documentation/daxown.md` also has a line
+//! for each scenario and names every kind of problem.
 //!
 //! After an intended change: `DOCS=overwrite cargo test -p daxown --test docs`.
 
 mod common;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
-use common::{daxown, fixture, scenarios, stem};
+use common::{daxown, fixture, scenarios, stem, typed};
 use serde_json::Value;
 
 /// Below this line, up to the next empty one, is the table of the scenarios.
@@ -17,6 +17,21 @@ const TABLE: &str = "<!-- made by tools/daxown/tests/docs.rs -->";
 
 fn page() -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../Documentation/daxown.md")
+}
+
+/// The walkthrough, and the pages of single verbs that it links to.
+fn pages() -> Vec<PathBuf> {
+    let dir = page().with_extension("");
+    let mut pages = vec![page()];
+    for entry in std::fs::read_dir(dir).unwrap() {
+        let path = entry.unwrap().path();
+        // That page is made whole, see below.
+        if path.extension().is_some_and(|e| e == "md") && !path.ends_with("kinds.md") {
+            pages.push(path);
+        }
+    }
+    pages.sort();
+    pages
 }
 
 /// The text with the output below each command made anew.
@@ -38,16 +53,12 @@ fn renew(text: &str) -> String {
         } else if line == "```" {
             in_session = false;
         }
-        match line.strip_prefix("$ daxown --sysroot ") {
+        match line.strip_prefix("$ daxown ") {
             Some(command) if in_session => {
-                let mut words = command.split_whitespace();
-                let name = words.next().unwrap().trim_end_matches(".tar.gz");
-                let args: Vec<&str> = words.collect();
                 if !out.ends_with("```console\n") {
                     out.push('\n');
                 }
-                let shown = daxown(&fixture(name), &args).stdout;
-                out.push_str(&format!("{line}\n{shown}"));
+                out.push_str(&format!("{line}\n{}", typed(command)));
             }
             _ if in_session && line != "```console" => {}
             _ => out.push_str(&format!("{line}\n")),
@@ -118,19 +129,28 @@ fn side(capture: &str) -> String {
 
 #[test]
 fn shows_real_output() {
-    let text = std::fs::read_to_string(page()).unwrap();
-    let fresh = renew(&text);
-    if std::env::var("DOCS").is_ok_and(|v| v == "overwrite") {
-        std::fs::write(page(), &fresh).unwrap();
-        return;
+    for page in pages() {
+        let text = std::fs::read_to_string(&page).unwrap();
+        let fresh = renew(&text);
+        if std::env::var("DOCS").is_ok_and(|v| v == "overwrite") {
+            std::fs::write(&page, &fresh).unwrap();
+            continue;
+        }
+        assert!(fresh.contains("$ daxown "), "{}", page.display());
+        snapbox::assert_data_eq!(text, fresh);
     }
-    assert!(fresh.matches("$ daxown --sysroot").count() > 8);
-    snapbox::assert_data_eq!(text, fresh);
 }
 
 #[test]
 fn names_every_kind_of_problem() {
     let text = std::fs::read_to_string(page()).unwrap();
+    for kind in kinds() {
+        assert!(text.contains(&format!("| `{kind}` |")), "{kind}");
+    }
+}
+
+/// The kinds by the source that defines them.
+fn kinds() -> Vec<String> {
     let source = include_str!("../../daxmap/src/problem.rs");
     let body = source.split("pub enum Kind {").nth(1).unwrap();
     let body = body.split('}').next().unwrap();
@@ -141,9 +161,28 @@ fn names_every_kind_of_problem() {
         .map(kebab)
         .collect();
     assert!(kinds.len() > 20);
-    for kind in kinds {
-        assert!(text.contains(&format!("| `{kind}` |")), "{kind}");
+    kinds
+}
+
+/// The page about kinds is what the program has to say of each, and it says something of each.
+#[test]
+fn explains_every_kind_of_problem() {
+    let dir = tempfile::tempdir().unwrap();
+    let output = daxown(
+        Path::new("/"),
+        &["generate", "kinds", dir.path().to_str().unwrap()],
+    );
+    assert_eq!(output.status, 0, "{}", output.stderr);
+    let fresh = std::fs::read_to_string(dir.path().join("kinds.md")).unwrap();
+    for kind in kinds() {
+        assert!(fresh.contains(&format!("\n## {kind}\n")), "{kind}");
     }
+    let path = page().with_extension("").join("kinds.md");
+    if std::env::var("DOCS").is_ok_and(|v| v == "overwrite") {
+        std::fs::write(&path, &fresh).unwrap();
+        return;
+    }
+    snapbox::assert_data_eq!(std::fs::read_to_string(path).unwrap(), fresh);
 }
 
 fn kebab(name: &str) -> String {

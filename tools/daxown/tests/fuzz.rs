@@ -27,7 +27,24 @@ proptest! {
         harm::save(&files, &file);
         // Behind a dash it would be an option.
         let what = format!(" {what}");
-        for verb in [&["list"][..], &["tree"], &["tree", "--svg", "-"], &["doctor"], &["metrics"], &["explain", &what]] {
+        let verbs: [&[&str]; 15] = [
+            &["list"],
+            &["list", "--kind", "device"],
+            &["tree"],
+            &["tree", "--svg", "-"],
+            &["doctor"],
+            &["doctor", "--platform"],
+            &["doctor", "--agree"],
+            &["metrics"],
+            &["predict"],
+            &["scenario"],
+            &["timeline"],
+            &["fix", "--script"],
+            &["wait", "--for", &what],
+            &["assign", &what, "--to", "nobody", "--script"],
+            &["explain", &what],
+        ];
+        for verb in verbs {
             let output = daxown(file.path(), verb);
             prop_assert!(output.status <= 3, "{verb:?}: {}", output.stderr);
             prop_assert!(!output.stderr.contains("panicked"), "{verb:?}: {}", output.stderr);

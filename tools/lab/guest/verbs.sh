@@ -38,6 +38,9 @@ verbs() {
 	verb doctor -J
 	verb tree
 	verb metrics
+	verb predict
+	verb timeline
+	verb fix --dry-run
 	subjects="$(</lab/in/ranges) $(verbs_devices)"
 	# shellcheck disable=SC2086
 	[ -z "${subjects// /}" ] || verb explain $subjects

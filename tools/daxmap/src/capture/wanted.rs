@@ -142,6 +142,11 @@ fn is_public(word: &str) -> bool {
 }
 
 fn firmware_map(g: &mut Gather) {
+    // That it is there tells how the kernel divides Soft Reserved memory; what is in it, nobody reads.
+    let hmat = "sys/firmware/acpi/tables/HMAT";
+    if g.tree.exists(hmat) {
+        g.put(hmat, Entry::File(Vec::new()));
+    }
     let dir = "sys/firmware/memmap";
     for entry in g.names(dir) {
         for name in ["start", "end", "type"] {
@@ -169,7 +174,8 @@ fn bus(g: &mut Gather, bus: &str, attributes: impl Fn(&str) -> Option<&'static [
             if index_of(&child, "target").is_some() {
                 g.file(&format!("{device}/{child}"));
             }
-            if child.starts_with("dport") {
+            // From the number of a host bridge to the bridge.
+            if index_of(&child, "dport").is_some() {
                 g.link(&format!("{device}/{child}"));
             }
             if index_of(&child, "mapping").is_some() {

@@ -19,19 +19,22 @@ pub struct Row {
 }
 
 pub fn select(map: &Map, args: &ListArgs) -> Result<Vec<Row>> {
-    let wanted = args
+    // Devices have names that are none of a row.
+    let names = args
         .what
         .iter()
+        .filter(|_| args.kind != Some(RowKind::Device));
+    let wanted = names
         .map(|what| Subject::find(map, what))
         .collect::<Result<Vec<Subject>>>()?;
     let mut rows: Vec<(Row, Option<daxmap::Range>)> = Vec::new();
-    if args.kind != Some(RowKind::Region) {
+    if !matches!(args.kind, Some(RowKind::Region | RowKind::Device)) {
         for reserved in &map.reserved {
             let pieces = reserved.pieces.iter();
             rows.extend(pieces.map(|p| (piece(map, reserved, p), Some(p.range))));
         }
     }
-    if args.kind != Some(RowKind::Reserved) {
+    if !matches!(args.kind, Some(RowKind::Reserved | RowKind::Device)) {
         rows.extend(map.regions.iter().map(|r| (region(map, r), r.range)));
     }
     rows.retain(|(row, range)| {
@@ -81,9 +84,20 @@ fn piece(map: &Map, reserved: &Reserved, piece: &Piece) -> Row {
             reason: ReasonDoc::of(&piece.reason),
             windows: map.windows_of(&piece.range),
             sources: reserved.sources.iter().map(|s| source(*s).into()).collect(),
-            members: Vec::new(),
+            members: map.committed_in(&piece.range).flat_map(members).collect(),
         },
     }
+}
+
+fn members(region: &Region) -> Vec<MemberDoc> {
+    let targets = region.targets.iter();
+    targets
+        .map(|t| MemberDoc {
+            position: t.position,
+            memdev: t.memdev.clone(),
+            serial: t.serial.clone(),
+        })
+        .collect()
 }
 
 fn source(source: Source) -> &'static str {
@@ -159,15 +173,7 @@ fn region(map: &Map, region: &Region) -> Row {
             reason,
             windows: region.range.map(|r| map.windows_of(&r)).unwrap_or_default(),
             sources: Vec::new(),
-            members: region
-                .targets
-                .iter()
-                .map(|t| MemberDoc {
-                    position: t.position,
-                    memdev: t.memdev.clone(),
-                    serial: t.serial.clone(),
-                })
-                .collect(),
+            members: members(region),
         },
     }
 }

@@ -69,3 +69,15 @@ pub fn daxown(sysroot: &Path, args: &[&str]) -> Output {
         status: output.status.code().expect("no signal"),
     }
 }
+
+/// What a command prints that somebody types in the folder of the fixtures.
+pub fn typed(command: &str) -> String {
+    let output = Command::new(env!("CARGO_BIN_EXE_daxown"))
+        .args(command.split_whitespace())
+        .current_dir(folder())
+        .env("COLUMNS", "120")
+        .env("NO_COLOR", "1")
+        .output()
+        .unwrap();
+    String::from_utf8(output.stdout).unwrap()
+}

@@ -39,7 +39,7 @@ const NARROWEST: u16 = 120;
 /// Arguments of `lab run`.
 #[derive(Args)]
 pub struct Run {
-    /// Name of a file in tests/scenarios without .toml, or the path of a file
+    /// Name of a file in tests/scenarios without .toml, or the path of a file or of a capture
     #[arg(env = "SCENARIO", default_value = "default", value_parser = NonEmptyStringValueParser::new())]
     scenario: String,
 

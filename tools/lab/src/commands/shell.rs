@@ -30,7 +30,7 @@ const COMMAND_SECONDS: u64 = 600;
 /// Arguments of `lab shell`.
 #[derive(Args)]
 pub struct Shell {
-    /// Name of a file in tests/scenarios without .toml, or the path of a file
+    /// Name of a file in tests/scenarios without .toml, or the path of a file or of a capture
     #[arg(env = "SCENARIO", default_value = "default", value_parser = NonEmptyStringValueParser::new())]
     scenario: String,
 

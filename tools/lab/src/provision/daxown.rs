@@ -18,13 +18,16 @@ use super::prune;
 use super::Ctx;
 
 /// What it is made from, below `tools/`.
-const SOURCES: [&str; 6] = [
+const SOURCES: [&str; 9] = [
     "Cargo.lock",
     "Cargo.toml",
     "daxmap/Cargo.toml",
     "daxmap/src",
     "daxown/Cargo.toml",
     "daxown/src",
+    "ownership/Cargo.toml",
+    "ownership/src",
+    "../drivers/dax/ownership",
 ];
 
 /// The program; it is made anew when its sources or the compiler have changed.

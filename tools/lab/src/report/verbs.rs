@@ -19,8 +19,8 @@ use crate::guest::Verbs;
 use crate::scenario::Drivers;
 
 /// What must have been run.
-const VERBS: [&str; 7] = [
-    "wait", "list", "doctor", "tree", "metrics", "explain", "capture",
+const VERBS: [&str; 10] = [
+    "wait", "list", "doctor", "tree", "metrics", "predict", "timeline", "fix", "explain", "capture",
 ];
 
 /// Everything that is wrong with what was said.

@@ -21,6 +21,7 @@ mod excerpt;
 mod expect;
 mod fault;
 mod hardware;
+mod machine;
 mod names;
 mod places;
 mod raw;
@@ -218,9 +219,13 @@ pub enum Action {
 }
 
 impl Scenario {
-    /// Reads a scenario by name (from `tests/scenarios`) or by path.
+    /// Reads a scenario by name (from `tests/scenarios`) or by path; of a capture that daxown made, the
+    /// scenario that daxown makes of it.
     pub fn load(repo: &Path, name: &str) -> Result<Self> {
         let path = Self::find(repo, name)?;
+        if machine::is_capture(&path) {
+            return machine::scenario(&path);
+        }
         let text = fs::read_to_string(&path)
             .with_context(|| format!("cannot read the scenario {}", path.display()))?;
         Self::parse(&path, &text)
@@ -281,7 +286,7 @@ impl Scenario {
             return Ok(known);
         }
         let path = PathBuf::from(name);
-        if path.is_file() {
+        if path.is_file() || machine::is_capture(&path) {
             return Ok(path);
         }
         let mut names: Vec<String> = Self::all(repo)?

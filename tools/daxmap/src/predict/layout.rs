@@ -1,0 +1,317 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! What a forecast depends on, read from a map: ranges, windows, regions, and what else is there.
+
+use ownership::Policy;
+
+use super::Why;
+use crate::cxl::{Region, RegionState};
+use crate::iomem::is_system_ram;
+use crate::log::Event;
+use crate::map::Map;
+use crate::modules::Presence;
+use crate::range::{merge, Range};
+use crate::tree::Tree;
+
+/// Where the firmware's table of memory attributes lies. With it the kernel lists ranges by node.
+const HMAT: &str = "sys/firmware/acpi/tables/HMAT";
+/// What x86 adds to and removes from a node, if the machine does not say.
+const BLOCK: u64 = 128 << 20;
+
+/// The kernel whose own drivers were measured.
+const MEASURED: &str = "7.3";
+
+/// A range that the kernel lists for dax_hmem.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Listed {
+    /// Its addresses.
+    pub range: Range,
+    /// Its target node, if it can be told.
+    pub node: Option<u32>,
+}
+
+/// A CXL region with addresses.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RegionAt {
+    /// Such as `region0`.
+    pub name: String,
+    /// N of `regionN`.
+    pub number: i32,
+    /// Its addresses.
+    pub range: Range,
+    /// Its decoders are committed.
+    pub is_committed: bool,
+    /// It holds persistent memory.
+    pub is_pmem: bool,
+    /// cxl_core makes a dax region of it: not of one that an accelerator's driver has, and not of
+    /// one of which a part is System RAM since boot.
+    pub has_dax_region: bool,
+    /// An accelerator's driver has it.
+    pub is_foreign: bool,
+}
+
+impl RegionAt {
+    /// Whether dax_cxl is offered the region.
+    pub fn is_offered(&self) -> bool {
+        self.is_committed && self.has_dax_region && !self.is_pmem
+    }
+}
+
+/// A machine as the drivers find it when it boots.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Layout {
+    /// What firmware marks Soft Reserved, ascending and disjoint.
+    pub reserved: Vec<Range>,
+    /// What the kernel lists for dax_hmem.
+    pub listed: Vec<Listed>,
+    /// CXL windows.
+    pub windows: Vec<Range>,
+    /// CXL regions that have addresses.
+    pub regions: Vec<RegionAt>,
+    /// System RAM since boot.
+    pub ram: Vec<Range>,
+    /// What else stands in the resource tree, with its name; windows and regions as well.
+    pub resources: Vec<(String, Range)>,
+    /// Bytes in a memory block.
+    pub block_size: u64,
+    /// The kernel has dax_cxl, so that windows mean something to dax_hmem.
+    pub has_dax_cxl: bool,
+    /// Why nothing becomes System RAM.
+    pub without_kmem: Option<Why>,
+    /// The policy that the Rust dax_hmem is loaded with; its default where it is not.
+    pub policy: Policy,
+    /// `dax_hmem.region_idle` is on.
+    pub is_idle: bool,
+    /// Target nodes that are known.
+    nodes: Vec<(Range, u32)>,
+    /// What the forecast takes for granted.
+    pub assumes: Vec<String>,
+}
+
+impl Layout {
+    /// Of a machine.
+    pub fn read(tree: &Tree, map: &Map) -> Layout {
+        let mut layout = Layout {
+            reserved: merge(map.reserved.iter().map(|r| r.range).collect()),
+            listed: Vec::new(),
+            windows: map.windows.iter().filter_map(|w| w.range).collect(),
+            regions: map.regions.iter().filter_map(region).collect(),
+            ram: map
+                .iomem
+                .iter()
+                .filter(|r| is_system_ram(&r.name) && !r.name.contains("kmem"))
+                .map(|r| r.range)
+                .collect(),
+            resources: resources(map),
+            block_size: map.memory.block_size.unwrap_or(BLOCK),
+            has_dax_cxl: map
+                .module("dax_cxl")
+                .is_none_or(|m| m.presence != Presence::Absent),
+            without_kmem: without_kmem(map),
+            policy: policy(tree),
+            is_idle: is_idle(tree),
+            nodes: nodes(map),
+            assumes: Vec::new(),
+        };
+        for region in &mut layout.regions {
+            let is_ram = layout.ram.iter().any(|r| r.overlaps(&region.range));
+            region.is_foreign =
+                region.is_committed && !region.is_pmem && !region.has_dax_region && !is_ram;
+        }
+        layout.listed = listed(&layout, map, tree.exists(HMAT));
+        layout.assumes = assumptions(map);
+        layout
+    }
+
+    /// Of a machine that is made up; each Soft Reserved range is listed as it is.
+    pub fn made(
+        reserved: Vec<Range>,
+        windows: Vec<Range>,
+        regions: Vec<RegionAt>,
+        policy: Policy,
+        is_idle: bool,
+    ) -> Layout {
+        let named = |(i, r): (usize, &Range)| (format!("CXL Window {i}"), *r);
+        let mut resources: Vec<(String, Range)> = windows.iter().enumerate().map(named).collect();
+        resources.extend(regions.iter().map(|r| (r.name.clone(), r.range)));
+        let reserved = merge(reserved);
+        Layout {
+            listed: reserved
+                .iter()
+                .map(|range| Listed {
+                    range: *range,
+                    node: None,
+                })
+                .collect(),
+            reserved,
+            windows,
+            regions,
+            ram: Vec::new(),
+            resources,
+            block_size: BLOCK,
+            has_dax_cxl: true,
+            without_kmem: None,
+            policy,
+            is_idle,
+            nodes: Vec::new(),
+            assumes: Vec::new(),
+        }
+    }
+
+    /// Whether dax_hmem waits for CXL before it decides about `range`.
+    pub fn is_in_window(&self, range: &Range) -> bool {
+        self.has_dax_cxl && self.windows.iter().any(|w| w.overlaps(range))
+    }
+
+    /// The target node of the memory at an address.
+    pub fn node_at(&self, address: u64) -> Option<u32> {
+        let exact = self.nodes.iter().find(|(r, _)| r.has(address));
+        // The kernel gives a window a node of its own, unless SRAT has one.
+        let near = || {
+            let window = self.windows.iter().find(|w| w.has(address))?;
+            self.nodes.iter().find(|(r, _)| window.contains(r))
+        };
+        exact.or_else(near).map(|(_, node)| *node)
+    }
+
+    pub(super) fn outside(&self) -> &'static str {
+        match self.windows.is_empty() {
+            true => "no CXL window is known",
+            false => "outside every CXL window",
+        }
+    }
+}
+
+fn region(region: &Region) -> Option<RegionAt> {
+    Some(RegionAt {
+        number: region.name.strip_prefix("region")?.parse().ok()?,
+        name: region.name.clone(),
+        range: region.range?,
+        is_committed: region.is_committed(),
+        is_pmem: region.mode.as_deref() == Some("pmem"),
+        // One whose driver is unbound now is bound in the next boot.
+        has_dax_region: region.dax_region.is_some()
+            || region.state == RegionState::CommittedUnbound,
+        // What is System RAM since boot decides it.
+        is_foreign: false,
+    })
+}
+
+/// What kmem cannot reserve across. What drivers put there in this boot does not count.
+fn resources(map: &Map) -> Vec<(String, Range)> {
+    let mut out: Vec<(String, Range)> = Vec::new();
+    for region in &map.regions {
+        out.extend(region.range.map(|r| (region.name.clone(), r)));
+    }
+    for window in &map.windows {
+        let name = window
+            .name
+            .clone()
+            .unwrap_or_else(|| window.decoder.clone());
+        out.extend(window.range.map(|r| (name, r)));
+    }
+    let driven = |name: &str| {
+        is_system_ram(name)
+            || name == "Soft Reserved"
+            || ["dax", "region", "CXL Window", "hmem"]
+                .iter()
+                .any(|p| name.starts_with(p))
+    };
+    let others = map.iomem.iter().filter(|r| !driven(&r.name));
+    out.extend(others.map(|r| (r.name.clone(), r.range)));
+    out
+}
+
+fn without_kmem(map: &Map) -> Option<Why> {
+    let kmem = map.module("kmem").map(|m| m.presence);
+    (kmem == Some(Presence::Absent))
+        .then(|| Why::new("module-not-loaded", "the kernel has no kmem"))
+}
+
+fn policy(tree: &Tree) -> Policy {
+    match tree.text("sys/module/dax_hmem/parameters/policy") {
+        Ok(word) if word.trim() == "split" => Policy::Split,
+        _ => Policy::Whole,
+    }
+}
+
+/// Whether `dax_hmem.region_idle` leaves the memory of HMEM's devices to the administrator.
+fn is_idle(tree: &Tree) -> bool {
+    let idle = tree.text("sys/module/dax_hmem/parameters/region_idle");
+    idle.is_ok_and(|v| matches!(v.trim(), "Y" | "1"))
+}
+
+/// Where target nodes are known from: SRAT first, then dax devices and memory blocks.
+fn nodes(map: &Map) -> Vec<(Range, u32)> {
+    let mut out: Vec<(Range, u32)> = srat(map).collect();
+    for dax in &map.dax {
+        let ranges = dax.ranges.iter();
+        out.extend(ranges.filter_map(|r| Some((*r, dax.target_node?))));
+    }
+    let pieces = map.reserved.iter().flat_map(|r| &r.pieces);
+    out.extend(pieces.filter_map(|p| Some((p.range, p.node?))));
+    out
+}
+
+fn srat(map: &Map) -> impl Iterator<Item = (Range, u32)> + '_ {
+    map.log.iter().filter_map(|m| match &m.event {
+        Event::NodeRange { node, range } => Some((*range, *node)),
+        _ => None,
+    })
+}
+
+/// Without HMAT each Soft Reserved range as it is. With it the ranges of SRAT that share bytes with
+/// one come first, whole, and a Soft Reserved range that meets one of them is not listed again.
+fn listed(layout: &Layout, map: &Map, has_hmat: bool) -> Vec<Listed> {
+    let mut out: Vec<Listed> = Vec::new();
+    if has_hmat {
+        let of_nodes = srat(map).filter(|(r, _)| layout.reserved.iter().any(|s| s.overlaps(r)));
+        out.extend(of_nodes.map(|(range, node)| Listed {
+            range,
+            node: Some(node),
+        }));
+    }
+    let rest = layout.reserved.iter();
+    let rest: Vec<Listed> = rest
+        .filter(|r| !out.iter().any(|l| l.range.overlaps(r)))
+        .map(|range| Listed {
+            range: *range,
+            node: layout.node_at(range.start),
+        })
+        .collect();
+    out.extend(rest);
+    out.sort_by_key(|l| l.range);
+    out
+}
+
+fn assumptions(map: &Map) -> Vec<String> {
+    let mut out = Vec::new();
+    let release = map.release.as_deref().unwrap_or_default();
+    if !release.starts_with(MEASURED) {
+        out.push(format!(
+            "the kernel's own drivers are those of Linux {MEASURED}; those of other releases were not measured"
+        ));
+    }
+    let missing: Vec<&str> = ["cxl_acpi", "cxl_pci", "cxl_port", "cxl_mem"]
+        .into_iter()
+        .filter(|name| {
+            map.module(name)
+                .is_some_and(|m| m.presence == Presence::Installed)
+        })
+        .collect();
+    if !missing.is_empty() {
+        out.push(format!(
+            "{} not loaded: windows and regions that firmware set up may be missing here",
+            missing.join(", ")
+        ));
+    }
+    if let Some("offline") = map.memory.auto_online.as_deref() {
+        out.push(
+            "new memory stays offline until somebody brings it online (auto_online_blocks)".into(),
+        );
+    }
+    if map.regions.iter().any(Region::is_committed) {
+        out.push("firmware commits the same regions at each boot".into());
+    }
+    out
+}

@@ -1,0 +1,286 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! What a boot of this machine would come to, with the Rust drivers or with the kernel's own.
+//!
+//! A forecast is about a fresh boot on which firmware commits the regions that are committed now,
+//! and on which every driver has had its chance. For the Rust drivers [`rust`] asks the very
+//! ownership logic that `dax_hmem.ko` carries; for the kernel's own [`c`] states what they were
+//! measured to do. Both then ask [`kmem`] how much becomes System RAM.
+
+mod c;
+mod kmem;
+mod layout;
+mod rust;
+
+use serde::Serialize;
+
+pub use layout::{Layout, Listed, RegionAt};
+pub use ownership::Policy;
+
+use crate::range::{covered_bytes, Range};
+
+/// Whose drivers decide.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Decider {
+    /// The Rust dax_hmem and dax_cxl.
+    Rust(Policy),
+    /// The kernel's own.
+    C,
+}
+
+/// Who would own a part.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case", tag = "kind", content = "name")]
+pub enum Holder {
+    /// A CXL region, through dax_cxl.
+    Cxl(String),
+    /// An hmem device.
+    Hmem,
+    /// The kernel itself, since boot.
+    SystemRam,
+    /// No driver.
+    Nobody,
+}
+
+/// Why a part would be so.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Why {
+    /// A word of the ledger or a kind of problem.
+    pub code: &'static str,
+    /// For people.
+    pub text: String,
+}
+
+impl Why {
+    fn new(code: &'static str, text: impl Into<String>) -> Why {
+        Why {
+            code,
+            text: text.into(),
+        }
+    }
+}
+
+/// A part of a Soft Reserved range, or of a committed region outside of them.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Part {
+    /// Its addresses.
+    pub range: Range,
+    /// Its owner.
+    pub holder: Holder,
+    /// Why it is the owner.
+    pub why: Why,
+    /// What keeps all or some of it from becoming System RAM.
+    pub hindrance: Option<Why>,
+    /// Target node, if it can be told.
+    pub node: Option<u32>,
+    /// Bytes that become System RAM.
+    pub ram_bytes: u64,
+}
+
+/// What a boot would come to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Forecast {
+    /// The parts in order of address, without holes.
+    pub parts: Vec<Part>,
+    /// Committed regions that would stay idle because HMEM has their memory.
+    pub lost: Vec<String>,
+}
+
+impl Forecast {
+    /// Predicts for `layout`.
+    pub fn of(layout: &Layout, decider: Decider) -> Forecast {
+        match decider {
+            Decider::Rust(policy) => rust::forecast(layout, policy),
+            Decider::C => c::forecast(layout),
+        }
+    }
+
+    /// Bytes that become System RAM.
+    pub fn ram_bytes(&self) -> u64 {
+        self.parts.iter().map(|p| p.ram_bytes).sum()
+    }
+
+    /// Bytes there are.
+    pub fn bytes(&self) -> u64 {
+        self.parts.iter().map(|p| p.range.len()).sum()
+    }
+}
+
+/// What a driver serves: a dax device, and what kmem makes of it.
+struct Device {
+    range: Range,
+    holder: Holder,
+    ram: Option<Range>,
+    hindrance: Option<Why>,
+}
+
+impl Device {
+    fn new(layout: &Layout, range: Range, holder: Holder) -> Device {
+        let taken = match holder {
+            Holder::Hmem if layout.is_idle => Err(Why::new(
+                "unallocated",
+                "dax_hmem.region_idle=1 leaves the division to the administrator",
+            )),
+            _ => kmem::take(layout, &range),
+        };
+        let (ram, hindrance) = match taken {
+            Ok((ram, cut)) => (Some(ram), cut),
+            Err(why) => (None, Some(why)),
+        };
+        Device {
+            range,
+            holder,
+            ram,
+            hindrance,
+        }
+    }
+}
+
+/// The word of one decision about a range that the kernel lists.
+struct Verdict {
+    range: Range,
+    node: Option<u32>,
+    why: Why,
+    /// Parts that nobody serves, with the cause.
+    lost: Vec<(Range, Why)>,
+}
+
+/// Which devices dax_cxl makes once HMEM has made `hmem`, and which regions it loses.
+fn serve_regions(layout: &Layout, hmem: &[Range]) -> (Vec<Device>, Vec<String>) {
+    let mut devices = Vec::new();
+    let mut lost = Vec::new();
+    for region in layout.regions.iter().filter(|r| r.is_offered()) {
+        if !layout.has_dax_cxl {
+            continue;
+        }
+        if hmem.iter().any(|h| h.overlaps(&region.range)) {
+            lost.push(region.name.clone());
+        } else {
+            devices.push(Device::new(
+                layout,
+                region.range,
+                Holder::Cxl(region.name.clone()),
+            ));
+        }
+    }
+    (devices, lost)
+}
+
+/// Puts decisions and devices together: each byte of a listed range, of what firmware marked and
+/// nobody listed, and of a region comes in exactly one part.
+fn parts(layout: &Layout, verdicts: &[Verdict], devices: &[Device], lost: &[String]) -> Vec<Part> {
+    let mut whole: Vec<Range> = layout.reserved.clone();
+    for region in layout.regions.iter().filter(|r| r.is_offered()) {
+        whole.extend(crate::range::subtract(region.range, &layout.reserved));
+    }
+    whole.sort_unstable();
+    let mut edges: Vec<Range> = devices.iter().map(|d| d.range).collect();
+    edges.extend(verdicts.iter().map(|v| v.range));
+    edges.extend(verdicts.iter().flat_map(|v| &v.lost).map(|(r, _)| *r));
+    edges.extend(layout.ram.iter().copied());
+    edges.extend(layout.regions.iter().map(|r| r.range));
+
+    let mut out: Vec<Part> = Vec::new();
+    for range in whole.iter().flat_map(|r| r.split_at(&edges)) {
+        let part = part(layout, verdicts, devices, lost, range);
+        match out.last_mut() {
+            Some(last) if last.range.touches(&part.range) && is_same(last, &part) => {
+                last.range.end = part.range.end;
+                last.ram_bytes += part.ram_bytes;
+            }
+            _ => out.push(part),
+        }
+    }
+    out
+}
+
+fn is_same(a: &Part, b: &Part) -> bool {
+    a.holder == b.holder && a.why == b.why && a.hindrance == b.hindrance && a.node == b.node
+}
+
+fn part(
+    layout: &Layout,
+    verdicts: &[Verdict],
+    devices: &[Device],
+    lost: &[String],
+    range: Range,
+) -> Part {
+    let verdict = verdicts.iter().find(|v| v.range.contains(&range));
+    let device = devices.iter().find(|d| d.range.contains(&range));
+    let region = layout
+        .regions
+        .iter()
+        .find(|r| r.is_committed && r.range.contains(&range));
+    let node = match (device, verdict) {
+        (Some(d), _) if d.holder != Holder::Hmem => layout.node_at(d.range.start),
+        (_, Some(v)) => v.node,
+        _ => layout.node_at(range.start),
+    };
+    let decided = |v: Option<&Verdict>| match (v, region) {
+        (Some(v), _) => v.why.clone(),
+        (None, Some(r)) => Why::new(
+            "region",
+            format!("{} is committed, outside of Soft Reserved memory", r.name),
+        ),
+        (None, None) => Why::new("not-registered", "the kernel does not list it for dax_hmem"),
+    };
+    if layout.ram.iter().any(|r| r.contains(&range)) {
+        return Part {
+            range,
+            holder: Holder::SystemRam,
+            why: Why::new("in-use-already", "in use as System RAM already"),
+            hindrance: None,
+            node,
+            ram_bytes: range.len(),
+        };
+    }
+    if let Some(device) = device {
+        let ram: Vec<Range> = device.ram.into_iter().collect();
+        let ram_bytes = covered_bytes(&range, &ram);
+        return Part {
+            range,
+            holder: device.holder.clone(),
+            why: decided(verdict),
+            hindrance: device.hindrance.clone().filter(|_| ram_bytes < range.len()),
+            node,
+            ram_bytes,
+        };
+    }
+    let cut = verdict.and_then(|v| v.lost.iter().find(|(r, _)| r.contains(&range)));
+    let hindrance = cut.map(|(_, why)| why.clone()).or_else(|| {
+        let region = region?;
+        Some(match region.is_pmem {
+            true => Why::new("persistent", format!("{} is persistent", region.name)),
+            false if lost.contains(&region.name) => Why::new(
+                "region-idle",
+                format!(
+                    "{} stays idle: HMEM has a part of it, and dax_cxl serves a region whole or not at all",
+                    region.name
+                ),
+            ),
+            false if region.is_foreign => Why::new(
+                "kept-by-region",
+                format!("{} has another driver than dax_cxl, an accelerator's", region.name),
+            ),
+            false if !region.is_offered() => Why::new(
+                "region-idle",
+                format!(
+                    "{} makes no dax region, because a part of it is System RAM since boot",
+                    region.name
+                ),
+            ),
+            false => Why::new("without-dax-cxl", "the kernel has no dax_cxl"),
+        })
+    });
+    Part {
+        range,
+        holder: match region {
+            Some(region) if cut.is_none() => Holder::Cxl(region.name.clone()),
+            _ => Holder::Nobody,
+        },
+        why: decided(verdict),
+        hindrance,
+        node: None,
+        ram_bytes: 0,
+    }
+}

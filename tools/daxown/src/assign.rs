@@ -1,0 +1,308 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! `daxown assign`: hands memory to another owner, by the machinery of `fix`.
+
+use std::process::ExitCode;
+
+use anyhow::{bail, Result};
+use clap::ValueEnum;
+use daxmap::cxl::Region;
+use daxmap::dax::{DaxDevice, HmemDevice, Parent};
+use daxmap::problem::remedy;
+use daxmap::{Map, Owner, Range, Tree};
+
+use crate::cli::Global;
+use crate::fix::step::Step;
+use crate::fix::{carry_out, How, Now, Plan};
+use crate::show;
+use crate::subject::Subject;
+
+/// Who is to have it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum To {
+    /// The CXL region there, through dax_cxl
+    Cxl,
+    /// The hmem device there
+    Hmem,
+    /// Programs, as a /dev/daxN.M file
+    File,
+    /// No driver: for a driver of its own, or before the hardware goes
+    Nobody,
+}
+
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Memory that programs use is taken offline first; that fails where the kernel cannot move their pages. What
+the drivers decide at the next boot does not change: see policy= and /etc/modprobe.d for that.
+
+Exit status: as fix.
+
+Examples:
+  daxown assign region0 --to cxl --dry-run     a region that lost its memory to HMEM gets it back
+  daxown assign dax1.0 --to file
+  daxown assign 0x490000000-0x4afffffff --to nobody")]
+pub struct AssignArgs {
+    /// An address, range, region, dax or hmem device
+    #[arg(value_name = "RANGE|REGION|DEVICE")]
+    pub what: String,
+    /// Who is to have it
+    #[arg(long, value_name = "OWNER")]
+    pub to: To,
+    #[command(flatten)]
+    pub how: How,
+}
+
+pub fn run(global: &Global, args: &AssignArgs) -> Result<ExitCode> {
+    let tree = Tree::open(global.path()?)?;
+    let map = Map::read(&tree);
+    let subject = Subject::find(&map, &args.what)?;
+    if subject.ranges.is_empty() {
+        bail!(
+            "{}: its addresses cannot be read; run daxown as root",
+            args.what
+        );
+    }
+    let goal = Goal {
+        ranges: subject.ranges.clone(),
+        to: args.to,
+    };
+    if goal.is_reached(&map) {
+        crate::print(&format!("{} is with {} already\n", args.what, goal.word()))?;
+        return Ok(ExitCode::SUCCESS);
+    }
+    let mut lines: Vec<String> = Vec::new();
+    match args.to {
+        To::Cxl => to_cxl(&map, &goal, &mut lines)?,
+        To::Hmem => to_hmem(&map, &goal, &mut lines)?,
+        To::File => to_file(&map, &goal, &mut lines)?,
+        To::Nobody => to_nobody(&map, &goal, &mut lines)?,
+    }
+    let title = format!("{} to {}", args.what, goal.word());
+    let plan = Plan {
+        title,
+        steps: lines.iter().filter_map(|l| Step::of(&map, l)).collect(),
+        remarks: Vec::new(),
+    };
+    let now = |map: &Map, _: &Plan| match goal.is_reached(map) {
+        true => Now::Gone,
+        false => Now::Same,
+    };
+    carry_out(global, &tree, &args.how, vec![plan], &now)
+}
+
+struct Goal {
+    ranges: Vec<Range>,
+    to: To,
+}
+
+impl Goal {
+    fn word(&self) -> &'static str {
+        match self.to {
+            To::Cxl => "CXL",
+            To::Hmem => "HMEM",
+            To::File => "programs, as a file",
+            To::Nobody => "nobody",
+        }
+    }
+
+    fn meets(&self, range: &Range) -> bool {
+        self.ranges.iter().any(|r| r.overlaps(range))
+    }
+
+    fn is_reached(&self, map: &Map) -> bool {
+        let dax: Vec<&DaxDevice> = dax_of(map, self);
+        let all = |is: &dyn Fn(&DaxDevice) -> bool| !dax.is_empty() && dax.iter().all(|d| is(d));
+        match self.to {
+            To::Cxl => all(&|d| matches!(d.parent, Parent::Region(_))),
+            To::Hmem => all(&|d| matches!(d.parent, Parent::Hmem(_))),
+            To::File => all(&|d| d.driver.as_deref() == Some("device_dax")),
+            To::Nobody => dax.is_empty(),
+        }
+    }
+}
+
+/// Dax devices of which a byte is concerned.
+fn dax_of<'a>(map: &'a Map, goal: &Goal) -> Vec<&'a DaxDevice> {
+    let devices = map.dax.iter();
+    devices
+        .filter(|d| d.ranges.iter().any(|r| goal.meets(r)))
+        .collect()
+}
+
+fn hmem_of<'a>(map: &'a Map, goal: &Goal) -> Vec<&'a HmemDevice> {
+    let devices = map.hmem.iter();
+    devices
+        .filter(|h| place(map, h).is_some_and(|r| goal.meets(&r)))
+        .collect()
+}
+
+/// The addresses of an hmem device: its own, or those that the ledger has for one without a driver.
+fn place(map: &Map, hmem: &HmemDevice) -> Option<Range> {
+    let mut records = map.ledger.iter().flat_map(|l| &l.records);
+    let record = records.find(|r| r.dev.as_ref() == Some(&hmem.name));
+    hmem.range.or(record.map(|r| r.range))
+}
+
+fn regions_of<'a>(map: &'a Map, goal: &Goal) -> Vec<&'a Region> {
+    let regions = map.regions.iter().filter(|r| r.is_committed());
+    regions
+        .filter(|r| r.range.is_some_and(|r| goal.meets(&r)))
+        .collect()
+}
+
+/// Takes the memory of devices out of use. Older kernels have no `state`.
+fn unplug(dax: &[&DaxDevice], lines: &mut Vec<String>) {
+    for d in dax.iter().filter(|d| d.driver.as_deref() == Some("kmem")) {
+        lines.push(match d.state {
+            Some(_) => format!("echo unplugged > /sys/bus/dax/devices/{}/state", d.name),
+            None => format!("daxctl offline-memory {}", d.name),
+        });
+    }
+}
+
+/// Every byte of a device goes at once: none may be of somebody else.
+fn whole(what: &str, range: Option<Range>, goal: &[Range]) -> Result<()> {
+    match range {
+        Some(range) if goal.iter().any(|r| r.contains(&range)) => Ok(()),
+        Some(range) => bail!(
+            "{what} has {range}, more than was named, and goes as a whole: name that range, or {what} itself"
+        ),
+        None => bail!("the addresses of {what} cannot be read; run daxown as root"),
+    }
+}
+
+fn to_cxl(map: &Map, goal: &Goal, lines: &mut Vec<String>) -> Result<()> {
+    let regions = regions_of(map, goal);
+    if regions.is_empty() {
+        bail!("no committed region is there; `cxl create-region` makes one where nobody has the memory");
+    }
+    for region in regions {
+        if region.dax_driver.is_some() {
+            continue;
+        }
+        let name = &region.name;
+        if region.mode.as_deref() == Some("pmem") {
+            bail!("{name} is persistent memory: dax_cxl does not serve it");
+        }
+        let Some(range) = region.range else { continue };
+        let here = Goal {
+            ranges: vec![range],
+            to: To::Cxl,
+        };
+        for hmem in hmem_of(map, &here).iter().filter(|h| h.driver.is_some()) {
+            whole(&hmem.name, hmem.range, &here.ranges)?;
+            let devices = map
+                .dax
+                .iter()
+                .filter(|d| d.parent == Parent::Hmem(hmem.name.clone()));
+            let bound: Vec<&DaxDevice> = devices.filter(|d| d.driver.is_some()).collect();
+            let steps = remedy::hand_to_cxl(map, &bound, &hmem.name, region);
+            if steps.is_empty() {
+                bail!("{name} cannot take it: a member is missing, or the kernel has no dax_cxl");
+            }
+            lines.extend(steps);
+        }
+        if let (true, Some(dax_region)) = (lines.is_empty(), &region.dax_region) {
+            lines.push(format!("echo {dax_region} > /sys/bus/cxl/drivers_probe"));
+        }
+    }
+    Ok(())
+}
+
+fn to_hmem(map: &Map, goal: &Goal, lines: &mut Vec<String>) -> Result<()> {
+    let idle: Vec<&HmemDevice> = hmem_of(map, goal)
+        .into_iter()
+        .filter(|h| h.driver.is_none())
+        .collect();
+    if idle.is_empty() {
+        bail!(
+            "no hmem device is there that has let go of it: dax_hmem decides when it is loaded or bound, and leaves \
+             to CXL what committed regions cover"
+        );
+    }
+    for region in regions_of(map, goal)
+        .iter()
+        .filter(|r| r.dax_driver.is_some())
+    {
+        whole(&region.name, region.range, &goal.ranges)?;
+        from_region(map, region, lines);
+    }
+    lines.extend(
+        idle.iter()
+            .map(|h| format!("echo {} > /sys/bus/platform/drivers/hmem/bind", h.name)),
+    );
+    Ok(())
+}
+
+fn to_file(map: &Map, goal: &Goal, lines: &mut Vec<String>) -> Result<()> {
+    let dax = dax_of(map, goal);
+    if dax.is_empty() {
+        bail!("no dax device is there; `daxown doctor` says why");
+    }
+    for d in dax {
+        if d.driver.as_deref() == Some("device_dax") {
+            continue;
+        }
+        unplug(&[d], lines);
+        lines.push(format!(
+            "daxctl reconfigure-device --mode=devdax {}",
+            d.name
+        ));
+    }
+    Ok(())
+}
+
+fn to_nobody(map: &Map, goal: &Goal, lines: &mut Vec<String>) -> Result<()> {
+    let hmem: Vec<&HmemDevice> = hmem_of(map, goal)
+        .into_iter()
+        .filter(|h| h.driver.is_some())
+        .collect();
+    let regions: Vec<&Region> = regions_of(map, goal)
+        .into_iter()
+        .filter(|r| r.dax_driver.is_some())
+        .collect();
+    if hmem.is_empty() && regions.is_empty() {
+        let owner = map
+            .reserved
+            .iter()
+            .flat_map(|r| &r.pieces)
+            .find(|p| goal.meets(&p.range));
+        match owner.map(|p| &p.owner) {
+            Some(Owner::SystemRam) => {
+                bail!("the kernel has it as System RAM since boot: no driver can let go of it")
+            }
+            Some(other) => bail!(
+                "{} has it, and nothing here can take it from there",
+                show::owner(other)
+            ),
+            None => bail!("it is neither Soft Reserved nor in a region"),
+        }
+    }
+    for h in hmem {
+        whole(&h.name, h.range, &goal.ranges)?;
+        let parent = Parent::Hmem(h.name.clone());
+        let dax: Vec<&DaxDevice> = map.dax.iter().filter(|d| d.parent == parent).collect();
+        unplug(&dax, lines);
+        lines.push(format!(
+            "echo {} > /sys/bus/platform/drivers/hmem/unbind",
+            h.name
+        ));
+    }
+    for region in regions {
+        whole(&region.name, region.range, &goal.ranges)?;
+        from_region(map, region, lines);
+    }
+    Ok(())
+}
+
+/// Takes the memory of a region out of use, and the region from dax_cxl.
+fn from_region(map: &Map, region: &Region, lines: &mut Vec<String>) {
+    let parent = Parent::Region(region.name.clone());
+    let dax: Vec<&DaxDevice> = map.dax.iter().filter(|d| d.parent == parent).collect();
+    unplug(&dax, lines);
+    if let (Some(dax_region), Some(driver)) = (&region.dax_region, &region.dax_driver) {
+        lines.push(format!(
+            "echo {dax_region} > /sys/bus/cxl/drivers/{driver}/unbind"
+        ));
+    }
+}

@@ -1,0 +1,203 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! `daxown diff`: what is not the same on two machines, or on one at two times.
+
+mod facts;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use anyhow::Result;
+use comfy_table::CellAlignment::Left;
+use daxmap::Tree;
+use schemars::JsonSchema;
+use serde::Serialize;
+
+use crate::cli::Global;
+use crate::json::{self, Machine};
+use crate::show::Look;
+use crate::table::Table;
+pub use facts::{Side, Value};
+
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Compared are things that keep their identity over boots: memory by address, regions by the serial numbers
+of their members, memory devices by serial number (by place on PCI where that is no number of their
+own). Names such as region0, mem1, hmem.2, dax3.0 may change at each boot, and are not compared.
+
+Exit status:
+  0  nothing differs
+  1  something differs
+  3  the comparison could not be made
+
+Examples:
+  daxown diff before.tar.gz after.tar.gz       a new BIOS, kernel or card
+  daxown diff before.tar.gz                    that capture and this machine, now
+  daxown diff before.tar.gz after.tar.gz -J")]
+pub struct DiffArgs {
+    /// A capture, or the root of a tree
+    #[arg(value_name = "A")]
+    pub a: PathBuf,
+    /// The other one; this machine as it is now, if left out
+    #[arg(value_name = "B", default_value = "/", hide_default_value = true)]
+    pub b: PathBuf,
+    /// Say nothing; the exit status tells
+    #[arg(short, long)]
+    pub quiet: bool,
+}
+
+/// What can differ.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Sort {
+    /// The kernel, its drivers and modules, the policy for new memory.
+    Machine,
+    /// A piece of Soft Reserved memory.
+    Memory,
+    /// A CXL window.
+    Window,
+    /// A CXL region.
+    Region,
+    /// A CXL memory device.
+    Device,
+    /// A dax device.
+    Dax,
+    /// What doctor finds.
+    Problem,
+}
+
+impl Sort {
+    /// The word in tables and JSON.
+    pub fn word(self) -> &'static str {
+        match self {
+            Sort::Machine => "machine",
+            Sort::Memory => "memory",
+            Sort::Window => "window",
+            Sort::Region => "region",
+            Sort::Device => "device",
+            Sort::Dax => "dax",
+            Sort::Problem => "problem",
+        }
+    }
+}
+
+/// One difference.
+#[derive(Debug, Serialize, JsonSchema)]
+pub struct Change {
+    /// What kind of thing it is.
+    pub what: Sort,
+    /// Which one.
+    pub which: String,
+    /// What of it: `owner`, `online`, ...; `there` where only one side has it.
+    pub attribute: String,
+    /// On the first side; `null` if it is not there.
+    pub a: Option<Value>,
+    /// On the second side.
+    pub b: Option<Value>,
+}
+
+/// `daxown diff -J`.
+#[derive(Debug, Serialize, JsonSchema)]
+pub struct DiffDoc {
+    /// `daxown-diff-1`.
+    pub schema: String,
+    /// The first machine.
+    pub a: Machine,
+    /// The second one.
+    pub b: Machine,
+    /// Nothing differs.
+    pub same: bool,
+    /// What differs.
+    pub changes: Vec<Change>,
+}
+
+pub fn run(global: &Global, args: &DiffArgs) -> Result<ExitCode> {
+    let a = Side::read(&Tree::open(&args.a)?);
+    let b = Side::read(&Tree::open(&args.b)?);
+    let changes = changes(&a, &b);
+    let same = changes.is_empty();
+    let status = ExitCode::from(u8::from(!same));
+    if args.quiet {
+        return Ok(status);
+    }
+    let look = Look::new(global);
+    let text = if global.json {
+        json::text(&DiffDoc {
+            schema: "daxown-diff-1".into(),
+            a: Machine::of(&a.map),
+            b: Machine::of(&b.map),
+            same,
+            changes,
+        })?
+    } else if same {
+        "Nothing differs.\n".into()
+    } else {
+        render(&changes, &look)
+    };
+    crate::print(&text)?;
+    Ok(status)
+}
+
+pub fn changes(a: &Side, b: &Side) -> Vec<Change> {
+    let mut out = facts::memory(&a.map, &b.map);
+    let (one, other) = (a.facts(), b.facts());
+    let mut keys: Vec<_> = one.keys().chain(other.keys()).collect();
+    keys.sort();
+    keys.dedup();
+    for key in keys {
+        let change = |attribute: &str, a: Option<Value>, b: Option<Value>| Change {
+            what: key.0,
+            which: key.1.clone(),
+            attribute: attribute.into(),
+            a,
+            b,
+        };
+        let there = || Some(Value::Text("there".into()));
+        match (one.get(key), other.get(key)) {
+            (Some(_), None) => out.push(change("there", there(), None)),
+            (None, Some(_)) => out.push(change("there", None, there())),
+            (Some(x), Some(y)) => {
+                let mut names: Vec<_> = x.keys().chain(y.keys()).copied().collect();
+                names.sort_unstable();
+                names.dedup();
+                for name in names {
+                    let (a, b) = (x.get(name), y.get(name));
+                    if a != b {
+                        out.push(change(name, a.cloned(), b.cloned()));
+                    }
+                }
+            }
+            (None, None) => {}
+        }
+    }
+    out.sort_by_key(|c| c.what);
+    out
+}
+
+fn render(changes: &[Change], look: &Look) -> String {
+    let mut table = Table::new(look);
+    table.column("WHAT", Left);
+    table.prose("WHICH");
+    table.column("ATTRIBUTE", Left);
+    table.prose("A");
+    table.prose("B");
+    for c in changes {
+        let value = |v: &Option<Value>| match v {
+            Some(Value::Text(text)) => text.clone(),
+            Some(Value::Bytes(bytes)) => look.size(*bytes),
+            None => "-".into(),
+        };
+        table.row([
+            c.what.word().to_string(),
+            c.which.clone(),
+            c.attribute.clone(),
+            value(&c.a),
+            value(&c.b),
+        ]);
+    }
+    let count = match changes.len() {
+        1 => "1 difference".to_string(),
+        n => format!("{n} differences"),
+    };
+    format!("{}\n{count}\n", table.text())
+}

@@ -1,0 +1,141 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! `daxown fix`: does what `daxown doctor` says to do, step by step, with a check after each.
+//!
+//! The steps are the commands of the problems' own remedies: doctor and fix have one definition. What is
+//! added here is what a step changes, how to go back, and how to see that it worked ([`step`]).
+
+mod run;
+pub mod step;
+
+use std::process::ExitCode;
+
+use anyhow::{bail, Result};
+use daxmap::problem::{self, Problem, Severity};
+use daxmap::{Map, Tree};
+
+use crate::cli::Global;
+use crate::subject::Subject;
+pub use run::{carry_out, How, Now, Plan};
+use step::Step;
+
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Without a name, fix is about each loss and warning that has steps; notes have to be named. The plan is
+shown, with what each step changes and what cannot be undone, and then asked for. The first step that
+fails ends it, and daxown says how to go back.
+
+Exit status:
+  0  done, and nothing of it is a problem any more; or there was nothing to do
+  1  a step failed, or a problem is still there
+  3  it could not be begun
+
+Examples:
+  daxown fix --dry-run                 the plan
+  daxown fix                           the plan, a question, and then each step
+  daxown fix dax3.0                    only what doctor says of dax3.0
+  daxown fix kmem-cannot-reserve --yes
+  daxown --sysroot report.tar.gz fix --script > fix.sh
+                                       to run on the machine of the capture")]
+pub struct FixArgs {
+    /// Kinds, subjects as doctor shows them, or addresses
+    #[arg(value_name = "PROBLEM")]
+    pub problems: Vec<String>,
+    #[command(flatten)]
+    pub how: How,
+}
+
+pub fn run(global: &Global, args: &FixArgs) -> Result<ExitCode> {
+    let tree = Tree::open(global.path()?)?;
+    let map = Map::read(&tree);
+    let plans = plans(&map, &args.problems)?;
+    let now = |map: &Map, plan: &Plan| {
+        let problems = problem::find(map);
+        match problems.iter().find(|p| title(p) == plan.title) {
+            None => Now::Gone,
+            Some(problem) if steps(map, problem) == plan.steps => Now::Same,
+            Some(_) => Now::Changed,
+        }
+    };
+    carry_out(global, &tree, &args.how, plans, &now)
+}
+
+/// The problems that were asked for, each with its steps.
+fn plans(map: &Map, wanted: &[String]) -> Result<Vec<Plan>> {
+    let problems = problem::find(map);
+    let mut chosen: Vec<&Problem> = Vec::new();
+    if wanted.is_empty() {
+        chosen.extend(problems.iter().filter(|p| p.severity > Severity::Note));
+    }
+    for name in wanted {
+        let found: Vec<&Problem> = problems.iter().filter(|p| is_named(map, p, name)).collect();
+        if found.is_empty() {
+            let mut all: Vec<String> = problems
+                .iter()
+                .flat_map(|p| [p.kind.word(), p.subject.clone()])
+                .collect();
+            all.sort();
+            all.dedup();
+            match all.is_empty() {
+                true => bail!("{name}: this machine has no problem"),
+                false => bail!(
+                    "{name}: doctor finds no such problem; there are {}",
+                    all.join(", ")
+                ),
+            }
+        }
+        chosen.extend(found);
+    }
+    let mut out: Vec<Plan> = Vec::new();
+    for problem in chosen {
+        let plan = Plan {
+            title: title(problem),
+            steps: steps(map, problem),
+            remarks: remarks(problem),
+        };
+        // The same commands may mend two problems.
+        let commands = |p: &Plan| {
+            p.steps
+                .iter()
+                .map(|s| s.command.clone())
+                .collect::<Vec<_>>()
+        };
+        let known = out
+            .iter()
+            .any(|p| !p.steps.is_empty() && commands(p) == commands(&plan));
+        if !known && out.iter().all(|p| p.title != plan.title) {
+            out.push(plan);
+        }
+    }
+    Ok(out)
+}
+
+fn is_named(map: &Map, problem: &Problem, name: &str) -> bool {
+    problem.kind.word() == name
+        || problem.subject == name
+        || problem.range.is_some_and(|range| {
+            Subject::find(map, name).is_ok_and(|s| s.ranges.iter().any(|r| r.overlaps(&range)))
+        })
+}
+
+fn steps(map: &Map, problem: &Problem) -> Vec<Step> {
+    let lines = problem.remedy.iter();
+    lines.filter_map(|line| Step::of(map, line)).collect()
+}
+
+/// What doctor's headline says, without the names that a step may change.
+fn title(problem: &Problem) -> String {
+    match problem.range {
+        Some(range) => format!("{} {range}", problem.kind.word()),
+        None => format!("{} {}", problem.kind.word(), problem.subject),
+    }
+}
+
+/// Remarks of the remedy, which are for people.
+fn remarks(problem: &Problem) -> Vec<String> {
+    let lines = problem.remedy.iter();
+    lines
+        .filter_map(|l| l.strip_prefix('#'))
+        .map(|l| l.trim().trim_end_matches(':').to_string())
+        .collect()
+}

@@ -1,0 +1,279 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Many machines in one call: a line for each, and a total.
+
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use anyhow::Result;
+use comfy_table::CellAlignment::{Left, Right};
+use daxmap::problem::Severity;
+use daxmap::Owner;
+use schemars::JsonSchema;
+use serde::Serialize;
+
+use crate::cli::Global;
+use crate::doctor::Checkup;
+use crate::json::{self, Machine, TotalsDoc};
+use crate::show::{self, Look};
+use crate::table::Table;
+
+/// One of many machines.
+#[derive(Debug, Serialize, JsonSchema)]
+pub struct MachineDoc {
+    /// What it was read from.
+    pub source: String,
+    /// Why it could not be; everything else is missing then.
+    pub error: Option<String>,
+    /// The machine.
+    pub machine: Option<Machine>,
+    /// What `doctor` returns for it: 0, 1 or 2; 3 if it could not be read.
+    pub status: u8,
+    /// Sums.
+    pub totals: Option<TotalsDoc>,
+    /// Soft Reserved bytes by owner.
+    pub owners: OwnersDoc,
+    /// Soft Reserved bytes that can be used now, as far as known.
+    pub usable: u64,
+    /// Kinds of loss, or of warning if there is no loss.
+    pub kinds: Vec<String>,
+}
+
+/// Soft Reserved bytes by owner.
+#[derive(Debug, Default, Serialize, JsonSchema)]
+pub struct OwnersDoc {
+    /// CXL regions.
+    pub cxl: u64,
+    /// hmem devices.
+    pub hmem: u64,
+    /// System RAM since boot.
+    pub system_ram: u64,
+    /// Another driver.
+    pub driver: u64,
+    /// No driver.
+    pub nobody: u64,
+    /// Cannot be known.
+    pub unknown: u64,
+}
+
+/// `list -J` and `doctor -J` of several machines.
+#[derive(Debug, Serialize, JsonSchema)]
+pub struct FleetDoc {
+    /// `daxown-fleet-1`.
+    pub schema: String,
+    /// The largest status.
+    pub status: u8,
+    /// The machines, in the order in which they were given.
+    pub machines: Vec<MachineDoc>,
+}
+
+/// The machines that were asked for: by `--sysroot`, and by name among the arguments.
+pub fn sources(global: &Global, captures: &[PathBuf]) -> Vec<PathBuf> {
+    global.sysroot.iter().chain(captures).cloned().collect()
+}
+
+/// Whether an argument names a capture rather than an address or a device.
+pub fn is_capture(text: &str) -> bool {
+    let path = Path::new(text);
+    path.is_file() || path.join("proc").is_dir() || path.join("sys").is_dir()
+}
+
+/// The lines of `list`.
+pub fn list(global: &Global, sources: &[PathBuf]) -> Result<ExitCode> {
+    let machines = read(global, false, sources);
+    let status = match machines.iter().any(|m| m.error.is_some()) {
+        true => 3,
+        false => 0,
+    };
+    print(global, machines, status, owners)
+}
+
+/// The lines of `doctor`.
+pub fn doctor(global: &Global, strict: bool, sources: &[PathBuf]) -> Result<ExitCode> {
+    let machines = read(global, strict, sources);
+    let status = machines.iter().map(|m| m.status).max().unwrap_or(0);
+    print(global, machines, status, problems)
+}
+
+fn read(global: &Global, strict: bool, sources: &[PathBuf]) -> Vec<MachineDoc> {
+    let sources = sources.iter();
+    sources
+        .map(|path| match Checkup::open(global, path) {
+            Ok(checkup) => of(path, checkup, strict),
+            Err(error) => MachineDoc {
+                source: path.display().to_string(),
+                error: Some(format!("{error:#}")),
+                machine: None,
+                status: 3,
+                totals: None,
+                owners: OwnersDoc::default(),
+                usable: 0,
+                kinds: Vec::new(),
+            },
+        })
+        .collect()
+}
+
+fn of(path: &Path, checkup: Checkup, strict: bool) -> MachineDoc {
+    let mut owners = OwnersDoc::default();
+    let mut usable = 0u64;
+    for piece in checkup.map.reserved.iter().flat_map(|r| &r.pieces) {
+        let sum = match &piece.owner {
+            Owner::Cxl { .. } => &mut owners.cxl,
+            Owner::Hmem { .. } => &mut owners.hmem,
+            Owner::SystemRam => &mut owners.system_ram,
+            Owner::Nobody => &mut owners.nobody,
+            Owner::Driver { .. } => &mut owners.driver,
+            Owner::Unknown => &mut owners.unknown,
+        };
+        *sum = sum.saturating_add(piece.range.len());
+        usable = usable.saturating_add(piece.usable_bytes().unwrap_or(0));
+    }
+    let worst = checkup.problems.iter().map(|p| p.severity).max();
+    let mut kinds: Vec<String> = checkup
+        .problems
+        .iter()
+        .filter(|p| Some(p.severity) == worst && p.severity != Severity::Note)
+        .map(|p| p.kind.word())
+        .collect();
+    kinds.dedup();
+    MachineDoc {
+        source: path.display().to_string(),
+        error: None,
+        machine: Some(Machine::of(&checkup.map)),
+        status: checkup.status(strict),
+        totals: Some(checkup.totals),
+        owners,
+        usable,
+        kinds,
+    }
+}
+
+fn print(
+    global: &Global,
+    machines: Vec<MachineDoc>,
+    status: u8,
+    table: fn(&[MachineDoc], &Look) -> String,
+) -> Result<ExitCode> {
+    for m in &machines {
+        if let Some(error) = &m.error {
+            eprintln!("daxown: {error}");
+        }
+    }
+    let text = match global.json {
+        true => json::text(&FleetDoc {
+            schema: "daxown-fleet-1".into(),
+            status,
+            machines,
+        })?,
+        false => table(&machines, &Look::new(global)),
+    };
+    crate::print(&text)?;
+    Ok(ExitCode::from(status))
+}
+
+/// `rack7/node3` for `rack7/node3.tar.gz`.
+fn short(source: &str) -> String {
+    let ends = [".tar.gz", ".tgz", ".tar.zst", ".tar"];
+    let stem = ends.iter().find_map(|end| source.strip_suffix(end));
+    stem.unwrap_or(source).to_string()
+}
+
+fn kernel(m: &MachineDoc) -> String {
+    let kernel = m.machine.as_ref().and_then(|m| m.kernel.clone());
+    kernel.unwrap_or_else(|| "?".into())
+}
+
+fn drivers(m: &MachineDoc) -> String {
+    m.machine.as_ref().map_or("?".into(), |m| m.drivers.clone())
+}
+
+fn sum(machines: &[MachineDoc], of: impl Fn(&MachineDoc) -> u64) -> u64 {
+    machines.iter().map(of).fold(0, u64::saturating_add)
+}
+
+fn total(machines: &[MachineDoc]) -> String {
+    format!("{} machines", machines.len())
+}
+
+fn owners(machines: &[MachineDoc], look: &Look) -> String {
+    let mut table = Table::new(look);
+    table.prose("MACHINE");
+    table.column("KERNEL", Left);
+    table.column("DRIVERS", Left);
+    type Of = fn(&MachineDoc) -> u64;
+    let sizes: [(&str, Of); 6] = [
+        ("RESERVED", |m| m.totals.as_ref().map_or(0, |t| t.reserved)),
+        ("CXL", |m| m.owners.cxl),
+        ("HMEM", |m| m.owners.hmem),
+        ("NOBODY", |m| m.owners.nobody),
+        ("UNKNOWN", |m| m.owners.unknown),
+        ("USABLE", |m| m.usable),
+    ];
+    for (name, _) in sizes {
+        table.column(name, Right);
+    }
+    for m in machines {
+        let mut cells = vec![short(&m.source), kernel(m), drivers(m)];
+        cells.extend(sizes.map(|(_, of)| look.size(of(m))));
+        table.row(cells);
+    }
+    let mut cells = vec![total(machines), String::new(), String::new()];
+    cells.extend(sizes.map(|(_, of)| look.size(sum(machines, of))));
+    table.row(cells);
+    table.text()
+}
+
+fn problems(machines: &[MachineDoc], look: &Look) -> String {
+    let mut table = Table::new(look);
+    table.prose("MACHINE");
+    table.column("STATUS", Left);
+    table.column("NOT USABLE", Right);
+    table.column("OF", Right);
+    table.column("LOSSES", Right);
+    table.column("WARNINGS", Right);
+    table.column("NOTES", Right);
+    table.prose("WHAT");
+    let of = |m: &MachineDoc| {
+        m.totals
+            .as_ref()
+            .map_or(0, |t| t.reserved.saturating_add(t.regions))
+    };
+    let lost = |m: &MachineDoc| m.totals.as_ref().map_or(0, |t| t.not_usable);
+    let count = |f: fn(&TotalsDoc) -> usize| {
+        move |m: &MachineDoc| m.totals.as_ref().map_or(0, |t| f(t) as u64)
+    };
+    let counts = [
+        count(|t| t.losses),
+        count(|t| t.warnings),
+        count(|t| t.notes),
+    ];
+    let word = |status: u8| match status {
+        0 => look.paint(show::state_style("online"), "OK"),
+        1 => look.paint(show::severity_style(Severity::Warning), "WARNING"),
+        2 => look.paint(show::severity_style(Severity::Loss), "LOSS"),
+        _ => look.paint(show::severity_style(Severity::Loss), "unreadable"),
+    };
+    for m in machines {
+        let mut cells = vec![
+            short(&m.source),
+            word(m.status),
+            look.size(lost(m)),
+            look.size(of(m)),
+        ];
+        cells.extend(counts.iter().map(|c| c(m).to_string()));
+        cells.push(m.kinds.join(", "));
+        table.row(cells);
+    }
+    let worst = machines.iter().map(|m| m.status).max().unwrap_or(0);
+    let mut cells = vec![
+        total(machines),
+        word(worst),
+        look.size(sum(machines, lost)),
+        look.size(sum(machines, of)),
+    ];
+    cells.extend(counts.iter().map(|c| sum(machines, c).to_string()));
+    cells.push(String::new());
+    table.row(cells);
+    table.text()
+}

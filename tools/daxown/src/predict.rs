@@ -1,0 +1,281 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! `daxown predict`: what the next boot would come to, with the Rust drivers and with the kernel's own.
+
+mod advice;
+
+use std::process::ExitCode;
+
+use anyhow::{bail, Result};
+use clap::ValueEnum;
+use comfy_table::CellAlignment::{Left, Right};
+use daxmap::predict::{Decider, Forecast, Holder, Layout, Part, Policy};
+use daxmap::{Map, Tree};
+use schemars::JsonSchema;
+use serde::Serialize;
+
+use crate::cli::Global;
+use crate::json::{self, Machine, OwnerDoc, RangeDoc};
+use crate::show::{self, Look};
+use crate::table::Table;
+use advice::Advice;
+
+/// Whose drivers to predict for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Whose {
+    /// The Rust dax_hmem and dax_cxl
+    Rust,
+    /// The kernel's own
+    C,
+}
+
+/// What HMEM takes of a range that CXL regions cover in part.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum PolicyArg {
+    /// All of it; the regions stay idle
+    Whole,
+    /// Only what no region covers
+    Split,
+}
+
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+The prediction is about a fresh boot on which firmware commits the regions that are committed now. For
+the Rust drivers it is computed by the very source that decides in dax_hmem.ko, for the kernel's own by
+what Linux 7.3 was measured to do.
+
+Examples:
+  daxown predict                            both drivers, and whether there is anything to gain
+  daxown predict --drivers rust --policy split
+  daxown --sysroot report.tar.gz predict -J")]
+pub struct PredictArgs {
+    /// Only for these drivers
+    #[arg(long, value_name = "DRIVERS")]
+    pub drivers: Option<Whose>,
+    /// The policy of the Rust drivers (dax_hmem.policy); as on this machine if they run, else whole
+    #[arg(long, value_name = "POLICY")]
+    pub policy: Option<PolicyArg>,
+}
+
+/// A part in a document.
+#[derive(Debug, Serialize, JsonSchema)]
+pub struct PartDoc {
+    /// Its addresses.
+    pub range: RangeDoc,
+    /// Who would own it; the number of an hmem device is not predicted.
+    pub owner: OwnerDoc,
+    /// Target node, if it can be told.
+    pub node: Option<u32>,
+    /// Bytes that would become System RAM.
+    pub ram: u64,
+    /// A word for the decision: `covered`, `no-region`, `partly-covered`, `outside-windows`, ...
+    pub reason: String,
+    /// What keeps all or some of it from becoming System RAM: `trimmed`, `kmem-cannot-reserve`, ...
+    pub hindrance: Option<String>,
+    /// Both in words.
+    pub text: String,
+}
+
+/// What one set of drivers would come to.
+#[derive(Debug, Serialize, JsonSchema)]
+pub struct ForecastDoc {
+    /// `rust` or `c`.
+    pub drivers: String,
+    /// `whole` or `split`; `null` for drivers that have no policy.
+    pub policy: Option<String>,
+    /// Bytes that would become System RAM.
+    pub ram: u64,
+    /// Committed regions that would stay idle because HMEM has their memory.
+    pub lost_regions: Vec<String>,
+    /// The parts in order of address.
+    pub parts: Vec<PartDoc>,
+}
+
+/// `daxown predict -J`.
+#[derive(Debug, Serialize, JsonSchema)]
+pub struct PredictDoc {
+    /// `daxown-predict-1`.
+    pub schema: String,
+    /// The machine.
+    pub machine: Machine,
+    /// Bytes of Soft Reserved memory and of committed volatile regions.
+    pub total: u64,
+    /// Bytes of it that are in use now: as System RAM, online or offline, or as a /dev file.
+    pub now: Option<u64>,
+    /// The forecasts.
+    pub forecasts: Vec<ForecastDoc>,
+    /// What to do about it, in a sentence each.
+    pub advice: Vec<String>,
+    /// What the prediction takes for granted.
+    pub assumes: Vec<String>,
+}
+
+pub fn run(global: &Global, args: &PredictArgs) -> Result<ExitCode> {
+    let tree = Tree::open(global.path()?)?;
+    let map = Map::read(&tree);
+    if map.gaps.iter().any(|g| g.needs_root) {
+        bail!(
+            "files that only root may read are missing ({}), and without addresses nothing can be predicted: {}",
+            map.gaps.iter().filter(|g| g.needs_root).map(|g| g.path.as_str()).collect::<Vec<_>>().join(", "),
+            if tree.is_live() { "run it as root" } else { "have it captured as root" }
+        );
+    }
+    let layout = Layout::read(&tree, &map);
+    let policy = match args.policy {
+        Some(PolicyArg::Whole) => Policy::Whole,
+        Some(PolicyArg::Split) => Policy::Split,
+        None => layout.policy,
+    };
+    let deciders: Vec<Decider> = [(Whose::Rust, Decider::Rust(policy)), (Whose::C, Decider::C)]
+        .into_iter()
+        .filter(|(whose, _)| args.drivers.is_none_or(|d| d == *whose))
+        .map(|(_, decider)| decider)
+        .collect();
+    let forecasts: Vec<(Decider, Forecast)> = deciders
+        .into_iter()
+        .map(|d| (d, Forecast::of(&layout, d)))
+        .collect();
+    let advice = Advice::of(&map, &layout, policy);
+    let look = Look::new(global);
+    let text = if global.json {
+        json::text(&PredictDoc {
+            schema: "daxown-predict-1".into(),
+            machine: Machine::of(&map),
+            total: advice.total,
+            now: advice.now,
+            forecasts: forecasts.iter().map(|(d, f)| document(*d, f)).collect(),
+            advice: advice.lines(&look),
+            assumes: layout.assumes.clone(),
+        })?
+    } else {
+        render(&map, &layout, &forecasts, &advice, &look)
+    };
+    crate::print(&text)?;
+    Ok(ExitCode::SUCCESS)
+}
+
+fn names(decider: Decider) -> (&'static str, Option<&'static str>) {
+    match decider {
+        Decider::Rust(Policy::Whole) => ("rust", Some("whole")),
+        Decider::Rust(Policy::Split) => ("rust", Some("split")),
+        Decider::C => ("c", None),
+    }
+}
+
+fn document(decider: Decider, forecast: &Forecast) -> ForecastDoc {
+    let (drivers, policy) = names(decider);
+    ForecastDoc {
+        drivers: drivers.into(),
+        policy: policy.map(Into::into),
+        ram: forecast.ram_bytes(),
+        lost_regions: forecast.lost.clone(),
+        parts: forecast
+            .parts
+            .iter()
+            .map(|p| PartDoc {
+                range: RangeDoc::of(&p.range),
+                owner: owner(&p.holder),
+                node: p.node,
+                ram: p.ram_bytes,
+                reason: p.why.code.into(),
+                hindrance: p.hindrance.as_ref().map(|w| w.code.into()),
+                text: text_of(p),
+            })
+            .collect(),
+    }
+}
+
+fn owner(holder: &Holder) -> OwnerDoc {
+    let (kind, name) = match holder {
+        Holder::Cxl(region) => ("cxl", Some(region.clone())),
+        Holder::Hmem => ("hmem", None),
+        Holder::SystemRam => ("system-ram", None),
+        Holder::Nobody => ("nobody", None),
+    };
+    OwnerDoc {
+        kind: kind.into(),
+        name,
+    }
+}
+
+fn owner_text(holder: &Holder) -> String {
+    match holder {
+        Holder::Cxl(region) => format!("CXL {region}"),
+        Holder::Hmem => "HMEM".into(),
+        Holder::SystemRam => "System RAM".into(),
+        Holder::Nobody => "nobody".into(),
+    }
+}
+
+fn text_of(part: &Part) -> String {
+    match &part.hindrance {
+        Some(hindrance) => format!("{}; {}", part.why.text, hindrance.text),
+        None => part.why.text.clone(),
+    }
+}
+
+fn render(
+    map: &Map,
+    layout: &Layout,
+    forecasts: &[(Decider, Forecast)],
+    advice: &Advice,
+    look: &Look,
+) -> String {
+    if advice.total == 0 {
+        return format!(
+            "No Soft Reserved memory and no committed CXL region {}: no driver would do anything.\n",
+            show::here(map)
+        );
+    }
+    let mut out = String::new();
+    for (decider, forecast) in forecasts {
+        let whose = match decider {
+            Decider::Rust(Policy::Whole) => "The Rust drivers",
+            Decider::Rust(Policy::Split) => "The Rust drivers with policy=split",
+            Decider::C => "The kernel's own drivers",
+        };
+        out.push_str(&format!(
+            "{}: {} would be System RAM\n",
+            look.bold(whose),
+            match forecast.bytes() - forecast.ram_bytes() {
+                0 => format!("all of {}", look.size(forecast.bytes())),
+                _ => show::part_of(forecast.ram_bytes(), forecast.bytes(), look),
+            }
+        ));
+        let mut table = Table::new(look);
+        for (name, side) in [
+            ("RANGE", Left),
+            ("SIZE", Right),
+            ("OWNER", Left),
+            ("NODE", Right),
+            ("RAM", Right),
+        ] {
+            table.column(name, side);
+        }
+        table.prose("WHY");
+        for p in &forecast.parts {
+            table.row([
+                p.range.to_string(),
+                look.size(p.range.len()),
+                owner_text(&p.holder),
+                p.node.map_or("-".into(), |n| n.to_string()),
+                look.size(p.ram_bytes),
+                text_of(p),
+            ]);
+        }
+        out.push_str(&table.text());
+        if !forecast.lost.is_empty() {
+            out.push_str(&format!("idle: {}\n", forecast.lost.join(", ")));
+        }
+        out.push('\n');
+    }
+    out.push_str(&show::block(
+        "now",
+        &[advice.now_text(map, look)],
+        look,
+        true,
+    ));
+    out.push_str(&show::block("so", &advice.lines(look), look, true));
+    out.push_str(&show::block("assumes", &layout.assumes, look, true));
+    out
+}

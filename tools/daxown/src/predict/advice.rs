@@ -1,0 +1,172 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! What follows from the forecasts: install the Rust drivers, change the policy, reboot, or nothing.
+
+use daxmap::modules::Drivers;
+use daxmap::predict::{Decider, Forecast, Layout, Part, Policy};
+use daxmap::range::subtract;
+use daxmap::{Map, Piece, Range};
+
+use crate::show::{self, Look};
+
+/// The sums that the advice is made of.
+pub struct Advice {
+    /// Soft Reserved memory and committed volatile regions.
+    pub total: u64,
+    /// What of it is in use now; `None` if that cannot be known.
+    pub now: Option<u64>,
+    drivers: Drivers,
+    policy: Policy,
+    policy_now: Policy,
+    rust: u64,
+    other_policy: u64,
+    c: u64,
+    foreign: u64,
+}
+
+impl Advice {
+    pub fn of(map: &Map, layout: &Layout, policy: Policy) -> Advice {
+        // What an accelerator's driver has is nobody's gain.
+        let is_foreign = |p: &Part| {
+            let mut foreign = layout.regions.iter().filter(|r| r.is_foreign);
+            foreign.any(|r| r.range.overlaps(&p.range))
+        };
+        let sum = |decider, of: &dyn Fn(&Part) -> bool| {
+            let parts = Forecast::of(layout, decider).parts;
+            parts
+                .iter()
+                .filter(|p| of(p))
+                .map(|p| p.ram_bytes)
+                .sum::<u64>()
+        };
+        let ram = |decider| sum(decider, &|p| !is_foreign(p));
+        let other = match policy {
+            Policy::Whole => Policy::Split,
+            Policy::Split => Policy::Whole,
+        };
+        Advice {
+            total: Forecast::of(layout, Decider::C).bytes(),
+            now: now(map),
+            drivers: map.drivers,
+            policy,
+            policy_now: layout.policy,
+            rust: ram(Decider::Rust(policy)),
+            other_policy: ram(Decider::Rust(other)),
+            c: ram(Decider::C),
+            foreign: sum(Decider::Rust(policy), &is_foreign),
+        }
+    }
+
+    /// What is so now.
+    pub fn now_text(&self, map: &Map, look: &Look) -> String {
+        let whose = match map.drivers {
+            Drivers::Rust => "the Rust drivers run",
+            Drivers::Stock => "the kernel's own drivers run",
+            Drivers::None => "dax_hmem is not loaded",
+            Drivers::Unknown => "which drivers run cannot be known",
+        };
+        match self.now {
+            Some(now) => format!("{} in use ({whose})", show::part_of(now, self.total, look)),
+            None => format!("how much is in use cannot be known ({whose})"),
+        }
+    }
+
+    /// What to do.
+    pub fn lines(&self, look: &Look) -> Vec<String> {
+        let mut out = vec![self.drivers_line(look)];
+        if self.foreign > 0 {
+            out.push(format!(
+                "careful: the Rust drivers would make System RAM of {} that an accelerator's driver has: do not \
+                 install them here",
+                look.size(self.foreign)
+            ));
+        }
+        if self.other_policy > self.rust {
+            let (word, more) = (self.other_word(), look.size(self.other_policy - self.rust));
+            out.push(format!(
+                "policy={word} (`options dax_hmem policy={word}` in /etc/modprobe.d) gives {more} more with the Rust drivers"
+            ));
+        }
+        let same_drivers = match self.drivers {
+            Drivers::Rust if self.policy == self.policy_now => self.rust,
+            Drivers::Rust => self.other_policy,
+            _ => self.c,
+        };
+        match self.now {
+            Some(now) if now < same_drivers => out.push(format!(
+                "a reboot alone gives {} more: what is missing now was lost after the boot, is off by choice, or \
+                 waits for a driver; `daxown doctor` says which",
+                look.size(same_drivers - now)
+            )),
+            Some(now) if now > same_drivers && self.drivers != Drivers::None => out.push(format!(
+                "a reboot alone gives {} less: what is in use now was put right by hand",
+                look.size(now - same_drivers)
+            )),
+            _ => {}
+        }
+        out
+    }
+
+    fn drivers_line(&self, look: &Look) -> String {
+        let size = |bytes| look.size(bytes);
+        match (self.drivers, self.rust.cmp(&self.c)) {
+            (Drivers::Rust, std::cmp::Ordering::Greater) => format!(
+                "keep the Rust drivers: the kernel's own would lose {}",
+                size(self.rust - self.c)
+            ),
+            (Drivers::Rust, std::cmp::Ordering::Equal) => {
+                "the kernel's own drivers would make as much of it System RAM".into()
+            }
+            (Drivers::Rust, std::cmp::Ordering::Less) => format!(
+                "the kernel's own drivers would make {} more of it System RAM",
+                size(self.c - self.rust)
+            ),
+            (_, std::cmp::Ordering::Greater) => format!(
+                "install the Rust drivers: {} more than with the kernel's own",
+                size(self.rust - self.c)
+            ),
+            (_, std::cmp::Ordering::Equal) => {
+                "nothing to gain here: both drivers make as much of it System RAM".into()
+            }
+            (_, std::cmp::Ordering::Less) => format!(
+                "stay with the kernel's own drivers: the Rust drivers would lose {}",
+                size(self.c - self.rust)
+            ),
+        }
+    }
+
+    fn other_word(&self) -> &'static str {
+        match self.policy {
+            Policy::Whole => "split",
+            Policy::Split => "whole",
+        }
+    }
+}
+
+/// What is System RAM, online or not, or a file.
+fn now(map: &Map) -> Option<u64> {
+    let reserved: Vec<Range> = map.reserved.iter().map(|r| r.range).collect();
+    let mut pieces: Vec<Piece> = map.reserved.iter().flat_map(|r| r.pieces.clone()).collect();
+    for region in map.regions.iter().filter(|r| r.is_committed()) {
+        let Some(range) = region
+            .range
+            .filter(|_| region.mode.as_deref() != Some("pmem"))
+        else {
+            continue;
+        };
+        let Some(piece) = map.region_piece(region) else {
+            continue;
+        };
+        pieces.extend(subtract(range, &reserved).into_iter().map(|part| Piece {
+            range: part,
+            online_bytes: map.online_bytes(part),
+            offline_bytes: map.offline_bytes(part),
+            file_bytes: piece.file_bytes.min(part.len()),
+            ..piece.clone()
+        }));
+    }
+    pieces.iter().try_fold(0u64, |sum, p| {
+        let bytes = p.usable_bytes()?.saturating_add(p.offline_bytes?);
+        Some(sum.saturating_add(bytes))
+    })
+}

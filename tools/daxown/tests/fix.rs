@@ -1,0 +1,190 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Plans of `fix` and `assign`: doctor's own commands, what each changes, and what is refused.
+
+mod common;
+
+use std::process::Command;
+
+use common::{daxown, fixture, fixtures, scenarios};
+use serde_json::Value;
+
+/// The commands that a script runs.
+fn commands(script: &str) -> Vec<String> {
+    let lines = script.lines();
+    lines
+        .filter(|l| {
+            !l.is_empty() && !l.starts_with('#') && !l.starts_with("test ") && *l != "set -e"
+        })
+        .map(str::to_string)
+        .collect()
+}
+
+/// doctor and fix have one definition.
+#[test]
+fn steps_are_those_of_doctor() {
+    for capture in fixtures().into_iter().chain(scenarios()) {
+        let doctor: Value =
+            serde_json::from_str(&daxown(&capture, &["doctor", "-J"]).stdout).unwrap();
+        let remedies: Vec<String> = doctor["problems"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .filter(|p| p["severity"] != "note")
+            .flat_map(|p| p["remedy"].as_array().unwrap().clone())
+            .map(|l| l.as_str().unwrap().to_string())
+            .collect();
+        let output = daxown(&capture, &["fix", "--script"]);
+        assert_eq!(output.status, 0, "{}", output.stderr);
+        for command in commands(&output.stdout) {
+            assert!(
+                remedies.contains(&command),
+                "{}: {command}",
+                capture.display()
+            );
+        }
+    }
+}
+
+/// A shell takes every script, checks included.
+#[test]
+fn scripts_are_for_a_shell() {
+    for name in [
+        "union-c",
+        "offline-c",
+        "idlehmem-c",
+        "nodrv-c",
+        "rebind-c",
+        "smaller-rust",
+    ] {
+        let script = daxown(&fixture(name), &["fix", "--script"]).stdout;
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("fix.sh");
+        std::fs::write(&path, &script).unwrap();
+        let output = Command::new("sh").arg("-n").arg(&path).output().unwrap();
+        assert!(output.status.success(), "{name}: {script}");
+        assert!(script.contains("\nset -e\n"), "{name}");
+    }
+}
+
+#[test]
+fn each_step_says_what_it_does() {
+    let plan = daxown(&fixture("union-c"), &["fix", "--dry-run"]).stdout;
+    for text in [
+        "1. echo 536870912 > /sys/bus/dax/devices/dax3.0/size",
+        "makes dax3.0 536870912 bytes large",
+        "back: echo 1073741824 > /sys/bus/dax/devices/dax3.0/size",
+        "binds dax3.0 to kmem",
+    ] {
+        assert!(plan.contains(text), "{text}: {plan}");
+    }
+    // Notes are for those who ask.
+    assert!(!plan.contains("region-lost"), "{plan}");
+    let named = daxown(&fixture("smaller-rust"), &["fix", "region0", "--dry-run"]).stdout;
+    assert!(
+        named.contains("region-lost") && named.contains("careful: programs' pages"),
+        "{named}"
+    );
+}
+
+#[test]
+fn what_cannot_be_done_is_refused() {
+    let refuse = |name: &str, args: &[&str], word: &str| {
+        let output = daxown(&fixture(name), args);
+        assert_eq!(output.status, 3, "{args:?}: {}", output.stdout);
+        assert!(output.stderr.contains(word), "{args:?}: {}", output.stderr);
+    };
+    refuse("union-c", &["fix", "--yes"], "captured machine");
+    refuse("union-c", &["fix", "dax9.9"], "dax3.0");
+    refuse("cover-c", &["fix", "trimmed"], "no such problem");
+    refuse(
+        "cover-c",
+        &["assign", "region0", "--to", "hmem"],
+        "no hmem device",
+    );
+    refuse(
+        "noregion-c",
+        &["assign", "0x490000000", "--to", "cxl"],
+        "create-region",
+    );
+    refuse(
+        "smaller-rust",
+        &["assign", "0x490000000", "--to", "nobody"],
+        "more than was named",
+    );
+    refuse(
+        "nodrv-c",
+        &["assign", "0x490000000", "--to", "file"],
+        "no dax device",
+    );
+    refuse("user-c", &["assign", "dax0.0", "--to", "nobody"], "root");
+    assert_eq!(
+        daxown(&fixture("cover-c"), &["fix", "--dry-run"]).stdout,
+        "Nothing to do.\n"
+    );
+}
+
+/// The kernel's own dax_hmem would leave the range to nobody.
+#[test]
+fn the_stock_driver_is_not_bound_again() {
+    for capture in fixtures().into_iter().chain(scenarios()) {
+        let list: Value = serde_json::from_str(&daxown(&capture, &["list", "-J"]).stdout).unwrap();
+        if list["machine"]["drivers"] != "stock" {
+            continue;
+        }
+        let script = daxown(&capture, &["fix", "--script"]).stdout;
+        for command in commands(&script) {
+            assert!(
+                !command.contains("hmem_platform/unbind"),
+                "{}",
+                capture.display()
+            );
+        }
+    }
+}
+
+#[test]
+fn memory_is_handed_over() {
+    let plan = |name: &str, args: &[&str]| {
+        let output = daxown(&fixture(name), &[&["assign"], args, &["--script"]].concat());
+        assert_eq!(output.status, 0, "{args:?}: {}", output.stderr);
+        commands(&output.stdout)
+    };
+    assert_eq!(
+        plan("smaller-rust", &["region0", "--to", "cxl"]),
+        [
+            "echo unplugged > /sys/bus/dax/devices/dax2.0/state",
+            "echo hmem.2 > /sys/bus/platform/drivers/hmem/unbind",
+            "echo dax_region0 > /sys/bus/cxl/drivers_probe",
+        ]
+    );
+    assert_eq!(
+        plan("smaller-rust", &["hmem.3", "--to", "nobody"]),
+        [
+            "echo unplugged > /sys/bus/dax/devices/dax3.0/state",
+            "echo hmem.3 > /sys/bus/platform/drivers/hmem/unbind",
+        ]
+    );
+    assert_eq!(
+        plan("cover-rust", &["region0", "--to", "nobody"]),
+        [
+            "echo unplugged > /sys/bus/dax/devices/dax0.0/state",
+            "echo dax_region0 > /sys/bus/cxl/drivers/cxl_dax_region/unbind",
+        ]
+    );
+    // What was handed over can be handed back.
+    let back = plan(
+        "scenarios/remedy-hand-over-rust",
+        &["0x110000000-0x12fffffff", "--to", "hmem"],
+    );
+    assert_eq!(back.len(), 3, "{back:?}");
+    assert!(
+        back[2].ends_with("> /sys/bus/platform/drivers/hmem/bind"),
+        "{back:?}"
+    );
+    let output = daxown(
+        &fixture("cover-rust"),
+        &["assign", "region0", "--to", "cxl"],
+    );
+    assert_eq!(output.stdout, "region0 is with CXL already\n");
+}

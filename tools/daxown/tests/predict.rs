@@ -1,0 +1,220 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! What `predict` says of a guest is what its twin with the other drivers came to.
+
+mod common;
+#[path = "../../daxmap/tests/harm/mod.rs"]
+mod harm;
+
+use std::path::Path;
+
+use common::{daxown, fixture, fixtures, scenarios, stem};
+use harm::Entry;
+use serde_json::Value;
+
+/// Guests whose end is the work of their steps, not of a boot: what was bound, loaded, divided or made
+/// by hand, and what was left out.
+const BY_HAND: [&str; 13] = [
+    "conflict",
+    "hmemfirst",
+    "nodrv",
+    "nokmem",
+    "rebind-c",
+    "reload-c",
+    "reload-after-c",
+    "reload-during-c",
+    "remedy-",
+    "unplug-hmem-rust",
+    // Captured by a user: nothing can be predicted.
+    "user",
+    // Its HMAT is not in the capture; see below.
+    "hmat",
+    "policy-split",
+];
+
+/// A run of addresses with one owner: start, end, owner, bytes in use.
+type Run = (u64, u64, String, u64);
+
+fn number(range: &Value, key: &str) -> u64 {
+    daxmap::range::parse_hex(range[key].as_str().unwrap()).unwrap()
+}
+
+/// Joins neighbours with one kind of owner.
+fn joined(mut runs: Vec<Run>) -> Vec<Run> {
+    runs.sort();
+    let mut out: Vec<Run> = Vec::new();
+    for run in runs {
+        match out.last_mut() {
+            Some(last) if last.1 + 1 == run.0 && last.2 == run.2 => {
+                last.1 = run.1;
+                last.3 += run.3;
+            }
+            _ => out.push(run),
+        }
+    }
+    out
+}
+
+fn actual(capture: &Path) -> Vec<Run> {
+    let list: Value = serde_json::from_str(&daxown(capture, &["list", "-J"]).stdout).unwrap();
+    let rows = list["rows"].as_array().unwrap().iter();
+    let run = |row: &Value| {
+        let used = |key: &str| row["use"][key].as_u64().unwrap_or(0);
+        (
+            number(&row["range"], "start"),
+            number(&row["range"], "end"),
+            row["owner"]["kind"].as_str().unwrap().to_string(),
+            used("online") + used("offline") + used("file"),
+        )
+    };
+    joined(rows.filter(|r| r["kind"] == "reserved").map(run).collect())
+}
+
+/// The forecast for `drivers`.
+fn predicted(capture: &Path, drivers: &str, args: &[&str]) -> Vec<Run> {
+    let output = daxown(capture, &[&["predict", "-J"], args].concat());
+    assert_eq!(output.status, 0, "{}: {}", capture.display(), output.stderr);
+    runs(&serde_json::from_str(&output.stdout).unwrap(), drivers)
+}
+
+fn runs(document: &Value, drivers: &str) -> Vec<Run> {
+    let mut forecasts = document["forecasts"].as_array().unwrap().iter();
+    let forecast = forecasts.find(|f| f["drivers"] == drivers).unwrap();
+    let parts = forecast["parts"].as_array().unwrap().iter();
+    let run = |p: &Value| {
+        (
+            number(&p["range"], "start"),
+            number(&p["range"], "end"),
+            p["owner"]["kind"].as_str().unwrap().to_string(),
+            p["ram"].as_u64().unwrap(),
+        )
+    };
+    // A region outside of Soft Reserved memory has a part of its own.
+    let reserved = |p: &&Value| p["reason"] != "region";
+    joined(parts.filter(reserved).map(run).collect())
+}
+
+/// A guest by its layout and drivers.
+struct Guest {
+    layout: String,
+    drivers: String,
+    end: Vec<Run>,
+    prediction: Value,
+}
+
+impl Guest {
+    fn of(capture: &Path) -> Option<Guest> {
+        let name = stem(capture);
+        if BY_HAND.iter().any(|n| name.starts_with(n)) {
+            return None;
+        }
+        let (layout, drivers) = name.rsplit_once('-')?;
+        let output = daxown(capture, &["predict", "-J"]);
+        assert_eq!(output.status, 0, "{name}: {}", output.stderr);
+        Some(Guest {
+            layout: layout.to_string(),
+            drivers: drivers.to_string(),
+            end: actual(capture),
+            prediction: serde_json::from_str(&output.stdout).unwrap(),
+        })
+    }
+}
+
+#[test]
+fn what_is_predicted_is_what_came_out() {
+    let mut pairs = 0;
+    for captures in [fixtures(), scenarios()] {
+        let guests: Vec<Guest> = captures.iter().filter_map(|c| Guest::of(c)).collect();
+        for guest in &guests {
+            let (layout, drivers) = (&guest.layout, &guest.drivers);
+            for from in guests.iter().filter(|g| g.layout == *layout) {
+                let prediction = runs(&from.prediction, drivers);
+                let told = format!("{layout}-{drivers} from {}", from.drivers);
+                assert_eq!(prediction, guest.end, "{told}");
+                pairs += usize::from(from.drivers != *drivers);
+            }
+        }
+    }
+    assert!(pairs > 40, "{pairs}");
+}
+
+#[test]
+fn policy_split() {
+    let capture = fixture("scenarios/policy-split-rust");
+    for args in [&["--policy", "split"][..], &[]] {
+        assert_eq!(predicted(&capture, "rust", args), actual(&capture));
+    }
+    let whole = predicted(&capture, "rust", &["--policy", "whole"]);
+    assert_ne!(whole, actual(&capture));
+}
+
+/// With an HMAT the kernel lists whole nodes, and its own dax_hmem takes them whole.
+#[test]
+fn ranges_by_node() {
+    let mut files = harm::load(&fixture("scenarios/hmat-c"));
+    let hmat = "sys/firmware/acpi/tables/HMAT".to_string();
+    files.insert(hmat, Entry::File(Vec::new()));
+    let file = tempfile::NamedTempFile::new().unwrap();
+    harm::save(&files, &file);
+    for (drivers, online) in [("c", 512 << 20), ("rust", 768 << 20)] {
+        let prediction = predicted(file.path(), drivers, &["--drivers", drivers]);
+        assert_eq!(
+            prediction,
+            actual(&fixture(&format!("scenarios/hmat-{drivers}")))
+        );
+        assert_eq!(prediction.iter().map(|r| r.3).sum::<u64>(), online);
+    }
+}
+
+/// A committed region without a dax region: an accelerator's driver has its memory, and it is no gain.
+#[test]
+fn an_accelerator_is_no_gain() {
+    let mut files = harm::load(&fixture("cover-c"));
+    files.retain(|path, _| !path.contains("dax_region0"));
+    let file = tempfile::NamedTempFile::new().unwrap();
+    harm::save(&files, &file);
+    let text = daxown(file.path(), &["predict"]).stdout;
+    let text = text.split_whitespace().collect::<Vec<_>>().join(" ");
+    assert!(!text.contains("install the Rust drivers:"), "{text}");
+    assert!(
+        text.contains("careful: the Rust drivers would make System RAM of 512 MiB"),
+        "{text}"
+    );
+    let kept: Vec<String> = predicted(file.path(), "c", &[])
+        .into_iter()
+        .map(|r| r.2)
+        .collect();
+    assert_eq!(kept, ["cxl"]);
+}
+
+/// The sentence that an administrator reads.
+#[test]
+fn advice() {
+    for (name, words) in [
+        ("union-c", "install the Rust drivers: 1 GiB more"),
+        (
+            "union-rust",
+            "keep the Rust drivers: the kernel's own would lose 1 GiB",
+        ),
+        ("cover-c", "nothing to gain here"),
+        ("cover-rust", "would make as much of it System RAM"),
+        ("rebind-c", "a reboot alone gives 512 MiB more"),
+        (
+            "scenarios/remedy-reserve-c",
+            "a reboot alone gives 1 GiB less",
+        ),
+        ("scenarios/interleave-ways-rust", "policy=split"),
+    ] {
+        // Prose is broken into lines.
+        let text = daxown(&fixture(name), &["predict"]).stdout;
+        let text = text.split_whitespace().collect::<Vec<_>>().join(" ");
+        assert!(text.contains(words), "{name}: {text}");
+    }
+    let output = daxown(&fixture("user-c"), &["predict"]);
+    assert_eq!(output.status, 3);
+    assert!(
+        output.stderr.contains("captured as root"),
+        "{}",
+        output.stderr
+    );
+}

@@ -1,0 +1,176 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Memory devices, columns, the boot's timeline, the platform, conditions to wait for.
+
+mod common;
+
+use common::{daxown, fixture};
+use serde_json::Value;
+
+fn json(name: &str, args: &[&str]) -> Value {
+    let output = daxown(&fixture(name), &[args, &["-J"]].concat());
+    serde_json::from_str(&output.stdout).unwrap_or_else(|e| panic!("{e}: {}", output.stderr))
+}
+
+#[test]
+fn devices_with_their_capacity() {
+    const MIB: u64 = 1 << 20;
+    let document = json("smaller-rust", &["list"]);
+    let devices = document["devices"].as_array().unwrap();
+    assert_eq!(devices.len(), 2);
+    // Serial 1 is in region0, which lost its memory to HMEM; serial 2 is in none.
+    let of = |serial: &str| devices.iter().find(|d| d["serial"] == serial).unwrap();
+    let (first, second) = (of("0x1"), of("0x2"));
+    assert_eq!(first["regions"], serde_json::json!(["region0"]));
+    assert_eq!(
+        (&first["mapped"], &first["hmem"]),
+        (&(512 * MIB).into(), &(512 * MIB).into())
+    );
+    assert_eq!(first["hmem_maybe"], 0);
+    assert_eq!(
+        (&second["unmapped"], &second["hmem"]),
+        (&(512 * MIB).into(), &0.into())
+    );
+    // HMEM has memory of the window in which no region is.
+    assert_eq!(second["hmem_maybe"], 512 * MIB);
+    for device in [first, second] {
+        assert_eq!(device["bound"], true);
+        assert_eq!(device["windows"], serde_json::json!(["CXL Window 0"]));
+        assert!(
+            device["pci"].as_str().unwrap().ends_with(":00.0"),
+            "{device}"
+        );
+    }
+    let table = daxown(&fixture("smaller-rust"), &["list", "--kind", "device"]).stdout;
+    assert!(table.contains("up to 512 MiB"), "{table}");
+}
+
+/// A window reaches the devices below its bridges, and no other.
+#[test]
+fn windows_reach_devices_by_bridge() {
+    let document = json("scenarios/interleave-rust", &["list"]);
+    let devices = document["devices"].as_array().unwrap();
+    let windows = |pci: &str| {
+        let device = devices
+            .iter()
+            .find(|d| d["pci"].as_str().unwrap().starts_with(pci));
+        device.unwrap()["windows"].as_array().unwrap().len()
+    };
+    // The first window has the first bridge, the second one has both.
+    assert_eq!(windows("0000:11"), 2);
+    assert_eq!(windows("0000:33"), 1);
+}
+
+#[test]
+fn columns_can_be_added() {
+    let run = |args: &[&str]| daxown(&fixture("smaller-rust"), args);
+    let usual = run(&["list"]).stdout;
+    let more = run(&["list", "-o", "+window,+members"]).stdout;
+    let heads = |text: &str| text.lines().next().unwrap().split_whitespace().count();
+    assert!(
+        heads(&more) > heads(&usual) || more.contains("WINDOW"),
+        "{more}"
+    );
+    assert!(
+        more.contains("CXL Window 0") && more.contains("mem"),
+        "{more}"
+    );
+    let output = run(&["list", "-o", "+colour"]);
+    assert_eq!(output.status, 3);
+    assert!(output.stderr.contains("members"), "{}", output.stderr);
+}
+
+#[test]
+fn the_boot_in_order() {
+    let document = json("smaller-rust", &["timeline"]);
+    let moments = document["moments"].as_array().unwrap();
+    let what: Vec<&str> = moments
+        .iter()
+        .filter(|m| m["evidence"] == "ledger")
+        .map(|m| m["what"].as_str().unwrap())
+        .collect();
+    assert_eq!(what, ["found", "decided", "decided", "served", "served"]);
+    let times: Vec<u64> = moments
+        .iter()
+        .map(|m| m["at_us"].as_u64().unwrap())
+        .collect();
+    assert!(times.is_sorted(), "{times:?}");
+    let decided = moments.iter().find(|m| m["what"] == "decided").unwrap();
+    assert_eq!(decided["waited_for"], "device probing to settle");
+    let cover = json("cover-rust", &["timeline"]);
+    let decided = cover["moments"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .find(|m| m["what"] == "decided");
+    assert_eq!(decided.unwrap()["waited_for"], "region0");
+    // The log is set by the ledger's clock: the range was found at 11.092225 s on the one, and first
+    // spoken of at 10.984923 s on the other.
+    let conflict = moments.iter().find(|m| m["evidence"] == "log").unwrap();
+    assert_eq!(conflict["at_us"], 15_134_892 + 11_092_225 - 10_984_923);
+    // The kernel's own drivers tell their failures only.
+    let stock = json("union-c", &["timeline"]);
+    assert!(stock["moments"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .all(|m| m["evidence"] == "log"));
+}
+
+#[test]
+fn the_platform() {
+    let result = |name: &str, what: &str| {
+        let document = json(name, &["doctor", "--platform"]);
+        let checks = document["checks"].as_array().unwrap().clone();
+        let check = checks.iter().find(|c| c["what"] == what);
+        check.unwrap_or_else(|| panic!("{name}: no {what}"))["result"].clone()
+    };
+    assert_eq!(result("cover-c", "firmware"), "ready");
+    assert_eq!(result("cover-c", "alignment"), "ready");
+    assert_eq!(result("misalign-c", "alignment"), "poor");
+    assert_eq!(result("nokmem-c", "kmem"), "poor");
+    assert_eq!(result("scenarios/no-soft-reserved-c", "firmware"), "poor");
+    assert_eq!(
+        daxown(&fixture("cover-c"), &["doctor", "--platform"]).status,
+        0
+    );
+    assert_eq!(
+        daxown(&fixture("misalign-c"), &["doctor", "--platform"]).status,
+        1
+    );
+}
+
+#[test]
+fn conditions() {
+    let status =
+        |name: &str, args: &[&str]| daxown(&fixture(name), &[&["wait"], args].concat()).status;
+    for (name, condition, holds) in [
+        ("cover-c", "region0=online", true),
+        ("cover-c", "region0", true),
+        ("cover-c", "region0=committed", true),
+        ("cover-c", "region0=gone", false),
+        ("cover-c", "region9=gone", true),
+        ("cover-c", "region9=there", false),
+        ("cover-c", "0x490000000=cxl", true),
+        ("cover-c", "0x490000000=hmem", false),
+        ("smaller-rust", "region0=hmem", true),
+        ("union-c", "region0=online", false),
+        ("offline-c", "0x490000000=online", false),
+        ("devdax-c", "dax0.0=usable", true),
+        ("rebind-c", "0x490000000=nobody", true),
+    ] {
+        let expected = i32::from(!holds);
+        assert_eq!(
+            status(name, &["--for", condition]),
+            expected,
+            "{name} {condition}"
+        );
+    }
+    assert_eq!(status("cover-c", &["--node", "1"]), 0);
+    assert_eq!(status("cover-c", &["--node", "9"]), 1);
+    assert_eq!(
+        status("cover-c", &["--for", "region0=online", "--node", "9"]),
+        1
+    );
+    assert_eq!(status("cover-c", &["--for", "region0=green"]), 3);
+}
