@@ -87,10 +87,11 @@ pub fn cut(map: &Map, dax: &DaxDevice, hmem: &str, pieces: &[Cut]) -> Vec<String
     let mut names = (0u64..)
         .filter(|i| !taken.contains(i))
         .map(|i| format!("{base}.{i}"));
+    let mut remarks = Vec::new();
     for (i, piece) in pieces.iter().enumerate() {
         if i > last {
             let why = piece.out_of_use.unwrap_or_default();
-            out.push(format!("# {} stays out: {why}", piece.range));
+            remarks.push(format!("# {} stays out: {why}", piece.range));
             continue;
         }
         let name = match i {
@@ -106,9 +107,11 @@ pub fn cut(map: &Map, dax: &DaxDevice, hmem: &str, pieces: &[Cut]) -> Vec<String
         out.push(format!("echo {size} > /sys/bus/dax/devices/{name}/size"));
         match piece.out_of_use {
             None => out.push(bind_kmem_only(&name)),
-            Some(why) => out.push(format!("# {name} stays without driver: {why}")),
+            Some(why) => remarks.push(format!("# {name} stays without driver: {why}")),
         }
     }
+    // Behind the commands: one in between would break their chain.
+    out.extend(remarks);
     out
 }
 
