@@ -45,7 +45,7 @@ pub struct KindDoc {
 }
 
 /// All kinds.
-pub const ALL: [Kind; 27] = [
+pub const ALL: [Kind; 37] = [
     Kind::Undecoded,
     Kind::MemberGone,
     Kind::Stuck,
