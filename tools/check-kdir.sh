@@ -80,6 +80,13 @@ for file in rust/libkernel.rmeta Module.symvers; do
 		fail "the kernel tree '$kdir' is not built: $file is missing" \
 			"Build it there; a headers package does not carry it."
 done
+# `make prepare` leaves a tree that looks built, and fails when the modules are
+# linked.
+for file in scripts/module.lds scripts/mod/modpost; do
+	[ -f "$kdir/$file" ] ||
+		fail "the kernel tree '$kdir' is only half prepared: $file is missing" \
+			"Run 'make modules_prepare' there, with the arguments that built it."
+done
 for file in drivers/dax/bus.h drivers/cxl/cxl.h; do
 	[ -f "$kdir/$file" ] || [ -f "$kdir/source/$file" ] ||
 		fail "the source of '$kdir' lacks $file" \
