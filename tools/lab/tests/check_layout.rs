@@ -71,11 +71,17 @@ impl Kernel {
         kernel.file("bindings.rs", BINDINGS);
         kernel.file("vmlinux", "");
         kernel.file("include/config/kernel.release", "0.0-made-up\n");
-        kernel.file("Module.symvers", "0x0\tmake_whole\tvmlinux\tEXPORT_SYMBOL_GPL\t\n");
+        kernel.file(
+            "Module.symvers",
+            "0x0\tmake_whole\tvmlinux\tEXPORT_SYMBOL_GPL\t\n",
+        );
         kernel.file("pahole.out", pahole);
         kernel.file("pfunct.out", pfunct);
         for name in ["pahole", "pfunct"] {
-            let text = format!("#!/bin/sh\ncat {}\n", kernel.path(name).with_extension("out").display());
+            let text = format!(
+                "#!/bin/sh\ncat {}\n",
+                kernel.path(name).with_extension("out").display()
+            );
             kernel.file(&format!("bin/{name}"), &text);
             let mode = fs::Permissions::from_mode(0o755);
             fs::set_permissions(kernel.path(&format!("bin/{name}")), mode).unwrap();
@@ -101,7 +107,10 @@ impl Kernel {
             .env("KDIR", self.0.path())
             .env("SRCTREE", self.path("none"))
             .env("CC", "false")
-            .env("PATH", format!("{}:/usr/bin:/bin", self.path("bin").display()))
+            .env(
+                "PATH",
+                format!("{}:/usr/bin:/bin", self.path("bin").display()),
+            )
             .output()
             .unwrap();
         let text = String::from_utf8_lossy(&output.stderr).into_owned();
@@ -123,8 +132,15 @@ fn a_kernel_as_declared_passes() {
 
 #[test]
 fn a_field_that_moved_is_named() {
-    let moved = PAHOLE.replace("type;                 /*   792", "type;                 /*   800");
-    refused(&moved, PFUNCT, "cxl_region: type is 800 in this kernel, 792 in");
+    let moved = PAHOLE.replace(
+        "type;                 /*   792",
+        "type;                 /*   800",
+    );
+    refused(
+        &moved,
+        PFUNCT,
+        "cxl_region: type is 800 in this kernel, 792 in",
+    );
     let gone = PAHOLE.replace("type; ", "kind; ");
     refused(&gone, PFUNCT, "cxl_region: this kernel has no type in it");
 }
