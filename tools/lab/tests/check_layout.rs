@@ -157,6 +157,15 @@ fn a_structure_that_grew_or_went_is_named() {
 }
 
 #[test]
+fn a_kernel_without_cxl_needs_no_types_of_it() {
+    let without = PAHOLE.replace("cxl_region", "other");
+    refused(&without, PFUNCT, "cxl_region: this kernel has no such type");
+    let kernel = Kernel::new(&without, PFUNCT);
+    kernel.file("include/config/auto.conf", "");
+    assert_eq!(kernel.check(), "");
+}
+
+#[test]
 fn a_constant_that_changed_is_named() {
     let other = PAHOLE.replace("RED  = 1", "RED  = 2");
     refused(&other, PFUNCT, "color: RED is 2 in this kernel, 1 in");
