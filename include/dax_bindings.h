@@ -11,9 +11,9 @@
 #include <linux/pgtable.h>
 #include <linux/platform_device.h>
 #include <linux/range.h>
-#include <drivers/dax/bus.h>
-#include <drivers/cxl/cxl.h>
+#include "dax_hmem_rust.h"
 #include "dax_hmem_trace.h"
+#include "kernel_private.h"
 
 /* Macros with casts or shifts, which bindgen does not evaluate. */
 const u64 RUST_CONST_HELPER_PMD_SIZE = PMD_SIZE;

@@ -75,16 +75,33 @@ esac
 	fail "dax_cxl is built into the kernel of '$kdir', it cannot be replaced" \
 		"Set CONFIG_DEV_DAX_CXL=m and build the kernel anew."
 
-for file in rust/libkernel.rmeta Module.symvers; do
-	[ -f "$kdir/$file" ] ||
-		fail "the kernel tree '$kdir' is not built: $file is missing" \
-			"Build it there; a headers package does not carry it."
+[ -f "$kdir/rust/libkernel.rmeta" ] ||
+	fail "the kernel tree '$kdir' has no Rust metadata: rust/libkernel.rmeta is missing" \
+		"Build it there, with 'make'. For a headers package of Debian's," \
+		"'tools/rust-headers $release <directory>' makes it, and KDIR=<directory>/build."
+[ -f "$kdir/Module.symvers" ] ||
+	fail "the kernel tree '$kdir' is not built: Module.symvers is missing" \
+		"Build it there, with 'make'."
+# `make prepare` leaves a tree that looks built, and fails when the modules are
+# linked. Debian has the linker script elsewhere.
+for file in module.lds mod/modpost; do
+	[ -f "$kdir/scripts/$file" ] || [ -f "$kdir/arch/x86/$file" ] ||
+		fail "the kernel tree '$kdir' is only half prepared: scripts/$file is missing" \
+			"Run 'make modules_prepare' there, with the arguments that built it."
 done
-for file in drivers/dax/bus.h drivers/cxl/cxl.h; do
-	[ -f "$kdir/$file" ] || [ -f "$kdir/source/$file" ] ||
-		fail "the source of '$kdir' lacks $file" \
-			"Build against the whole source tree, not a headers package."
+# Something must tell how the kernel's private structures are laid out.
+source=
+for tree in "$kdir" "$kdir/source"; do
+	[ ! -f "$tree/drivers/cxl/cxl.h" ] || source=$tree
 done
+if [ -z "$source" ]; then
+	if [ "$(option DEBUG_INFO_BTF)" != y ] || [ ! -f "$kdir/vmlinux" ]; then
+		fail "'$kdir' has neither the kernel's source nor its BTF" \
+			"Build against the source tree: make KDIR=<tree>"
+	fi
+	command -v pahole >/dev/null ||
+		fail "no pahole, which reads the kernel's BTF" "apt install pahole"
+fi
 
 # The rmeta of the kernel crate can be read by the compiler that wrote it only.
 rustc=${RUSTC:-rustc}

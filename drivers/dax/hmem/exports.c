@@ -7,7 +7,6 @@
  */
 #include <linux/export.h>
 #include <linux/module.h>
-#include <drivers/dax/bus.h>
 
 #include "dax_hmem_rust.h"
 
