@@ -79,10 +79,14 @@ impl Protocol {
     pub(crate) fn look_fails(&self, state: &mut State) {
         let Some(run) = state.queue.run else { return };
         if let Some(host) = state.host_mut(run.who) {
-            for departing in &mut host.departing {
-                if *departing == Departing::Followed {
-                    *departing = Departing::Gone;
-                }
+            for (departing, _) in
+                (host.departing.iter_mut().zip(run.gone)).filter(|(_, gone)| *gone)
+            {
+                *departing = match *departing {
+                    Departing::Followed => Departing::Gone,
+                    Departing::No => Departing::Back,
+                    other => other,
+                };
             }
         }
         if !run.settled {
