@@ -69,9 +69,8 @@ pub enum Mutant {
     HistoryAtLooks,
     /// What is committed when the notifier is registered is not remembered before a decision looks.
     HistoryMissesBinding,
-    /// What the notifier notes is taken after the look at the bus: a region that has come in between
-    /// counts as one that decodes no more.
-    NotesTakenLate,
+    /// What is HMEM's and not served is registered only by a decision that has dropped a device.
+    RestOnlyOnce,
     /// A region that goes before probing has settled is forgotten.
     ForgetsUndecided,
     /// Memory in use that nothing decodes is told of when its region goes, but not found again.

@@ -29,7 +29,6 @@ impl Protocol {
         if decoded {
             self.note_history(state, r.into());
         }
-        let late = self.code.is(Mutant::NotesTakenLate);
         let history = state.history;
         let Some(run) = &mut state.queue.run else {
             return;
@@ -38,9 +37,6 @@ impl Protocol {
             run.known = run
                 .known
                 .and(self.universe.regions[usize::from(r)].within(history));
-        }
-        if late {
-            run.known = history;
         }
         run.seen[usize::from(r)] = seen;
         let next = usize::from(r) + 1;
@@ -79,10 +75,14 @@ impl Protocol {
     pub(crate) fn look_fails(&self, state: &mut State) {
         let Some(run) = state.queue.run else { return };
         if let Some(host) = state.host_mut(run.who) {
-            for departing in &mut host.departing {
-                if *departing == Departing::Followed {
-                    *departing = Departing::Gone;
-                }
+            for (departing, _) in
+                (host.departing.iter_mut().zip(run.gone)).filter(|(_, gone)| *gone)
+            {
+                *departing = match *departing {
+                    Departing::Followed => Departing::Gone,
+                    Departing::No => Departing::Back,
+                    other => other,
+                };
             }
         }
         if !run.settled {
@@ -186,6 +186,7 @@ impl Protocol {
 
     /// Evaluates a range, by the source of the modules, applies the verdict, and registers.
     fn decide_record(&self, state: &mut State, run: Run, i: u8) {
+        let once = self.code.is(Mutant::RestOnlyOnce);
         let early_no = self.code.is(Mutant::EarlyNo);
         let window = state.window;
         let taking = self.taking(state, &run);
@@ -197,6 +198,9 @@ impl Protocol {
         else {
             return;
         };
+        if record.owner == Owner::Hmem && once && !run.released {
+            return;
+        }
         if record.owner == Owner::Hmem {
             // What could not be served before may be now: its region has gone, or has lost.
             let job = self.pieces(window, i, record, &run.seen, &taking);

@@ -23,6 +23,7 @@ impl Protocol {
         let released = record.is_some_and(|record| self.release(&run, record));
         if let Some(run) = &mut state.queue.run {
             run.at = At::Follow(i + 1);
+            run.released |= released && self.code.is(Mutant::RestOnlyOnce);
             // What it had may be left to a region that has lost to it.
             run.offers |= released;
         }

@@ -100,9 +100,11 @@ impl State {
         self.ghost.swapped |= self.current.is_some() && !self.ghost.judged;
     }
 
-    /// Region `r` begins to go while nobody listens, and its decoders will be reset.
+    /// Region `r` begins to go while nobody listens, and its decoders will be reset. That is excused
+    /// if HMEM has no device there yet.
     pub fn note_unheard(&mut self, r: usize, units: Units) {
-        if self.regions[r].way != Way::Disable {
+        let listens_late = !self.devices().any(|d| d.units.meets(units));
+        if listens_late && self.regions[r].way != Way::Disable {
             self.ghost.unheard = self.ghost.unheard.and(units);
         }
     }

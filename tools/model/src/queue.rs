@@ -53,6 +53,8 @@ pub struct Run {
     pub settled: bool,
     /// It has left a range undecided.
     pub waiting: bool,
+    /// It has dropped devices. Only in [`Mutant::RestOnlyOnce`].
+    pub released: bool,
     /// It has left regions to CXL that were nobody's.
     pub offers: bool,
     /// The regions that it follows: those that had gone when it looked at the gate.
@@ -139,6 +141,7 @@ impl Run {
             job: None,
             settled: false,
             waiting: false,
+            released: false,
             offers: false,
             gone: Default::default(),
             known: Units::NONE,

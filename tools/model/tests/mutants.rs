@@ -47,7 +47,7 @@ const CAUGHT: [(Mutant, Universe, &str); 35] = {
         (HistoryLost, DECODED, names::DECODED),
         (HistoryAtLooks, PART, names::DECODED),
         (HistoryMissesBinding, DECODED, names::DECODED),
-        (NotesTakenLate, ACROSS, names::NONE_LOST),
+        (RestOnlyOnce, ACROSS, names::NONE_LOST),
         (ForgetsUndecided, PART, names::DECODED),
         (StuckForgotten, IN_USE, names::STUCK),
         (TakesForeign, GUEST, names::OTHERS),
