@@ -177,8 +177,8 @@ impl Drop for Lines<'_> {
 /// Prints what has a line of its own.
 pub(super) fn print(device: &device::Device, range: &Range, event: &Event) {
     match *event {
-        // Joined, see `Teller::tell()`.
-        Event::Decided(_) | Event::Deferred { again: false } => {}
+        // Joined, see `Teller::tell()` and `Teller::serves()`.
+        Event::Decided(_) | Event::Deferred { again: false } | Event::Served { .. } => {}
         Event::Deferred { again: true } => {
             dev_info!(
                 device,
@@ -186,12 +186,6 @@ pub(super) fn print(device: &device::Device, range: &Range, event: &Event) {
                 range
             );
         }
-        Event::Served { piece, id, .. } => dev_warn!(
-            device,
-            "{}: nobody serves it: hmem.{} was not bound, see above for the cause\n",
-            piece,
-            id
-        ),
         Event::Taken {
             piece,
             taken,
@@ -259,6 +253,16 @@ pub(super) fn print(device: &device::Device, range: &Range, event: &Event) {
         // `goes()` says more of these.
         Event::Released { .. } | Event::Retried { .. } | Event::Closed { .. } => {}
     }
+}
+
+/// Says that a device is there and its driver did not take it.
+pub(super) fn not_bound(device: &device::Device, range: &Range, id: c_int) {
+    dev_warn!(
+        device,
+        "{}: nobody serves it: hmem.{} was not bound, see above for the cause\n",
+        range,
+        id
+    );
 }
 
 fn retry(device: &device::Device, range: &Range, what: &str, error: Error) {

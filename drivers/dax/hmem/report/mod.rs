@@ -161,13 +161,16 @@ impl<'a> Teller<'a> {
                 self.undecided = self.undecided.saturating_add(1);
             }
             Event::Decided(verdict) => self.lines.decided(range, verdict.reason),
-            Event::Served {
-                piece,
-                id,
-                bound: true,
-                ..
-            } => self.lines.served(*piece, *id),
             other => log::print(self.device(), &range, other),
+        }
+    }
+
+    /// Says that `hmem.<id>` serves `range`, or that its driver did not take it.
+    pub(crate) fn serves(&mut self, range: &Range, id: c_int, bound: bool) {
+        if bound {
+            self.lines.served(*range, id);
+        } else {
+            log::not_bound(self.device(), range, id);
         }
     }
 

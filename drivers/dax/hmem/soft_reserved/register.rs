@@ -76,7 +76,12 @@ pub(crate) fn register(
     if !ranges.iter().any(|r| r.todo) {
         return false;
     }
-    let block = node::memory_block_size();
+    // What an administrator divides need not be whole memory blocks.
+    let block = if params::REGION_IDLE.get() {
+        dax::ALIGN
+    } else {
+        node::memory_block_size()
+    };
     let mut plan = Plan {
         regions,
         taking,
@@ -192,7 +197,8 @@ fn register_run(
             };
             teller.tell(range.at, event);
         }
-        if piece.fate == Fate::Serve {
+        if let Some(Ok((id, bound))) = outcome {
+            teller.serves(&piece.range, id, bound);
             teller.trimmed(&piece.range, &joined.range);
         }
         Ok::<(), Error>(())
