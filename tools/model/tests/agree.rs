@@ -32,7 +32,7 @@ fn differences(universe: Universe) -> (Vec<Outcome>, Vec<Outcome>) {
     )
 }
 
-/// With one region, nothing is left that dax_cxl could hold when the region goes again.
+/// What has gone is not decided about, so that an early "yes" stays true.
 #[test]
 fn with_one_region_they_agree() {
     for universe in [
@@ -46,13 +46,10 @@ fn with_one_region_they_agree() {
     }
 }
 
-/// With more, they differ where a region goes before probing settles, and nowhere else: what
-/// dax_cxl serves by then it keeps. See [`model::properties::names::CXL_WINS`].
+/// The others cover the rest, if one of several regions goes before probing settles.
 #[test]
-fn with_more_they_differ_only_where_a_region_goes() {
+fn with_more_they_agree() {
     for universe in [universe::PAIR, universe::ACROSS] {
-        let (early, late) = differences(universe);
-        assert_eq!(late, []);
-        assert!(early.iter().all(|outcome| outcome.swapped), "{early:#?}");
+        assert_eq!(differences(universe), (vec![], vec![]));
     }
 }
