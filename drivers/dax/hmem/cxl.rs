@@ -237,9 +237,12 @@ impl Follower {
         };
         let tree = Tree::new()?;
         for_each(|seen| {
-            // What is bound was committed until a moment ago.
-            if let (Kind::Region { .. }, true, Some(range)) = (seen.kind, seen.bound, seen.range) {
-                arbiter.note_decoded(&tree.region(seen.region).unwrap_or(range));
+            if let (Kind::Region { .. }, Some(range)) = (seen.kind, seen.range) {
+                let range = tree.region(seen.region).unwrap_or(range);
+                // What is bound was committed until a moment ago.
+                if seen.bound || is_committed(&range) {
+                    arbiter.note_decoded(&range);
+                }
             }
             Ok(())
         })?;

@@ -341,14 +341,12 @@ impl Arbiter {
                 regions.hold(range.range());
             }
         }
-        let mut released = false;
         for range in ranges.all.iter_mut() {
-            released |= range.follow(&mut teller, &regions, &taking, &gone);
+            // What HMEM lets go of may be what a region has lost to.
+            left_to_cxl |= range.follow(&mut teller, &regions, &taking, &gone);
         }
-        for range in ranges.all.iter_mut().filter(|_| released) {
+        for range in ranges.all.iter_mut() {
             range.serve_rest();
-        }
-        for range in ranges.all.iter_mut() {
             left_to_cxl |= range.apply(&mut teller, settled);
             waiting |= range.is_deferred();
         }

@@ -27,8 +27,7 @@ impl SoftReservedRange {
     /// Follows the regions: lets go of devices whose region has gone, which have been unbound by
     /// then, and says what has become of a range that is not HMEM's.
     ///
-    /// Returns whether something that was served may be served again, of this range or of another
-    /// that shared a device with it.
+    /// Returns whether HMEM has let go of something.
     ///
     /// Comes after [`SoftReservedRange::evaluate`]. `gone` are the regions that have been torn down
     /// or disabled since this was last called. They may be back by now.
@@ -85,20 +84,17 @@ impl SoftReservedRange {
         }
     }
 
-    /// Lets go of devices below which a region has gone, and of those without a driver
-    /// that CXL may have kept from being bound, or whose memory is another driver's now, so that what
-    /// they do not have is served. Returns whether a part of their
-    /// memory may be served all the same.
+    /// Lets go of devices below which a region has gone, and of those without a driver that CXL may
+    /// have kept from being bound, or whose memory is another driver's now, so that what others do
+    /// not have is served. Returns whether there was one.
     fn release(&mut self, teller: &mut Teller<'_>, regions: &Regions, gone: &[Extent]) -> bool {
-        let mut again = false;
-        let mut remembered = true;
         let at = self.at;
         let served_before = self.served.len();
 
         for region in gone {
             let meets = |range: &Range| region.range.intersects(range);
             if meets(&self.memory.range) || self.served.iter().any(|s| meets(&s.range)) {
-                remembered &= self.leave(teller, &region.range);
+                self.leave(teller, &region.range);
             }
         }
         self.served.retain(|served| {
@@ -107,7 +103,6 @@ impl SoftReservedRange {
                 if let Some(hole) = gone.range.intersection(&served.range) {
                     teller.released(&hole, gone.region);
                 }
-                again = true;
                 return false;
             }
             let foreign = regions
@@ -125,7 +120,6 @@ impl SoftReservedRange {
                     piece: served.range,
                 },
             );
-            again = true;
             false
         });
         if self.served.len() == served_before {
@@ -141,25 +135,22 @@ impl SoftReservedRange {
                 self.insert_entry(teller, &range, false);
             }
         }
-        again && remembered
+        true
     }
 
-    /// Remembers that a region has taken `range` along. Returns whether there was memory for it.
-    fn leave(&mut self, teller: &Teller<'_>, range: &Range) -> bool {
+    /// Remembers that a region has taken `range` along.
+    fn leave(&mut self, teller: &Teller<'_>, range: &Range) {
         if self.left.iter().any(|left| left.contains(range)) {
-            return true;
+            return;
         }
-        // Were there no memory to remember this, a region that is only disabled would be served
-        // again by HMEM.
-        self.left
-            .push(*range, GFP_KERNEL)
-            .inspect_err(|_| {
-                dev_warn!(
-                    teller.device(),
-                    "{}: no memory to remember that it left\n",
-                    range
-                );
-            })
-            .is_ok()
+        // Were there no memory to remember this, HMEM would serve it once more when the region
+        // decodes again.
+        if self.left.push(*range, GFP_KERNEL).is_err() {
+            dev_warn!(
+                teller.device(),
+                "{}: no memory to remember that it left\n",
+                range
+            );
+        }
     }
 }

@@ -188,7 +188,8 @@ impl SoftReservedRange {
         }
     }
 
-    /// Has what HMEM owns of it and does not serve registered, also what could not be before.
+    /// Has what HMEM owns of it and does not serve registered: what shared a device that has gone
+    /// with another range, and what could not be registered before.
     pub(crate) fn serve_rest(&mut self) {
         self.todo |= self.state == State::Hmem;
     }

@@ -111,9 +111,14 @@ pub fn diagnosis(
         return Ok(Vec::new());
     };
     let document = verb.document()?;
+    let list = match verbs.of("list -J") {
+        Some(verb) => verb.document()?,
+        None => Value::Null,
+    };
     let mut faults = Vec::new();
     for range in &ownership.ranges {
-        let found = range_faults(range, &document, capture, drivers);
+        let others = of_others(range, &list);
+        let found = range_faults(range, &document, capture, drivers, others);
         faults.extend(
             found
                 .into_iter()
@@ -128,6 +133,7 @@ fn range_faults(
     document: &Value,
     capture: &Capture,
     drivers: Drivers,
+    others: u64,
 ) -> Vec<String> {
     let problems: Vec<&Value> = document["problems"]
         .as_array()
@@ -145,7 +151,7 @@ fn range_faults(
         .filter_map(|problem| problem["bytes"].as_u64())
         .sum();
     let files = in_files(range, capture);
-    let missing = range.size() - range.online() - files;
+    let missing = range.size() - range.online() - files - others;
     let mut faults = Vec::new();
     if told != missing {
         faults.push(format!(
@@ -190,6 +196,20 @@ fn in_files(range: &RangeReport, capture: &Capture) -> u64 {
         .filter(|device| device.driver == "device_dax")
         .flat_map(|device| &device.ranges)
         .map(|&(start, end)| common(range, start, end))
+        .sum()
+}
+
+/// Bytes of the range that another driver has, which are no loss.
+fn of_others(range: &RangeReport, list: &Value) -> u64 {
+    let address = |row: &Value, key: &str| {
+        let text = row["range"][key].as_str()?.trim_start_matches("0x");
+        u64::from_str_radix(text, 16).ok()
+    };
+    let rows = list["rows"].as_array();
+    rows.into_iter()
+        .flatten()
+        .filter(|row| row["kind"] == "reserved" && row["owner"]["kind"] == "driver")
+        .filter_map(|row| Some(common(range, address(row, "start")?, address(row, "end")?)))
         .sum()
 }
 
@@ -254,7 +274,7 @@ mod tests {
     }
 
     fn faults(online: u64, document: &Value) -> Vec<String> {
-        range_faults(&range(online), document, &Capture::default(), Drivers::C)
+        range_faults(&range(online), document, &Capture::default(), Drivers::C, 0)
     }
 
     #[test]
@@ -295,7 +315,7 @@ mod tests {
                 online: false,
             }));
         let document = document(512 * MIB, "warning", "offline");
-        let found = range_faults(&range(0), &document, &capture, Drivers::C);
+        let found = range_faults(&range(0), &document, &capture, Drivers::C, 0);
         assert_eq!(found, Vec::<String>::new());
     }
 
