@@ -56,7 +56,9 @@ fn owner_fault(map: &Map, part: &Part) -> Option<String> {
             daxmap::Owner::Unknown => "unknown",
         };
         // What the lab calls nobody's has no DAX device; the kernel or a driver may have it.
-        let without_device = ["System RAM", "another driver"].contains(&owner);
+        // A region that decodes it may be without a driver.
+        let without_device = ["System RAM", "another driver"].contains(&owner)
+            || owner == "cxl" && piece.device.is_none();
         if owner != name(part.owner) && !(without_device && part.owner == Owner::Nobody) {
             return Some(format!(
                 "daxown says that {overlap} belongs to {owner} ({}), the lab to {}",
