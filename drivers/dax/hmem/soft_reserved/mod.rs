@@ -73,6 +73,8 @@ pub(crate) struct SoftReservedRange {
     state: State,
     /// Whether something of it is to be registered.
     todo: bool,
+    /// Whether it has been planned once what to register of it.
+    planned: bool,
     /// Whether the regions of a range that is CXL's, or nobody's, cover it.
     covered: bool,
     served: KVec<Served>,
@@ -95,6 +97,7 @@ impl SoftReservedRange {
             in_window,
             state: State::Deferred,
             todo: false,
+            planned: false,
             covered: false,
             served: KVec::new(),
             entries: KVec::new(),

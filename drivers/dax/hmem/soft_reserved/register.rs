@@ -212,7 +212,9 @@ impl SoftReservedRange {
     fn plan(&mut self, of: usize, teller: &mut Teller<'_>, plan: &mut Plan<'_>) -> Result {
         let regions = plan.regions;
         let range = self.memory.range;
-        let split = params::POLICY.get() == Policy::Split;
+        // What is found later to be a region's is CXL's: between two decisions CXL comes first.
+        let split = self.planned || params::POLICY.get() == Policy::Split;
+        self.planned = true;
         let mut obstacles = Taking::default();
 
         for &claimed in plan.claimed.iter().filter(|c| c.intersects(&range)) {
