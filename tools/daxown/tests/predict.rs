@@ -14,8 +14,10 @@ use serde_json::Value;
 
 /// Guests whose end is the work of their steps, not of a boot: what was bound, loaded, divided or made
 /// by hand, and what was left out.
-const BY_HAND: [&str; 13] = [
+const BY_HAND: [&str; 16] = [
     "conflict",
+    "destroy-",
+    "exclude-load",
     "hmemfirst",
     "nodrv",
     "nokmem",
@@ -25,6 +27,8 @@ const BY_HAND: [&str; 13] = [
     "reload-during-c",
     "remedy-",
     "unplug-hmem-rust",
+    // That neighbours share a device at an unaligned seam is not foretold yet.
+    "seam-",
     // Captured by a user: nothing can be predicted.
     "user",
     // Its HMAT is not in the capture; see below.
@@ -176,10 +180,7 @@ fn an_accelerator_is_no_gain() {
     let text = daxown(file.path(), &["predict"]).stdout;
     let text = text.split_whitespace().collect::<Vec<_>>().join(" ");
     assert!(!text.contains("install the Rust drivers:"), "{text}");
-    assert!(
-        text.contains("careful: the Rust drivers would make System RAM of 512 MiB"),
-        "{text}"
-    );
+    assert!(text.contains("0 of 512 MiB would be System RAM"), "{text}");
     let kept: Vec<String> = predicted(file.path(), "c", &[])
         .into_iter()
         .map(|r| r.2)

@@ -71,6 +71,7 @@ impl Kernel {
         kernel.file("bindings.rs", BINDINGS);
         kernel.file("vmlinux", "");
         kernel.file("include/config/kernel.release", "0.0-made-up\n");
+        kernel.file("include/config/auto.conf", "CONFIG_CXL_BUS=m\n");
         kernel.file(
             "Module.symvers",
             "0x0\tmake_whole\tvmlinux\tEXPORT_SYMBOL_GPL\t\n",
