@@ -175,7 +175,10 @@ impl Regions {
             (Memory::Volatile, Some(bound)) => bound || !found.bound,
             (Memory::Persistent, _) => true,
             // Disabled: it is CXL's as long as it decodes.
-            (Memory::Volatile, None) if !found.bound => true,
+            (Memory::Volatile, None) if !found.bound => {
+                self.disabled.push(extent.region, GFP_KERNEL)?;
+                true
+            }
             // cxl_core leaves alone what was System RAM in part when it found the region.
             (Memory::Volatile, None) if self.tree.within(&extent.range).any(ram) => return Ok(()),
             // Its driver keeps it for another purpose.

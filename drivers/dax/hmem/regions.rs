@@ -28,6 +28,8 @@ pub(crate) struct Regions {
     /// Which of them no policy takes from CXL: dax_cxl serves them already, or is to serve a range
     /// with them, or they are disabled or persistent. Has room for all.
     pub(crate) held: KVec<Extent>,
+    /// Which of the committed ones are disabled: nobody serves them.
+    pub(crate) disabled: KVec<c_int>,
     /// Committed regions that are neither HMEM's nor dax_cxl's.
     pub(crate) foreign: KVec<Obstacle>,
     /// What any committed region decodes, ascending and disjoint.
@@ -41,6 +43,7 @@ impl Regions {
             tree: Tree::new()?,
             committed: KVec::new(),
             held: KVec::new(),
+            disabled: KVec::new(),
             foreign: KVec::new(),
             decoding: KVec::new(),
         })

@@ -14,11 +14,12 @@ use serde_json::Value;
 
 /// Guests whose end is the work of their steps, not of a boot: what was bound, loaded, divided or made
 /// by hand, and what was left out.
-const BY_HAND: [&str; 16] = [
+const BY_HAND: [&str; 17] = [
     "conflict",
     "destroy-",
     "exclude-load",
     "hmemfirst",
+    "hmem-first",
     "nodrv",
     "nokmem",
     "rebind-c",

@@ -47,8 +47,10 @@ impl SoftReservedRange {
                 let released = self.release(teller, regions, gone);
                 let committed = regions.committed();
                 teller.covered(self.at, |range| match committed.cover(range) {
-                    Coverage::Full { region, .. } => Some(region),
-                    Coverage::Part { .. } | Coverage::None => None,
+                    Coverage::Full { region, .. } if !regions.disabled.contains(&region) => {
+                        Some(region)
+                    }
+                    _ => None,
                 });
                 released
             }
