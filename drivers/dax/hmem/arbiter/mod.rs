@@ -48,8 +48,8 @@
 //! # Closing
 //!
 //! Unbinding the platform device queues the closing behind the decision on the ordered queue. It
-//! waits for that, unless a device is coming online at that moment: then the closing follows by
-//! itself. Binding again and unloading the module wait for it, so no later binding meets the
+//! waits for that, but not for long if a device is coming online at that moment: then the closing
+//! follows by itself. Binding again and unloading the module wait for it, so no later binding meets the
 //! devices of an earlier one. Until it has removed the last device, the notifier stays.
 //!
 //! [`Devices`]: crate::hmem_device::Devices
@@ -94,8 +94,10 @@ use kernel::{
         },
         Arc,
         CondVar,
+        CondVarTimeoutResult,
         Mutex, //
     },
+    time::msecs_to_jiffies,
     workqueue::{
         impl_has_work,
         Work, //
@@ -106,6 +108,9 @@ use kernel::{
 const SETTLING: u64 = 1;
 /// Identifies the work item of the closing.
 const CLOSING: u64 = 2;
+
+/// How long unbinding waits for memory that is just coming online, in milliseconds.
+const PATIENCE_MS: u32 = 2000;
 
 mod notes;
 mod work;
@@ -158,6 +163,8 @@ struct Gate {
     started: bool,
     /// Device probing has settled.
     settled: bool,
+    /// All is let go of.
+    closed: bool,
     /// Counts changes on the CXL bus.
     changes: usize,
 }
@@ -262,10 +269,19 @@ impl Arbiter {
         let _ = this.shared.closings.fetch_add(1, Relaxed);
         // Cannot fail: it is queued once. The settling may take its time: it finds the gate closed.
         let _ = this.shared.decisions.enqueue::<_, CLOSING>(this.clone());
-        // A decision that waits ends at once. One that brings memory online may take minutes; then
-        // the closing comes behind it.
+        // A decision that waits ends at once. One that brings memory online may take minutes; after
+        // a moment the closing is left to come behind it.
         if !this.busy.load(Relaxed) {
             this.shared.decisions.flush();
+            return;
+        }
+        let mut left = msecs_to_jiffies(PATIENCE_MS);
+        let mut gate = this.gate.lock();
+        while !gate.closed {
+            match this.news.wait_interruptible_timeout(&mut gate, left) {
+                CondVarTimeoutResult::Woken { jiffies } => left = jiffies,
+                CondVarTimeoutResult::Timeout | CondVarTimeoutResult::Signal { .. } => return,
+            }
         }
     }
 

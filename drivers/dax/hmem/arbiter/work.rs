@@ -88,6 +88,7 @@ impl WorkItem<CLOSING> for Arbiter {
             ranges.decoded.keep(&this.device);
         }
         let _ = this.shared.closings.fetch_sub(1, Release);
+        this.update(|gate| gate.closed = true);
     }
 }
 
