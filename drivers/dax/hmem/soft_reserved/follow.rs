@@ -140,8 +140,8 @@ impl SoftReservedRange {
         true
     }
 
-    /// Remembers that a region has taken `range` along.
-    fn leave(&mut self, teller: &Teller<'_>, range: &Range) {
+    /// Remembers that a region keeps `range`, or has taken it along.
+    pub(super) fn leave(&mut self, teller: &Teller<'_>, range: &Range) {
         if self.left.iter().any(|left| left.contains(range)) {
             return;
         }

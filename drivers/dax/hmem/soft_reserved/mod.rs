@@ -73,15 +73,13 @@ pub(crate) struct SoftReservedRange {
     state: State,
     /// Whether something of it is to be registered.
     todo: bool,
-    /// Whether it has been planned once what to register of it.
-    planned: bool,
     /// Whether the regions of a range that is CXL's, or nobody's, cover it.
     covered: bool,
     served: KVec<Served>,
     entries: KVec<SoftReserved>,
     /// Whether one entry stands for all of the range.
     entered: bool,
-    /// What regions took along when they were torn down or disabled. It stays free for CXL.
+    /// What regions keep, or took along when they were torn down or disabled. It stays CXL's.
     left: KVec<Range>,
     /// What the last evaluation gave; for a range that is HMEM's, the one that made it so.
     verdict: Option<Verdict>,
@@ -97,7 +95,6 @@ impl SoftReservedRange {
             in_window,
             state: State::Deferred,
             todo: false,
-            planned: false,
             covered: false,
             served: KVec::new(),
             entries: KVec::new(),

@@ -212,9 +212,7 @@ impl SoftReservedRange {
     fn plan(&mut self, of: usize, teller: &mut Teller<'_>, plan: &mut Plan<'_>) -> Result {
         let regions = plan.regions;
         let range = self.memory.range;
-        // What is found later to be a region's is CXL's: between two decisions CXL comes first.
-        let split = self.planned || params::POLICY.get() == Policy::Split;
-        self.planned = true;
+        let split = params::POLICY.get() == Policy::Split;
         let mut obstacles = Taking::default();
 
         for &claimed in plan.claimed.iter().filter(|c| c.intersects(&range)) {
@@ -275,6 +273,12 @@ impl SoftReservedRange {
         })?;
         for &cut in &own_cuts {
             plan.cuts.push(cut, GFP_KERNEL)?;
+        }
+        // What a region keeps now stays CXL's when the region is disabled and enabled.
+        for obstacle in obstacles.all() {
+            if let Taken::Region(_) = obstacle.taken {
+                self.leave(teller, &obstacle.range);
+            }
         }
         Ok(())
     }
