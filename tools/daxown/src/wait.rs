@@ -149,7 +149,7 @@ fn report_settled(
     told: bool,
     start: Instant,
 ) -> Result<ExitCode> {
-    let seconds = start.elapsed().as_secs_f64();
+    let seconds = seconds_since(start);
     if global.json {
         crate::print(&json::text(&WaitDoc {
             schema: "daxown-wait-1".into(),
@@ -182,7 +182,7 @@ fn report(
     conditions: &[Condition],
     start: Instant,
 ) -> Result<ExitCode> {
-    let seconds = start.elapsed().as_secs_f64();
+    let seconds = seconds_since(start);
     let open: Vec<String> = conditions
         .iter()
         .filter(|c| !c.holds(map))
@@ -210,4 +210,9 @@ fn report(
         eprintln!("daxown: not so after {seconds:.1} s: {}", open.join(", "));
     }
     Ok(ExitCode::from(u8::from(!open.is_empty())))
+}
+
+/// To the millisecond.
+fn seconds_since(start: Instant) -> f64 {
+    (start.elapsed().as_secs_f64() * 1000.0).round() / 1000.0
 }
