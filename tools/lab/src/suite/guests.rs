@@ -101,7 +101,8 @@ pub fn flavor_items(ctx: &Ctx, timeout: Option<u64>) -> Vec<Item> {
     }
 }
 
-/// Items, and the selftests that they run; with `all` also where C does as well as ours.
+/// Items, and the selftests of all these scenarios; with `all` also an item where C does as well as
+/// ours, and for what is run by `make check ALL=1` alone.
 fn scenario_items(
     ctx: &Ctx,
     store: &Arc<Store>,
@@ -117,11 +118,11 @@ fn scenario_items(
             Err(error) => items.push(broken(&format!("scenario {name}"), format!("{error:#}"))),
             Ok(scenario) => {
                 let scenario = Arc::new(scenario);
+                selftests.extend(scenario.selftests().map(str::to_owned));
                 for &drivers in &scenario.drivers {
                     let telling = drivers == Drivers::Rust || scenario.c_loses();
                     let wanted = all || (telling && scenario.check == Check::Always);
                     if wanted && scenario.expect(drivers).is_some() {
-                        selftests.extend(scenario.selftests().map(str::to_owned));
                         items.push(item(ctx, store, &scenario, drivers, timeout));
                     }
                 }
