@@ -231,18 +231,19 @@ pub(super) fn print(device: &device::Device, range: &Range, event: &Event) {
             (Taken::Claimed, _) => {}
         },
         Event::Unaligned { piece, fate } => {
-            let why = match fate {
-                Fate::UnalignedHead => "at the start cannot be served: below a",
-                Fate::UnalignedTail => "at the end cannot be served: above a",
-                _ => "cannot be served: inside a",
+            let (why, what) = match fate {
+                Fate::UnalignedHead => ("at the start cannot be served: below a", "boundary"),
+                Fate::UnalignedTail => ("at the end cannot be served: above a", "boundary"),
+                _ => ("cannot be served: no aligned", "inside"),
             };
             dev_warn!(
                 device,
-                "{}: {} KiB {} {} MiB boundary\n",
+                "{}: {} KiB {} {} MiB {}\n",
                 piece,
                 piece.kib(),
                 why,
-                dax::ALIGN >> 20
+                dax::ALIGN >> 20,
+                what
             );
         }
         Event::NotRegistered { piece, error } => retry(device, &piece, "nobody serves it", error),
