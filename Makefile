@@ -18,8 +18,8 @@
 KDIR ?= /lib/modules/$(shell uname -r)/build
 
 RUSTFMT ?= rustfmt
-# rustfmt follows the modules from the two crate roots.
-rust-roots := $(CURDIR)/drivers/dax/hmem/hmem.rs $(CURDIR)/drivers/dax/cxl/cxl.rs
+# rustfmt follows the modules from the crate roots.
+rust-roots := $(addprefix $(CURDIR)/drivers/dax/,hmem/hmem.rs cxl/cxl.rs kunit/kunit.rs)
 
 # Checks the tree and says with which toolchain to build; or says what is missing.
 kbuild = toolchain=$$($(CURDIR)/tools/check-kdir.sh '$(KDIR)' '$(origin LLVM)') && \

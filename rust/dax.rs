@@ -44,7 +44,7 @@ pub struct RegionParams {
 /// first callback to the last.
 ///
 /// [`HmemDriver`]: crate::hmem_driver::HmemDriver
-/// [`DaxRegionDriver`]: crate::cxl::DaxRegionDriver
+/// [`DaxRegionDriver`]: crate::cxl_dax_region::DaxRegionDriver
 ///
 /// # Invariants
 ///

@@ -13,28 +13,25 @@
 //! has let go of the memory and a later decision leaves it to CXL, dax_hmem has the region probed
 //! again.
 
-#[path = "../../../rust/bindings.rs"]
-pub mod bindings;
-#[path = "../../../rust/cxl.rs"]
-pub mod cxl;
-#[path = "../../../rust/dax.rs"]
-pub mod dax;
-#[path = "../../../rust/hmem_rival.rs"]
-pub mod hmem_rival;
-#[path = "../../../rust/workqueue.rs"]
-pub mod workqueue;
+// `pub` there means what it would mean in a crate of its own, which cannot be shared out of tree.
+#[allow(dead_code, unreachable_pub)]
+#[path = "../../../rust/dax_cxl.rs"]
+mod abstractions;
 
 /// Of the ownership logic nothing but ranges: dax_cxl decides nothing.
+#[allow(dead_code, unreachable_pub)]
 #[path = "../ownership"]
-pub mod ownership {
+mod ownership {
     pub mod range;
     pub use range::Range;
 }
 
 mod region;
 
+use abstractions::*;
+
 use crate::{
-    cxl::DaxRegionAdapter,
+    cxl_dax_region::DaxRegionAdapter,
     region::DaxRegion,
     workqueue::OwnedQueue, //
 };

@@ -3,7 +3,7 @@
 //! The driver of `dax_regionN` devices: a dax region and a dax device for each.
 
 use crate::{
-    cxl::DaxRegionDriver,
+    cxl_dax_region::DaxRegionDriver,
     dax,
     hmem_rival,
     ownership::Range, //

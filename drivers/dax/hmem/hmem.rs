@@ -19,69 +19,28 @@
 //!   block. What is left over at unaligned ends is named in the log.
 //! - A range decided for HMEM before any CXL window is published stays with HMEM when CXL arrives.
 
-#[path = "../../../rust/attribute.rs"]
-pub mod attribute;
-#[path = "../../../rust/bindings.rs"]
-pub mod bindings;
-#[path = "../../../rust/clock.rs"]
-pub mod clock;
-#[cfg(CONFIG_DEV_DAX_CXL)]
-#[path = "../../../rust/cxl_bus.rs"]
-pub mod cxl_bus;
-#[cfg(CONFIG_DEV_DAX_CXL)]
-#[path = "../../../rust/cxl_flush.rs"]
-pub mod cxl_flush;
-#[cfg(CONFIG_DEV_DAX_CXL)]
-#[path = "../../../rust/cxl_watch.rs"]
-pub mod cxl_watch;
-#[path = "../../../rust/dax.rs"]
-pub mod dax;
-#[path = "../../../rust/debugfs_file.rs"]
-pub mod debugfs_file;
-#[path = "../../../rust/device_memo.rs"]
-pub mod device_memo;
-#[path = "../../../rust/hmem_device.rs"]
-pub mod hmem_device;
-#[path = "../../../rust/hmem_driver.rs"]
-pub mod hmem_driver;
-#[path = "../../../rust/hmem_resources.rs"]
-pub mod hmem_resources;
-#[path = "../../../rust/hmem_shared.rs"]
-pub mod hmem_shared;
-#[path = "../../../rust/iomem.rs"]
-pub mod iomem;
-#[path = "../../../rust/iomem_tree.rs"]
-pub mod iomem_tree;
-#[path = "../../../rust/memregion.rs"]
-pub mod memregion;
+// `pub` there means what it would mean in a crate of its own, which cannot be shared out of tree.
+#[allow(unreachable_pub)]
+#[path = "../../../rust/dax_hmem.rs"]
+mod abstractions;
+// The tools and the suites use the rest of the logic.
+#[allow(dead_code, unreachable_pub, unused_imports)]
 #[path = "../ownership/mod.rs"]
-pub mod ownership;
-#[path = "../../../rust/param.rs"]
-pub mod param;
-#[path = "../../../rust/probing.rs"]
-pub mod probing;
-#[path = "../../../rust/range_list.rs"]
-pub mod range_list;
-#[path = "../../../rust/synchronous.rs"]
-pub mod synchronous;
-#[path = "../../../rust/trace.rs"]
-pub mod trace;
-#[path = "../../../rust/workqueue.rs"]
-pub mod workqueue;
+mod ownership;
 
 mod arbiter;
 #[cfg_attr(not(CONFIG_DEV_DAX_CXL), path = "no_cxl.rs")]
 mod cxl;
 mod decoded;
 mod device;
-#[cfg(CONFIG_KUNIT = "y")]
-mod kunit;
 mod node;
 mod params;
 mod platform;
 mod regions;
 mod report;
 mod soft_reserved;
+
+use abstractions::*;
 
 use crate::{
     hmem_driver::HmemAdapter,

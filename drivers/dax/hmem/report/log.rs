@@ -2,11 +2,15 @@
 
 //! The lines in the log that say who owns and who serves which range.
 //!
-//! Each range gets its own. But a line costs more than a decision, and a thousand of them push
-//! everything else out of the log. So behind the first [`NAMED`], one line stands for all ranges
-//! that follow each other without a gap and of which the same is to be said.
+//! Each range gets its own, unless there are many, see [`joined`](super::joined).
 
-use super::Event;
+use super::{
+    joined::{
+        Joined,
+        Run, //
+    },
+    Event, //
+};
 use crate::{
     clock::now_ns,
     dax,
@@ -19,14 +23,10 @@ use crate::{
     },
     params, //
 };
-use core::mem::take;
 use kernel::{
     device,
     prelude::*, //
 };
-
-/// How many ranges the log names one by one, each time all ranges are looked at.
-pub(crate) const NAMED: usize = 8;
 
 /// What is said during one look at all ranges; the last of it when this is dropped.
 pub(crate) struct Lines<'a> {
@@ -35,63 +35,6 @@ pub(crate) struct Lines<'a> {
     owners: Joined<Reason>,
     /// With the number of the first device.
     devices: Joined<c_int>,
-}
-
-/// Ranges of which the same is to be said.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Run<T> {
-    /// From the start of the first to the end of the last.
-    pub(crate) range: Range,
-    pub(crate) what: T,
-    pub(crate) count: c_int,
-}
-
-/// Joins ranges to runs.
-pub(crate) struct Joined<T> {
-    named: usize,
-    run: Option<Run<T>>,
-}
-
-impl<T> Joined<T> {
-    pub(crate) const fn new() -> Self {
-        Self {
-            named: 0,
-            run: None,
-        }
-    }
-
-    /// Adds a range; `same` tells whether a run before it goes on with it. Returns what is to be
-    /// said now.
-    pub(crate) fn add(
-        &mut self,
-        range: Range,
-        what: T,
-        same: impl FnOnce(&Run<T>, &T) -> bool,
-    ) -> Option<Run<T>> {
-        let new = Run {
-            range,
-            what,
-            count: 1,
-        };
-        if self.named < NAMED {
-            self.named += 1;
-            return Some(new);
-        }
-        let Some(run) = &mut self.run else {
-            self.run = Some(new);
-            return None;
-        };
-        let longer = Range::new(run.range.start(), range.end())
-            .filter(|_| run.range.end().checked_add(1) == Some(range.start()));
-        match longer {
-            Some(longer) if same(run, &new.what) => {
-                run.range = longer;
-                run.count = run.count.saturating_add(1);
-                None
-            }
-            _ => self.run.replace(new),
-        }
-    }
 }
 
 impl<'a> Lines<'a> {
@@ -165,10 +108,10 @@ impl<'a> Lines<'a> {
 
 impl Drop for Lines<'_> {
     fn drop(&mut self) {
-        if let Some(run) = take(&mut self.owners.run) {
+        if let Some(run) = self.owners.end() {
             self.print_owner(&run);
         }
-        if let Some(run) = take(&mut self.devices.run) {
+        if let Some(run) = self.devices.end() {
             self.print_device(&run);
         }
     }

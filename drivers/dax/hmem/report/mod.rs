@@ -28,8 +28,9 @@ use kernel::{
 
 mod entry;
 mod event;
+mod joined;
 mod ledger;
-pub(crate) mod log;
+mod log;
 mod text;
 mod words;
 
@@ -155,7 +156,7 @@ impl<'a> Teller<'a> {
     fn log(&mut self, range: Range, event: &Event) {
         match event {
             Event::Deferred { again: false } => {
-                if self.undecided < log::NAMED {
+                if self.undecided < joined::NAMED {
                     dev_info!(self.device(), "{}: undecided, waiting for CXL\n", range);
                 }
                 self.undecided = self.undecided.saturating_add(1);
@@ -208,7 +209,7 @@ impl<'a> Teller<'a> {
 
 impl Drop for Teller<'_> {
     fn drop(&mut self) {
-        if self.undecided > log::NAMED {
+        if self.undecided > joined::NAMED {
             dev_info!(
                 self.report.device,
                 "{} ranges in all are undecided, waiting for CXL\n",

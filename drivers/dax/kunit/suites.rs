@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! KUnit suites: the ownership logic as it is compiled into the module, and how lines of the log
-//! are joined.
+//! The suites: the ownership logic as the kernel's compiler makes it, and how lines of the log are
+//! joined.
 //!
 //! The host tests walk the files of the former far more widely; what is checked here is that they
 //! mean the same with the compiler flags, the overflow checks and the `core` of the kernel.
@@ -192,7 +192,7 @@ mod pieces {
 #[kunit_tests(dax_hmem_lines)]
 mod lines {
     use super::*;
-    use crate::report::log::{
+    use crate::joined::{
         Joined,
         Run,
         NAMED, //
