@@ -19,6 +19,9 @@
 //!   block. What is left over at unaligned ends is named in the log.
 //! - A range decided for HMEM before any CXL window is published stays with HMEM when CXL arrives.
 
+// Without regions nobody follows them, without debugfs nobody reads the ledger.
+#![cfg_attr(not(all(CONFIG_DEV_DAX_CXL, CONFIG_DEBUG_FS)), allow(dead_code))]
+
 // `pub` there means what it would mean in a crate of its own, which cannot be shared out of tree.
 #[allow(unreachable_pub)]
 #[path = "../../../rust/dax_hmem.rs"]

@@ -62,24 +62,14 @@ use crate::{
     cxl::Follower,
     decoded::Decoded,
     hmem_shared::Shared,
-    ownership::{
-        Extent,
-        Policy,
-        Range, //
-    },
-    params,
     regions::Regions,
-    report::{
-        Report,
-        Teller, //
-    },
+    report::Report,
     soft_reserved::{
         register,
         SoftReservedRange,
         Taking, //
     }, //
 };
-use core::mem::take;
 use kernel::{
     device,
     new_condvar,
@@ -112,6 +102,7 @@ const CLOSING: u64 = 2;
 /// How long unbinding waits for memory that is just coming online, in milliseconds.
 const PATIENCE_MS: u32 = 2000;
 
+mod decision;
 mod notes;
 mod work;
 
@@ -315,102 +306,5 @@ impl Arbiter {
     fn queue_decision(this: &Arc<Self>) {
         // Fails only if it is queued already and has not begun, which is as good.
         let _ = this.shared.decisions.enqueue::<_, 0>(this.clone());
-    }
-
-    /// Decides what can be decided now. Returns whether ranges remain undecided.
-    fn decide(&self, settled: bool) -> bool {
-        self.busy.store(true, Relaxed);
-        // `stop()` sets the gate, then asks whether this is busy, so one of the two sees the other.
-        let waiting = !self.gate.lock().stopping && self.decide_now(settled);
-        self.busy.store(false, Relaxed);
-        waiting
-    }
-
-    fn decide_now(&self, settled: bool) -> bool {
-        // Before the look at the bus: what goes after it is for the next decision.
-        let (gone, seen) = {
-            let mut notes = self.notes.lock();
-            (take(&mut notes.gone), take(&mut notes.decoded))
-        };
-        let mut ranges = self.ranges.lock();
-        let ranges = &mut *ranges;
-        let mut teller = self.report.begin();
-
-        let looked = Regions::collect(&self.notes).and_then(|regions| {
-            ranges.decoded.note(&seen, &regions.decoding)?;
-            let taking = Taking::new(&regions, &ranges.decoded)?;
-            Ok((regions, taking))
-        });
-        let (mut regions, taking) = match looked {
-            Ok(looked) => looked,
-            Err(e) => return self.put_off(&mut ranges.all, &mut teller, gone, &seen, settled, e),
-        };
-        ranges.decoded.keep(&self.device);
-        let split = params::POLICY.get() == Policy::Split;
-        let mut waiting = false;
-        let mut left_to_cxl = false;
-
-        // What is CXL's comes first: HMEM must not take a region for one range that CXL needs
-        // for another.
-        for range in ranges.all.iter_mut() {
-            if range.evaluate(&regions, &taking, settled) {
-                regions.hold(range.range());
-            }
-        }
-        for range in ranges.all.iter_mut() {
-            // What HMEM lets go of may be what a region has lost to.
-            left_to_cxl |= range.follow(&mut teller, &regions, &taking, &gone);
-        }
-        for range in ranges.all.iter_mut() {
-            range.serve_rest();
-            left_to_cxl |= range.apply(&mut teller, settled);
-            waiting |= range.is_deferred();
-        }
-        left_to_cxl |= register(
-            &mut ranges.all,
-            &mut teller,
-            &regions,
-            &taking,
-            &self.shared,
-        ) && split;
-        for region in &gone {
-            self.shared.devices.end_going(&region.range);
-        }
-        drop(teller);
-        if left_to_cxl {
-            regions.reprobe(split);
-        }
-        waiting
-    }
-
-    /// There is no memory to decide. Returns whether ranges remain undecided.
-    fn put_off(
-        &self,
-        all: &mut KVVec<SoftReservedRange>,
-        teller: &mut Teller<'_>,
-        gone: KVec<Extent>,
-        seen: &[Range],
-        settled: bool,
-        error: Error,
-    ) -> bool {
-        dev_warn!(
-            self.device,
-            "cannot look at CXL regions: {:?}; looking again at their next change\n",
-            error
-        );
-        for region in &gone {
-            self.note_gone(region);
-        }
-        for range in seen {
-            self.note_decoded(range);
-        }
-        // There will be news: probing settles at some time.
-        if !settled {
-            return true;
-        }
-        for range in all.iter_mut() {
-            range.fail(teller, error);
-        }
-        false
     }
 }

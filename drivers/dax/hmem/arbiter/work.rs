@@ -79,8 +79,9 @@ impl WorkItem<CLOSING> for Arbiter {
         }
         ranges.all.clear();
         // Waits for a callback that is running, which may wait for a device to be unbound.
-        let follower = this.follower.lock().take();
-        drop(follower);
+        {
+            let _follower = this.follower.lock().take();
+        }
 
         // What was noted and not looked at is remembered all the same.
         let seen = take(&mut this.notes.lock().decoded);
