@@ -68,6 +68,8 @@ pub enum Check {
     /// Each.
     #[default]
     Always,
+    /// Each with our drivers; that with `ALL=1` with the C drivers too.
+    Rust,
     /// That with `ALL=1`, and that on the debug kernel.
     All,
 }

@@ -120,8 +120,12 @@ fn scenario_items(
                 let scenario = Arc::new(scenario);
                 selftests.extend(scenario.selftests().map(str::to_owned));
                 for &drivers in &scenario.drivers {
-                    let telling = drivers == Drivers::Rust || scenario.c_loses();
-                    let wanted = all || (telling && scenario.check == Check::Always);
+                    let wanted = match scenario.check {
+                        _ if all => true,
+                        Check::Always => drivers == Drivers::Rust || scenario.c_loses(),
+                        Check::Rust => drivers == Drivers::Rust,
+                        Check::All => false,
+                    };
                     if wanted && scenario.expect(drivers).is_some() {
                         items.push(item(ctx, store, &scenario, drivers, timeout));
                     }
