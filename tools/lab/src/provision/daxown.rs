@@ -36,13 +36,19 @@ pub fn daxown(ctx: &Ctx) -> Result<PathBuf> {
     let dir = ctx.cache.join("daxown");
     let kept = dir.join(key(&tools)?);
     let program = kept.join("daxown");
+    // Under its name it is whole, so nobody needs to wait for a checkout that makes another.
+    if program.is_file() {
+        prune::mark_used(&kept);
+        return Ok(program);
+    }
     let _lock = Lock::exclusive(&dir.with_extension("lock"), "daxown")?;
     if program.is_file() {
         prune::mark_used(&kept);
         return Ok(program);
     }
 
-    let target = tools.join("target");
+    // In the cache, so that each checkout compiles what it is made of once.
+    let target = ctx.cache.join("cargo");
     let step = Step::new(
         ctx,
         "build daxown",
@@ -61,7 +67,6 @@ pub fn daxown(ctx: &Ctx) -> Result<PathBuf> {
     let cannot = || format!("cannot keep daxown in {}", kept.display());
     fs::create_dir_all(&kept).with_context(cannot)?;
     prune::forget_unused(&dir)?;
-    // Under its name it is whole or not there.
     let new = kept.join("daxown.new");
     fs::copy(target.join("release/daxown"), &new).with_context(cannot)?;
     fs::rename(&new, &program).with_context(cannot)?;
