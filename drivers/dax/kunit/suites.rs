@@ -5,6 +5,8 @@
 //!
 //! The host tests walk the files of the former far more widely; what is checked here is that they
 //! mean the same with the compiler flags, the overflow checks and the `core` of the kernel.
+//!
+//! Holds: R3, R4, R9
 
 use crate::ownership::{
     decide,

@@ -17,7 +17,7 @@ use super::{
 };
 use core::convert::Infallible;
 
-/// What is to be done with a range; the modes of the specification.
+/// What is to be done with a range; the modes of `Documentation/requirements.md`, R1 to R4.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Mode {
     /// Wait: CXL may still enumerate.
@@ -33,7 +33,7 @@ pub enum Mode {
 /// What becomes of a range that CXL regions cover only in part; chosen by the administrator.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Policy {
-    /// HMEM takes the whole range, the regions in it stay idle. The specification's way.
+    /// HMEM takes the whole range, the regions in it stay idle. R4 of the requirements.
     #[default]
     Whole,
     /// CXL keeps what its regions cover, HMEM takes the rest.

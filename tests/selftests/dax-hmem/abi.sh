@@ -2,6 +2,8 @@
 # SPDX-License-Identifier: GPL-2.0
 #
 # The interface that scripts, udev and modprobe know: names, aliases, parameters, sysfs paths.
+#
+# Holds: R2
 
 # shellcheck source=lib.sh
 . "$(dirname "$(readlink -f "$0")")/lib.sh"

@@ -3,6 +3,8 @@
 #
 # No Soft Reserved byte is lost: whatever the layout, each byte that can be used is in one dax
 # device, in one only, and each whole memory block of it is System RAM. Changes nothing.
+#
+# Holds: R9
 
 # shellcheck source=lib.sh
 . "$(dirname "$(readlink -f "$0")")/lib.sh"

@@ -4,6 +4,8 @@
 # A CXL region below memory that HMEM serves: it lost and stays idle; when it is disabled or
 # destroyed, HMEM's device goes first; when it comes back, the memory is CXL's.
 #
+# Holds: R5, R11
+#
 # Needs a machine where a committed region covers only a part of a Soft Reserved range, and
 # dax_hmem with policy=whole.
 

@@ -2,6 +2,8 @@
 # SPDX-License-Identifier: GPL-2.0
 #
 # exclude: addresses that the administrator keeps out of HMEM, whatever firmware says of them.
+#
+# Holds: R13
 
 # shellcheck source=lib.sh
 . "$(dirname "$(readlink -f "$0")")/lib.sh"

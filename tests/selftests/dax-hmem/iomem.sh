@@ -2,6 +2,8 @@
 # SPDX-License-Identifier: GPL-2.0
 #
 # /proc/iomem shows "Soft Reserved" around what HMEM serves, as long as it does.
+#
+# Holds: R6
 
 # shellcheck source=lib.sh
 . "$(dirname "$(readlink -f "$0")")/lib.sh"

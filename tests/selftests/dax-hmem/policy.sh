@@ -2,6 +2,8 @@
 # SPDX-License-Identifier: GPL-2.0
 #
 # The parameter policy: who gets a range that CXL regions cover only in part.
+#
+# Holds: R3
 
 # shellcheck source=lib.sh
 . "$(dirname "$(readlink -f "$0")")/lib.sh"

@@ -3,6 +3,8 @@
 #
 # Drivers and modules come and go while others read what they show, and while others make them
 # come and go. In the end everything is as before, and the kernel has nothing to report.
+#
+# Holds: R18
 
 # shellcheck source=lib.sh
 . "$(dirname "$(readlink -f "$0")")/lib.sh"

@@ -2,6 +2,8 @@
 # SPDX-License-Identifier: GPL-2.0
 #
 # User space can wait until ownership is settled: by attribute, by poll and by uevent.
+#
+# Holds: R10
 
 # shellcheck source=lib.sh
 . "$(dirname "$(readlink -f "$0")")/lib.sh"

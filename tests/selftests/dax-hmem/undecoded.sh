@@ -4,6 +4,8 @@
 # A CXL region that covers a Soft Reserved range is destroyed: nothing decodes the range, so that
 # HMEM does not serve it, whatever is unbound or unloaded; a new region is CXL's.
 #
+# Holds: R11
+#
 # Needs a machine where a committed region covers Soft Reserved memory, and the cxl tool.
 
 # shellcheck source=lib.sh

@@ -2,6 +2,8 @@
 # SPDX-License-Identifier: GPL-2.0
 #
 # dax_hmem is unloaded while somebody uses it: that waits, is refused, or works.
+#
+# Holds: R18
 
 # shellcheck source=lib.sh
 . "$(dirname "$(readlink -f "$0")")/lib.sh"

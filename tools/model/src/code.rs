@@ -14,20 +14,20 @@ pub struct Code {
 }
 
 /// A fault that the checker has to catch. Those of the C drivers bear the numbers under which
-/// `Documentation/model.md` lists them.
+/// `Documentation/requirements.md` lists them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, clap::ValueEnum)]
 pub enum Mutant {
-    /// C fault 1: one piece that fails ends the walk, and all later ones are dropped.
+    /// Holds: C1. One piece that fails ends the walk, and all later ones are dropped.
     WalkStopsAtError,
-    /// C fault 2: that the device was probed is noted before the work is done, and outlives the
+    /// Holds: C2. That the device was probed is noted before the work is done, and outlives the
     /// module; from then on a range in a window counts as CXL's.
     ProbedTooEarly,
-    /// C fault 3: dax_cxl unregisters a driver whose registration failed.
+    /// Holds: C3. Dax_cxl unregisters a driver whose registration failed.
     UnregistersUnregistered,
-    /// C fault 6: unbinding neither tells nor awaits a decision that has begun; binding is refused
+    /// Holds: C6. Unbinding neither tells nor awaits a decision that has begun; binding is refused
     /// only while one is pending.
     GuardedByPending,
-    /// C fault 7: the work function outlives the module: unloading does not drain the work.
+    /// Holds: C7. The work function outlives the module: unloading does not drain the work.
     WorkOutlivesModule,
     /// dax_cxl registers its driver without a flush.
     CxlDoesNotFlush,

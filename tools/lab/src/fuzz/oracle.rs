@@ -2,7 +2,7 @@
 
 //! What must become of each page of a layout, told without the code of the modules.
 //!
-//! The rules are those of the specification, asked page by page: who has it, does anything decode
+//! The rules are those of `Documentation/requirements.md`, asked page by page: who has it, does anything decode
 //! it, and can it be used.
 
 use super::expectation::Outcome;

@@ -75,6 +75,7 @@ pub fn scenario(path: &Path, text: &str) -> Result<Scenario, Faults> {
         flavor: raw.flavor.get_ref().clone(),
         timeout: raw.timeout.as_ref().map(|timeout| *timeout.get_ref()),
         drivers,
+        holds: raw.holds,
         check: raw.check,
         captured: raw.captured,
         machine,

@@ -87,6 +87,8 @@ pub struct Scenario {
     pub timeout: Option<u64>,
     /// Drivers the scenario makes sense with.
     pub drivers: Vec<Drivers>,
+    /// The requirements that it is a test of: numbers of `Documentation/requirements.md`.
+    pub holds: Vec<String>,
     /// Which `make check` runs it.
     pub check: Check,
     /// Whether a capture of its end is kept for the tests of daxown.

@@ -22,6 +22,9 @@ pub struct Raw {
     pub flavor: Spanned<String>,
     pub timeout: Option<Spanned<u64>>,
     pub drivers: Option<Spanned<Vec<Drivers>>>,
+    /// The requirements that it is a test of, by their numbers.
+    #[serde(default)]
+    pub holds: Vec<String>,
     #[serde(default)]
     pub check: Check,
     /// Whether daxown is tested with what the guest is in the end.
