@@ -96,7 +96,7 @@ pub fn for_each<F>(mut f: F) -> Result
 where
     F: FnMut(&Sighting) -> Result,
 {
-    for_each_device(|dev| {
+    for_each_device(Bus::Cxl, |dev| {
         // SAFETY: The bus holds a reference to the device for this call.
         match unsafe { sight(dev) } {
             Some(seen) => f(&seen),
@@ -105,35 +105,67 @@ where
     })
 }
 
-/// Calls `f` with the PCI device and the addresses of each committed decoder of a memory device.
-/// Fails with what `f` fails with.
-pub fn for_each_plugged<F>(mut f: F) -> Result
+/// A decoder of a memory device.
+pub struct Decoder {
+    /// The memory device's own device and what is known of it; [`None`] while the endpoint comes or
+    /// goes.
+    pub behind: Option<Behind>,
+    /// What it decodes at this moment.
+    pub range: Option<Range>,
+}
+
+/// What stands behind a decoder.
+pub struct Behind {
+    /// The PCI device; the platform device of a test harness.
+    pub device: ARef<device::Device>,
+    /// Whether the memory is for a purpose of its own driver, so that cxl_core makes no dax region of
+    /// it.
+    pub attached: bool,
+}
+
+/// Calls `f` for each decoder of a memory device until it fails.
+pub fn for_each_decoder<F>(mut f: F) -> Result
 where
-    F: FnMut(ARef<device::Device>, Range) -> Result,
+    F: FnMut(Decoder) -> Result,
 {
-    for_each_device(|dev| {
+    for_each_device(Bus::Cxl, |dev| {
         // SAFETY: The bus holds a reference to the device for this call.
-        let seen = unsafe { sight(dev) };
-        let Some(range) = seen
-            .filter(|s| {
-                matches!(
-                    s.kind,
-                    Kind::Decoder {
-                        committed: true,
-                        ..
-                    }
-                )
-            })
-            .and_then(|s| s.range)
-        else {
+        let Some(seen) = (unsafe { sight(dev) }) else {
             return Ok(());
         };
-        // SAFETY: As above; it is the decoder of an endpoint.
-        match unsafe { pci_device_of(dev) } {
-            Some(pci) => f(pci, range),
-            None => Ok(()),
-        }
+        let Kind::Decoder { committed, .. } = seen.kind else {
+            return Ok(());
+        };
+        f(Decoder {
+            // SAFETY: As above; it is the decoder of an endpoint.
+            behind: unsafe { behind(dev) },
+            range: seen.range.filter(|_| committed),
+        })
     })
+}
+
+/// Tells PCI devices apart, by their names. It means the same as long as the machine is up.
+pub fn device_id(device: &device::Device) -> u64 {
+    // FNV-1a: a name is short, and there are few.
+    let bytes = device.name().to_bytes().iter();
+    bytes.fold(0xcbf2_9ce4_8422_2325, |hash: u64, &byte| {
+        (hash ^ u64::from(byte)).wrapping_mul(0x100_0000_01b3)
+    })
+}
+
+/// The PCI device with this [`device_id`], if it is there.
+pub fn find_device(id: u64) -> Option<ARef<device::Device>> {
+    let mut found = None;
+
+    let walked = for_each_device(Bus::Pci, |dev| {
+        // SAFETY: The bus holds a reference to the device for this call.
+        let device: ARef<device::Device> = unsafe { device::Device::get_device(dev) };
+        if device_id(&device) == id {
+            found = Some(device);
+        }
+        Ok(())
+    });
+    walked.ok().and(found)
 }
 
 /// Calls `f` for the dax side of each region, with the number and the addresses of the region and
@@ -150,7 +182,7 @@ pub fn for_each_dax_region(mut f: impl FnMut(c_int, &Range, bool) -> Result) -> 
 /// Returns when that is done, whatever came out. Must not be called under a lock that a driver of
 /// the bus takes in its probe.
 pub fn reprobe(wanted: impl Fn(&Sighting) -> bool) {
-    let walked = for_each_device(|dev| {
+    let walked = for_each_device(Bus::Cxl, |dev| {
         // SAFETY: The bus holds a reference to the device for this call.
         let seen = unsafe { sight(dev) };
         if seen.is_some_and(|s| s.kind == Kind::Dax && !s.bound && wanted(&s)) {
@@ -177,8 +209,26 @@ pub fn is_committed(range: &Range) -> bool {
     unsafe { dax::cxl_region_contains_resource(&res) }
 }
 
-/// Calls `f` for each device on the bus until it fails.
-fn for_each_device<F>(mut f: F) -> Result
+/// A bus that these modules look at.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Bus {
+    Cxl,
+    Pci,
+}
+
+impl Bus {
+    /// That of CXL is valid as long as cxl_core is loaded, which these modules keep it by linking to
+    /// it; that of PCI is static.
+    pub(crate) fn as_raw(self) -> *const bindings::bus_type {
+        match self {
+            Self::Cxl => &raw const dax::cxl_bus_type,
+            Self::Pci => &raw const bindings::pci_bus_type,
+        }
+    }
+}
+
+/// Calls `f` for each device on `bus` until it fails.
+fn for_each_device<F>(bus: Bus, mut f: F) -> Result
 where
     F: FnMut(*mut bindings::device) -> Result,
 {
@@ -194,11 +244,10 @@ where
         from_result(|| f(dev).map(|()| 0))
     }
 
-    // SAFETY: The bus type is valid as long as cxl_core is loaded, which this module keeps it by
-    // linking to it. `visit` gets `f` only while this call lasts.
+    // SAFETY: The bus type is valid, see `Bus::as_raw()`. `visit` gets `f` only while this call lasts.
     to_result(unsafe {
         bindings::bus_for_each_dev(
-            &raw const dax::cxl_bus_type,
+            bus.as_raw(),
             ptr::null_mut(),
             ptr::from_mut(&mut f).cast(),
             Some(visit::<F>),
@@ -295,16 +344,16 @@ unsafe fn is_dax_region(dev: *mut bindings::device) -> bool {
     }
 }
 
-/// The PCI device behind the decoder of a memory device, or the platform device of a test harness;
-/// [`None`] while the endpoint comes or goes.
+/// What stands behind the decoder of a memory device; [`None`] while the endpoint comes or goes.
 ///
 /// # Safety
 ///
 /// As for [`sight`]; `dev` is the decoder of an endpoint.
-unsafe fn pci_device_of(dev: *mut bindings::device) -> Option<ARef<device::Device>> {
+unsafe fn behind(dev: *mut bindings::device) -> Option<Behind> {
     // SAFETY: A decoder has a reference to its port. While the lock of the port is held and its
     // driver bound, the memory device above it stays, and with it the device that this is a part
-    // of, which therefore may be referenced.
+    // of, which therefore may be referenced. The port of an endpoint lies above a memory device,
+    // whose `attach` is set before it is added and stays.
     unsafe {
         let port = (*dev).parent;
         if bindings::mutex_trylock(&raw mut (*port).mutex) == 0 {
@@ -313,7 +362,12 @@ unsafe fn pci_device_of(dev: *mut bindings::device) -> Option<ARef<device::Devic
         let found = if bindings::device_is_bound(port) {
             let memdev = (*container_of!(port, dax::cxl_port, dev)).uport_dev;
             let parent = (*memdev).parent;
-            (!parent.is_null()).then(|| device::Device::get_device(parent))
+            (!parent.is_null()).then(|| Behind {
+                device: device::Device::get_device(parent),
+                attached: !(*container_of!(memdev, dax::cxl_memdev, dev))
+                    .attach
+                    .is_null(),
+            })
         } else {
             None
         };

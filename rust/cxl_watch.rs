@@ -6,9 +6,10 @@
 //! [`include/linux/device/bus.h`](srctree/include/linux/device/bus.h)
 
 use crate::{
-    bindings as dax,
     cxl_bus::{
+        is_committed,
         sight,
+        Bus,
         Kind,
         Sighting, //
     },
@@ -53,22 +54,6 @@ pub trait Events: Send + Sync {
 
     /// A PCI device is being removed.
     fn unplugged(this: &Arc<Self>, device: &device::Device);
-}
-
-/// A bus that is watched.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Bus {
-    Cxl,
-    Pci,
-}
-
-impl Bus {
-    fn as_raw(self) -> *const bindings::bus_type {
-        match self {
-            Self::Cxl => &raw const dax::cxl_bus_type,
-            Self::Pci => &raw const bindings::pci_bus_type,
-        }
-    }
 }
 
 /// Forwards events of the CXL and the PCI bus to an [`Events`], until it is dropped.
@@ -127,9 +112,8 @@ impl<T: Events> Chained<T> {
             GFP_KERNEL,
         )?;
 
-        // SAFETY: The bus type is valid as long as cxl_core is loaded, which this module keeps it
-        // by linking to it; that of PCI is static. The block is pinned until it is taken off the
-        // chain in `drop()`.
+        // SAFETY: The bus type is valid, see `Bus::as_raw()`. The block is pinned until it is taken
+        // off the chain in `drop()`.
         to_result(unsafe { bindings::bus_register_notifier(bus.as_raw(), this.block.get()) })?;
         // INVARIANT: The block is on the chain now.
         this.active.store(true, Relaxed);
@@ -220,7 +204,7 @@ impl<T: Events> Chained<T> {
     }
 
     /// A port is about to be unbound. If it is that of a memory device, its decoders are removed
-    /// with it, and those that belong to a region are reset before the region loses its driver.
+    /// with it, and those that belong to a committed region are reset before it loses its driver.
     ///
     /// # Safety
     ///
@@ -251,7 +235,10 @@ impl<T: Events> Chained<T> {
                 ..
             }) = seen
             {
-                T::going(&this.events, &range);
+                // Those of a region that was never committed are not reset.
+                if is_committed(&range) {
+                    T::going(&this.events, &range);
+                }
             }
             0
         }

@@ -10,9 +10,10 @@ use crate::{
     },
     cxl_bus::{
         for_each,
-        for_each_plugged,
+        for_each_decoder,
         is_committed,
         reprobe,
+        Decoder,
         Kind,
         Memory, //
     },
@@ -60,7 +61,11 @@ use kernel::{
     }, //
 };
 
-pub(crate) use crate::cxl_bus::for_each_dax_region;
+pub(crate) use crate::cxl_bus::{
+    device_id,
+    find_device,
+    for_each_dax_region, //
+};
 
 /// Has the drivers loaded that publish CXL windows and regions.
 pub(crate) fn request_drivers() {
@@ -88,9 +93,11 @@ pub(crate) fn serves(range: &Range) -> bool {
 /// The device whose memory committed decoders map to `range`.
 pub(crate) fn device_behind(range: &Range) -> Option<Name> {
     let mut found = None;
-    let walked = for_each_plugged(|device, decoded| {
-        if decoded.intersects(range) {
-            found = Some(Name::new(device.name().to_bytes()));
+    let walked = for_each_decoder(|decoder| {
+        if let (Some(behind), Some(decoded)) = (decoder.behind, decoder.range) {
+            if decoded.intersects(range) {
+                found = Some(Name::new(behind.device.name().to_bytes()));
+            }
         }
         Ok(())
     });
@@ -111,6 +118,7 @@ impl Regions {
     pub(crate) fn collect(notes: &Mutex<Notes>) -> Result<Self> {
         let mut this = Self::none()?;
         let mut found: KVec<Found> = KVec::new();
+        let mut decoders = KVec::new();
         let mut named = KVec::new();
 
         for entry in this.tree.iter() {
@@ -149,26 +157,30 @@ impl Regions {
             }
             Ok(())
         })?;
+        for_each_decoder(|decoder| Ok(decoders.push(decoder, GFP_KERNEL)?))?;
         for region in &found {
             // A side stands for a region that is committed. Of others the bus is asked.
             if region.side.is_some() || is_committed(&region.extent.range) {
-                this.add(region)?;
+                this.add(region, &decoders)?;
             }
         }
         let disjoint = sort_disjoint(&mut this.committed).len();
         this.committed.truncate(disjoint);
         this.held.reserve(disjoint, GFP_KERNEL)?;
-        let disjoint = sort_disjoint(&mut this.decoding).len();
-        this.decoding.truncate(disjoint);
-        this.note_plugged(notes)?;
+        this.add_plugged(notes, &decoders)?;
         Ok(this)
     }
 
     /// Adds a committed region.
-    fn add(&mut self, found: &Found) -> Result {
+    fn add(&mut self, found: &Found, decoders: &[Decoder]) -> Result {
         let extent = found.extent;
-        let ram =
-            |entry: &iomem_tree::Entry| matches!(entry.kind, iomem_tree::Kind::SystemRam { .. });
+        // A memory device that serves no purpose of its own driver's.
+        let is_plain = |decoder: &Decoder| {
+            let behind = decoder.behind.as_ref();
+            let range = decoder.range.as_ref();
+            behind.is_some_and(|b| !b.attached)
+                && range.is_some_and(|r| r.intersects(&extent.range))
+        };
 
         self.decoding.push(extent.range, GFP_KERNEL)?;
         let held = match (found.memory, found.side) {
@@ -180,7 +192,7 @@ impl Regions {
                 true
             }
             // cxl_core leaves alone what was System RAM in part when it found the region.
-            (Memory::Volatile, None) if self.tree.within(&extent.range).any(ram) => return Ok(()),
+            (Memory::Volatile, None) if decoders.iter().any(is_plain) => return Ok(()),
             // Its driver keeps it for another purpose.
             (Memory::Volatile, None) | (Memory::Foreign, _) => {
                 let taken = Taken::Foreign(extent.region);
@@ -195,27 +207,35 @@ impl Regions {
         Ok(())
     }
 
-    /// Remembers which devices decode what without a region.
-    fn note_plugged(&self, notes: &Mutex<Notes>) -> Result {
-        let mut plugged = KVec::new();
+    /// Adds what memory devices decode without a committed region, and notes it.
+    fn add_plugged(&mut self, notes: &Mutex<Notes>, decoders: &[Decoder]) -> Result {
+        let is_same = |a: &device::Device, b: &device::Device| ptr::eq(a, b);
+        let shown = || {
+            decoders
+                .iter()
+                .filter_map(|d| Some((d.behind.as_ref()?, d.range)))
+        };
+        let mut plugged: KVec<(ARef<device::Device>, Range)> = KVec::new();
 
-        for_each_plugged(|device, range| {
-            if !self.decoding.iter().any(|r| r.intersects(&range)) {
-                plugged.push((device, range), GFP_KERNEL)?;
-            }
-            Ok(())
-        })?;
-        let mut notes = notes.lock();
-        // A device whose driver is unbound shows nothing and decodes all the same.
-        for known in plugged {
-            let same = |k: &(ARef<device::Device>, Range)| {
-                k.1 == known.1 && ptr::eq(&raw const *k.0, &raw const *known.0)
-            };
-            if !notes.plugged.iter().any(same) {
-                notes.plugged.push(known, GFP_KERNEL)?;
+        for (behind, range) in shown() {
+            if let Some(range) = range.filter(|r| !self.decodes(r)) {
+                plugged.push((behind.device.clone(), range), GFP_KERNEL)?;
             }
         }
-        Ok(())
+        let mut notes = notes.lock();
+        // A device whose driver is unbound shows nothing and decodes all the same.
+        for (device, range) in &notes.plugged {
+            if !self.decodes(range) && !shown().any(|(behind, _)| is_same(&behind.device, device)) {
+                plugged.push((device.clone(), *range), GFP_KERNEL)?;
+            }
+        }
+        notes.plugged = plugged;
+        self.add_decoding(&notes)
+    }
+
+    /// Whether a committed region decodes a byte of `range`.
+    fn decodes(&self, range: &Range) -> bool {
+        self.decoding.iter().any(|r| r.intersects(range))
     }
 
     /// Has dax_cxl try again to take the regions that are left to it and that it does not serve:

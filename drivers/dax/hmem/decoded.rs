@@ -1,12 +1,15 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! What CXL regions have decoded since boot.
+//! What CXL has decoded since boot.
 //!
 //! HMEM serves a Soft Reserved byte in a CXL window because firmware has set up something that
 //! decodes it, whether the kernel assembles a region of it or not. Once a region is torn down, or
 //! its memory device removed, nothing decodes the bytes any more, and nothing on the machine tells
 //! them from bytes that never had a region. So what a region decodes is remembered, and what is
-//! remembered and not decoded by a committed region now is not served.
+//! remembered and not decoded now is not served. It is decoded by a committed region, or by a memory
+//! device whose decoders firmware has committed and the kernel made no region of. Such a device goes
+//! on decoding when its driver is unbound and shows nothing, so the device is remembered as well: it
+//! decodes until it is removed, or shows that it does not.
 //!
 //! The knowledge must outlive the module, or unloading and loading it would serve such memory. It
 //! is kept by the platform device itself, which is built into the kernel, see [`device_memo`].
@@ -26,13 +29,24 @@ use kernel::{
     prelude::*, //
 };
 
-/// The name of the list at the device: first and last address, inclusive, of each range.
+/// The name of the list at the device. Three numbers an entry: 0, or the id of the memory device
+/// that decodes it without a region; first and last address, inclusive.
 const MEMO: &CStr = c"dax-hmem,decoded";
 
-/// What regions have decoded.
+/// What a memory device decodes without a region.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Plugged {
+    /// Which one it is, for as long as the machine is up. Not 0.
+    pub(crate) device: u64,
+    pub(crate) range: Range,
+}
+
+/// What has been decoded.
 pub(crate) struct Decoded {
     /// Ascending and disjoint.
     ranges: KVec<Range>,
+    /// The memory devices that decoded something without a region when this was last noted.
+    plugged: KVec<Plugged>,
     /// Whether the device remembers it.
     kept: bool,
     /// Whether there is something new.
@@ -44,16 +58,22 @@ impl Decoded {
     /// nothing (`kept`). Fails with `ENOMEM`.
     pub(crate) fn read(device: &device::Device, kept: bool) -> Result<Self> {
         let mut ranges = KVec::new();
+        let mut plugged = KVec::new();
 
         if kept {
-            for pair in device_memo::read(device, MEMO)?.chunks_exact(2) {
-                if let [start, end] = *pair {
-                    ranges.push(Range::new(start, end).ok_or(EINVAL)?, GFP_KERNEL)?;
+            for entry in device_memo::read(device, MEMO)?.chunks_exact(3) {
+                if let [device, start, end] = *entry {
+                    let range = Range::new(start, end).ok_or(EINVAL)?;
+                    match device {
+                        0 => ranges.push(range, GFP_KERNEL)?,
+                        _ => plugged.push(Plugged { device, range }, GFP_KERNEL)?,
+                    }
                 }
             }
         }
         Ok(Self {
             ranges,
+            plugged,
             kept,
             changed: false,
         })
@@ -81,6 +101,17 @@ impl Decoded {
         Ok(())
     }
 
+    /// The memory devices that decoded something without a region when this was last noted.
+    pub(crate) fn plugged(&self) -> &[Plugged] {
+        &self.plugged
+    }
+
+    /// Notes which these are now.
+    pub(crate) fn note_plugged(&mut self, now: KVec<Plugged>) {
+        self.changed |= *now != *self.plugged;
+        self.plugged = now;
+    }
+
     /// Has `device` remember it. Without memory it tries again the next time.
     pub(crate) fn keep(&mut self, device: &device::Device) {
         if !self.kept || !self.changed {
@@ -98,11 +129,13 @@ impl Decoded {
     }
 
     fn write(&self, device: &device::Device) -> Result {
-        let mut list = KVec::with_capacity(self.ranges.len().saturating_mul(2), GFP_KERNEL)?;
+        let mut list = KVec::new();
 
         for range in &self.ranges {
-            list.push(range.start(), GFP_KERNEL)?;
-            list.push(range.end(), GFP_KERNEL)?;
+            list.extend_from_slice(&[0, range.start(), range.end()], GFP_KERNEL)?;
+        }
+        for Plugged { device, range } in &self.plugged {
+            list.extend_from_slice(&[*device, range.start(), range.end()], GFP_KERNEL)?;
         }
         device_memo::write(device, MEMO, &list)
     }

@@ -13,8 +13,10 @@ use crate::{
     regions::Regions, //
 };
 use kernel::{
+    device,
     prelude::*,
     sync::{
+        aref::ARef,
         Arc,
         Mutex, //
     }, //
@@ -35,6 +37,16 @@ pub(crate) fn serves(_range: &Range) -> bool {
 
 /// There are none.
 pub(crate) fn device_behind(_range: &Range) -> Option<Name> {
+    None
+}
+
+/// None is remembered.
+pub(crate) fn device_id(_device: &device::Device) -> u64 {
+    0
+}
+
+/// None is remembered.
+pub(crate) fn find_device(_id: u64) -> Option<ARef<device::Device>> {
     None
 }
 

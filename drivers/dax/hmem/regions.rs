@@ -4,6 +4,7 @@
 //! iomem tree. How the regions are found is told by `cxl.rs`.
 
 use crate::{
+    arbiter::Notes,
     iomem_tree::{
         Kind,
         Name,
@@ -11,6 +12,7 @@ use crate::{
     },
     ownership::{
         pieces::edges,
+        range::sort_disjoint,
         Extent,
         Extents,
         Obstacle,
@@ -32,7 +34,7 @@ pub(crate) struct Regions {
     pub(crate) disabled: KVec<c_int>,
     /// Committed regions that are neither HMEM's nor dax_cxl's.
     pub(crate) foreign: KVec<Obstacle>,
-    /// What any committed region decodes, ascending and disjoint.
+    /// What committed regions decode, and memory devices without one, ascending and disjoint.
     pub(crate) decoding: KVec<Range>,
 }
 
@@ -47,6 +49,16 @@ impl Regions {
             foreign: KVec::new(),
             decoding: KVec::new(),
         })
+    }
+
+    /// Adds what memory devices decode without a region.
+    pub(crate) fn add_decoding(&mut self, notes: &Notes) -> Result {
+        for (_, range) in &notes.plugged {
+            self.decoding.push(*range, GFP_KERNEL)?;
+        }
+        let disjoint = sort_disjoint(&mut self.decoding).len();
+        self.decoding.truncate(disjoint);
+        Ok(())
     }
 
     /// The committed regions that are CXL's.

@@ -46,6 +46,7 @@ impl Arbiter {
 
         let looked = Regions::collect(&self.notes).and_then(|regions| {
             ranges.decoded.note(&seen, &regions.decoding)?;
+            ranges.decoded.note_plugged(self.plugged()?);
             let taking = Taking::new(&regions, &ranges.decoded)?;
             Ok((regions, taking))
         });
@@ -71,7 +72,7 @@ impl Arbiter {
         }
         for range in ranges.all.iter_mut() {
             range.serve_rest();
-            left_to_cxl |= range.apply(&mut teller, settled);
+            left_to_cxl |= range.apply(&mut teller, &taking, settled);
             waiting |= range.is_deferred();
         }
         left_to_cxl |= register(

@@ -194,8 +194,9 @@ impl Arbiter {
     /// decision about the others. Called once. What fails is logged and harms no other range.
     pub(crate) fn start(this: &Arc<Self>, all: KVVec<SoftReservedRange>) {
         // Without news of regions, nothing in a window may be served.
-        let followed = Follower::new(this).map(|follower| {
+        let followed = Follower::new(this).and_then(|follower| {
             *this.follower.lock() = Some(follower);
+            this.recall_plugged()
         });
         let waiting = this.start_ranges(all, followed);
 
@@ -216,7 +217,10 @@ impl Arbiter {
     /// Returns whether ranges are undecided.
     fn start_ranges(&self, all: KVVec<SoftReservedRange>, followed: Result) -> bool {
         // No region matters for what no window intersects.
-        let none = Regions::none();
+        let none = Regions::none().and_then(|mut regions| {
+            regions.add_decoding(&self.notes.lock())?;
+            Ok(regions)
+        });
         let mut ranges = self.ranges.lock();
         let mut teller = self.report.begin();
         let mut waiting = false;
@@ -229,7 +233,7 @@ impl Arbiter {
             let taking = Taking::new(&regions, &ranges.decoded)?;
             for range in ranges.all.iter_mut().filter(|r| !r.in_window()) {
                 range.evaluate(&regions, &taking, true);
-                range.apply(&mut teller, true);
+                range.apply(&mut teller, &taking, true);
             }
             register(
                 &mut ranges.all,

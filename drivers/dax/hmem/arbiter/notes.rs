@@ -3,9 +3,13 @@
 //! What the notifier of the CXL bus leaves for the next decision.
 
 use super::Arbiter;
-use crate::ownership::{
-    Extent,
-    Range, //
+use crate::{
+    cxl,
+    decoded::Plugged,
+    ownership::{
+        Extent,
+        Range, //
+    }, //
 };
 use kernel::{
     device,
@@ -25,6 +29,38 @@ pub(crate) struct Notes {
 }
 
 impl Arbiter {
+    /// Looks up the devices that decoded something without a region when the last binding ended. One
+    /// that has gone since decodes nothing any more.
+    pub(super) fn recall_plugged(&self) -> Result {
+        let ranges = self.ranges.lock();
+
+        for known in ranges.decoded.plugged() {
+            if let Some(device) = cxl::find_device(known.device) {
+                let mut notes = self.notes.lock();
+                notes.plugged.push((device, known.range), GFP_KERNEL)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// The devices that decode something without a region, for [`Decoded`] to remember.
+    ///
+    /// [`Decoded`]: crate::decoded::Decoded
+    pub(super) fn plugged(&self) -> Result<KVec<Plugged>> {
+        let mut plugged = KVec::new();
+
+        for (device, range) in &self.notes.lock().plugged {
+            plugged.push(
+                Plugged {
+                    device: cxl::device_id(device),
+                    range: *range,
+                },
+                GFP_KERNEL,
+            )?;
+        }
+        Ok(plugged)
+    }
+
     /// Remembers a region that has lost its driver for the next decision.
     pub(crate) fn note_gone(&self, region: &Extent) {
         if self.notes.lock().gone.push(*region, GFP_KERNEL).is_err() {

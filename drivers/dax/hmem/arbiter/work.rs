@@ -85,7 +85,9 @@ impl WorkItem<CLOSING> for Arbiter {
 
         // What was noted and not looked at is remembered all the same.
         let seen = take(&mut this.notes.lock().decoded);
-        if ranges.decoded.note(&seen, &[]).is_ok() {
+        let noted = ranges.decoded.note(&seen, &[]);
+        if let (Ok(()), Ok(plugged)) = (noted, this.plugged()) {
+            ranges.decoded.note_plugged(plugged);
             ranges.decoded.keep(&this.device);
         }
         let _ = this.shared.closings.fetch_sub(1, Release);

@@ -64,26 +64,51 @@ impl SoftReservedRange {
             return;
         };
         let covered = verdict.mode == Mode::Drop;
-        if covered == self.covered {
-            return;
-        }
-        self.covered = covered;
-        if covered {
-            teller.tell(self.at, Event::Decided(verdict));
-            return;
-        }
-        teller.tell(
-            self.at,
-            Event::Released {
-                piece: self.memory.range,
-                region: None,
-            },
-        );
-        for obstacle in taking.all().iter().filter(|o| o.taken == Taken::Stuck) {
-            if let Some(piece) = obstacle.range.intersection(&self.memory.range) {
-                teller.tell(self.at, Event::stuck(piece));
+        if covered != self.covered || (covered && self.lost(taking) != self.lost) {
+            if covered {
+                teller.tell(self.at, Event::Decided(verdict));
+            } else {
+                let piece = self.memory.range;
+                let region = None;
+                teller.tell(self.at, Event::Released { piece, region });
             }
         }
+        self.covered = covered;
+        self.tell_lost(teller, taking);
+    }
+
+    /// Says what of a range that is CXL's, or nobody's, nothing decodes any more. What is known is not
+    /// said twice.
+    pub(super) fn tell_lost(&mut self, teller: &mut Teller<'_>, taking: &Taking) {
+        let range = self.memory.range;
+
+        self.lost = self.lost(taking);
+        for obstacle in taking.all() {
+            // Of a range that CXL has let go of, it has been said.
+            let tell = match obstacle.taken {
+                Taken::Stuck => true,
+                Taken::Undecoded => self.covered,
+                _ => false,
+            };
+            if let Some(piece) = obstacle.range.intersection(&range).filter(|_| tell) {
+                teller.tell(
+                    self.at,
+                    Event::Taken {
+                        piece,
+                        taken: obstacle.taken,
+                        holder: None,
+                    },
+                );
+            }
+        }
+    }
+
+    /// How many bytes nothing decodes any more.
+    fn lost(&self, taking: &Taking) -> u64 {
+        let lost = taking.all().iter();
+        let lost = lost.filter(|o| matches!(o.taken, Taken::Stuck | Taken::Undecoded));
+        lost.filter_map(|o| o.range.intersection(&self.memory.range)?.size())
+            .fold(0, u64::saturating_add)
     }
 
     /// Lets go of devices below which a region has gone, and of those without a driver that CXL may

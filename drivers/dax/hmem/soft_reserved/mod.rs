@@ -75,6 +75,8 @@ pub(crate) struct SoftReservedRange {
     todo: bool,
     /// Whether the regions of a range that is CXL's, or nobody's, cover it.
     covered: bool,
+    /// Bytes of it that nothing decodes any more, as was last told of a range that is CXL's.
+    lost: u64,
     served: KVec<Served>,
     entries: KVec<SoftReserved>,
     /// Whether one entry stands for all of the range.
@@ -96,6 +98,7 @@ impl SoftReservedRange {
             state: State::Deferred,
             todo: false,
             covered: false,
+            lost: 0,
             served: KVec::new(),
             entries: KVec::new(),
             entered: false,
@@ -149,7 +152,12 @@ impl SoftReservedRange {
 
     /// Carries out what [`SoftReservedRange::evaluate`] came to, unless it has been decided for
     /// good. Returns whether the range has become CXL's.
-    pub(crate) fn apply(&mut self, teller: &mut Teller<'_>, settled: bool) -> bool {
+    pub(crate) fn apply(
+        &mut self,
+        teller: &mut Teller<'_>,
+        taking: &Taking,
+        settled: bool,
+    ) -> bool {
         let (State::Deferred | State::Cxl { settled: false }, Some(verdict)) =
             (self.state, self.verdict)
         else {
@@ -169,6 +177,7 @@ impl SoftReservedRange {
                 if was_deferred {
                     teller.tell(self.at, Event::Decided(verdict));
                 }
+                self.tell_lost(teller, taking);
                 self.state = State::Cxl { settled };
                 was_deferred
             }

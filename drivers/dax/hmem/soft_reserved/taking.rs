@@ -24,20 +24,14 @@ use kernel::prelude::*;
 pub(crate) struct Taking(KVec<Obstacle>);
 
 impl Taking {
-    /// What holds at this moment: regions of other drivers, what the administrator excludes, and
-    /// what nothing decodes any more. Fails with `ENOMEM`.
+    /// What holds at this moment: regions of other drivers, what nothing decodes any more, and what
+    /// the administrator excludes. Fails with `ENOMEM`.
     pub(crate) fn new(regions: &Regions, decoded: &Decoded) -> Result<Self> {
         let mut this = Self::default();
 
         for &foreign in &regions.foreign {
             this.add(foreign)?;
         }
-        params::EXCLUDE.for_each(|range| {
-            this.add(Obstacle {
-                range,
-                taken: Taken::Excluded,
-            })
-        })?;
         decoded.for_each_undecoded(&regions.decoding, |range| {
             // System RAM that is still there was in use when its region went.
             for ram in regions.tree.managed_ram(&range) {
@@ -49,6 +43,13 @@ impl Taking {
             this.add(Obstacle {
                 range,
                 taken: Taken::Undecoded,
+            })
+        })?;
+        // To keep HMEM from it makes no memory that is stuck usable, so this comes last.
+        params::EXCLUDE.for_each(|range| {
+            this.add(Obstacle {
+                range,
+                taken: Taken::Excluded,
             })
         })?;
         Ok(this)
