@@ -10,13 +10,14 @@
 //! | devices and drivers | `hmem_device`, `hmem_driver`, `hmem_resources`, `dax`, `synchronous`, `device_memo` |
 //! | the iomem tree | `iomem`, `iomem_tree`, `memregion` |
 //! | CXL seen from outside | `cxl_bus`, `cxl_watch`, `cxl_flush` |
-//! | waiting and working | `workqueue`, `probing`, `clock` |
+//! | waiting and working | `workqueue`, `completion`, `probing`, `clock` |
 //! | between drivers and module | `hmem_shared` |
 //! | being seen and told | `attribute`, `debugfs_file`, `trace`, `param`, `range_list` |
 
 pub mod attribute;
 pub mod bindings;
 pub mod clock;
+pub mod completion;
 #[cfg(CONFIG_DEV_DAX_CXL)]
 pub mod cxl_bus;
 #[cfg(CONFIG_DEV_DAX_CXL)]

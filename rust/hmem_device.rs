@@ -54,6 +54,8 @@ struct State {
     listed: KVec<Listed>,
     /// Where a region is being unbound, or has been since the last decision.
     going: KVec<Going>,
+    /// Counts bindings of the platform device.
+    binding: usize,
 }
 
 /// What CXL is about to stop decoding.
@@ -61,6 +63,8 @@ struct Going {
     range: Range,
     /// The region has lost its driver.
     gone: bool,
+    /// Under which binding of the platform device it was noted.
+    binding: usize,
 }
 
 /// A device and what it stands for. The reference keeps the device, not its registration.
@@ -78,6 +82,7 @@ impl Devices {
                 State {
                     listed: KVec::new(),
                     going: KVec::new(),
+                    binding: 0,
                 },
                 "dax_hmem::devices"
             ),
@@ -105,8 +110,29 @@ impl Devices {
     /// Notes that CXL is about to stop decoding `range`: from now on no device over it is bound.
     /// Fails with `ENOMEM`.
     pub fn begin_going(&self, range: Range) -> Result {
-        let going = Going { range, gone: false };
-        Ok(self.state.lock().going.push(going, GFP_KERNEL)?)
+        let mut state = self.state.lock();
+        let going = Going {
+            range,
+            gone: false,
+            binding: state.binding,
+        };
+        Ok(state.going.push(going, GFP_KERNEL)?)
+    }
+
+    /// Begins another binding of the platform device.
+    pub fn begin_binding(&self) {
+        let mut state = self.state.lock();
+        state.binding = state.binding.wrapping_add(1);
+    }
+
+    /// Lets devices be bound again over what was noted under earlier bindings.
+    ///
+    /// Nobody listened when the last of them had ended, so what became of it is not known. For when
+    /// all that had begun then has come to rest.
+    pub fn end_stale(&self) {
+        let mut state = self.state.lock();
+        let binding = state.binding;
+        state.going.retain(|g| g.binding == binding);
     }
 
     /// Notes that the region over `range` has lost its driver.

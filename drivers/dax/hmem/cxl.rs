@@ -8,6 +8,7 @@ use crate::{
         Arbiter,
         Notes, //
     },
+    completion::Completion,
     cxl_bus::{
         for_each,
         for_each_decoder,
@@ -50,7 +51,6 @@ use kernel::{
     sync::{
         aref::ARef,
         Arc,
-        Completion,
         Mutex, //
     },
     workqueue::{
@@ -322,6 +322,10 @@ impl Events for Arbiter {
     }
 }
 
+/// How long a region that is going waits for the devices of HMEM over it, in milliseconds. To take
+/// away a terabyte that is offline is a matter of seconds.
+const UNBINDING_MS: u32 = 60_000;
+
 /// Unbinds the devices of HMEM over a region that is going.
 #[pin_data]
 struct Unbinding {
@@ -338,7 +342,8 @@ impl_has_work! {
 }
 
 impl Unbinding {
-    /// Unbinds the devices over `range`, and returns when that is done.
+    /// Unbinds the devices over `range`, and returns when that is done, or takes too long: whoever
+    /// removes the memory device may hold the lock of memory hotplug, for which kmem waits.
     fn run_and_wait(arbiter: &Arc<Arbiter>, range: Range) {
         if arbiter.shared.devices.next_over(&range, None).is_none() {
             return;
@@ -356,7 +361,14 @@ impl Unbinding {
             Ok(this) => {
                 // Cannot fail: it is queued once.
                 let _ = arbiter.shared.unbinding.enqueue::<_, 0>(this.clone());
-                this.done.wait_for_completion();
+                if !this.done.wait_ms(UNBINDING_MS) {
+                    dev_err!(
+                        arbiter.device,
+                        "{}: memory there is not given up in time, and its CXL region goes all the \
+                         same\n",
+                        range
+                    );
+                }
             }
             // Without memory, here: it is only lockdep that minds.
             Err(_) => Self::unbind(arbiter, &range),

@@ -55,6 +55,9 @@ impl Arbiter {
             Err(e) => return self.put_off(&mut ranges.all, &mut teller, gone, &seen, settled, e),
         };
         ranges.decoded.keep(&self.device);
+        if settled {
+            self.shared.devices.end_stale();
+        }
         let split = params::POLICY.get() == Policy::Split;
         let mut waiting = false;
         let mut left_to_cxl = false;

@@ -35,7 +35,8 @@
 //!
 //! The notifier runs with the locks of CXL and of the region or port held. What it waits for, the
 //! unbinding of `hmem` devices, takes none of these, and neither does the probe of such a device,
-//! for which that unbinding waits.
+//! for which that unbinding waits. It takes the lock of memory hotplug, which whoever removes the
+//! memory device may hold (ACPI does); so the notifier does not wait for good.
 //!
 //! Under `ranges` the decision also has regions that are CXL's probed again, which takes the lock of
 //! their dax devices. A flush of the decision, by dax_cxl or by binding, holds no such lock;
@@ -193,6 +194,7 @@ impl Arbiter {
     /// Takes over the ranges: registers at once what no CXL window intersects, and queues the
     /// decision about the others. Called once. What fails is logged and harms no other range.
     pub(crate) fn start(this: &Arc<Self>, all: KVVec<SoftReservedRange>) {
+        this.shared.devices.begin_binding();
         // Without news of regions, nothing in a window may be served.
         let followed = Follower::new(this).and_then(|follower| {
             *this.follower.lock() = Some(follower);

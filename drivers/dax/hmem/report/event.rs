@@ -108,7 +108,8 @@ impl Event {
                 holder,
             } => {
                 let entry = Entry::taken(piece, taken).holder(holder);
-                if ledger.has(&entry) {
+                let is_region = matches!(taken, Taken::Region(_));
+                if ledger.has(&entry) || (is_region && ledger.is_cxls(&piece)) {
                     return false;
                 }
                 ledger.add(Step::Decided, entry);
@@ -119,10 +120,11 @@ impl Event {
                     Fate::UnalignedTail => Why::UnalignedEnd,
                     _ => Why::TooSmall,
                 };
-                let entry = Entry::new(piece, Standing::Failed, why).error(EINVAL);
-                if ledger.has(&entry) {
+                // Looked at alone, an end that was cut off is a piece that is too small.
+                if ledger.is_unaligned(&piece) {
                     return false;
                 }
+                let entry = Entry::new(piece, Standing::Failed, why).error(EINVAL);
                 ledger.add(Step::Failed, entry);
             }
             Self::NotRegistered { piece, error } => {

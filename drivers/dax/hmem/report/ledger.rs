@@ -83,6 +83,23 @@ impl Ledger {
             .any(|e| e.state == Standing::Stuck && e.range.intersects(range))
     }
 
+    /// Whether all of `range` is CXL's by one entry.
+    pub(crate) fn is_cxls(&self, range: &Range) -> bool {
+        self.entries()
+            .any(|e| e.state == Standing::Cxl && e.range.contains(range))
+    }
+
+    /// Whether `range` is a piece that cannot be served for its edges.
+    pub(crate) fn is_unaligned(&self, range: &Range) -> bool {
+        self.entries().any(|e| {
+            let why = matches!(
+                e.reason,
+                Why::UnalignedStart | Why::UnalignedEnd | Why::TooSmall
+            );
+            why && e.range == *range
+        })
+    }
+
     /// Whether it says the same of the same piece.
     pub(crate) fn has(&self, entry: &Entry) -> bool {
         self.entries()

@@ -52,6 +52,7 @@ impl SoftReservedRange {
                     }
                     _ => None,
                 });
+                self.tell_kept(teller, regions);
                 released
             }
             State::Deferred | State::Cxl { settled: false } | State::Failed => false,
@@ -75,6 +76,28 @@ impl SoftReservedRange {
         }
         self.covered = covered;
         self.tell_lost(teller, taking);
+    }
+
+    /// Says which parts of what HMEM left to CXL have a region now.
+    fn tell_kept(&self, teller: &mut Teller<'_>, regions: &Regions) {
+        let committed = regions.committed();
+
+        for left in &self.left {
+            let found = committed.intersecting(left).iter();
+            for extent in found.filter(|e| !regions.disabled.contains(&e.region)) {
+                let piece = extent.range.intersection(left);
+                if let Some(piece) = piece.and_then(|p| p.intersection(&self.memory.range)) {
+                    teller.tell(
+                        self.at,
+                        Event::Taken {
+                            piece,
+                            taken: Taken::Region(extent.region),
+                            holder: None,
+                        },
+                    );
+                }
+            }
+        }
     }
 
     /// Says what of a range that is CXL's, or nobody's, nothing decodes any more. What is known is not

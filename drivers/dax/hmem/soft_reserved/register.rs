@@ -274,9 +274,10 @@ impl SoftReservedRange {
         for &cut in &own_cuts {
             plan.cuts.push(cut, GFP_KERNEL)?;
         }
-        // What a region keeps now stays CXL's when the region is disabled and enabled.
+        // What a region keeps now stays CXL's when the region is disabled and enabled, and what
+        // nothing decodes becomes CXL's when a region is made there.
         for obstacle in obstacles.all() {
-            if let Taken::Region(_) = obstacle.taken {
+            if let Taken::Region(_) | Taken::Undecoded | Taken::Stuck = obstacle.taken {
                 self.leave(teller, &obstacle.range);
             }
         }

@@ -45,11 +45,17 @@ impl Taking {
                 taken: Taken::Undecoded,
             })
         })?;
-        // To keep HMEM from it makes no memory that is stuck usable, so this comes last.
+        // This comes last: what is stuck stays stuck, and what CXL has is CXL's, whatever HMEM is kept
+        // from.
+        let mut held = KVec::new();
+        held.extend_from_slice(&regions.held, GFP_KERNEL)?;
+        let held = sort_disjoint(&mut held);
         params::EXCLUDE.for_each(|range| {
-            this.add(Obstacle {
-                range,
-                taken: Taken::Excluded,
+            for_each_gap(&range, held, |range| {
+                this.add(Obstacle {
+                    range,
+                    taken: Taken::Excluded,
+                })
             })
         })?;
         Ok(this)
