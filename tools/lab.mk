@@ -2,8 +2,8 @@
 #
 # The targets that drive the lab; included by the Makefile at the top.
 #
-#   make run [SCENARIO=<name, file or capture>] [DRIVERS=c] [KDIR=<kernel tree>] [V=1]
-#   make check [ONLY=<regular expression>] [ALL=1]
+#   make run [SCENARIO=<name, file or capture>] [DRIVERS=c] [FLAVOR=debian] [KDIR=<kernel tree>] [V=1]
+#   make check [ONLY=<regular expression>] [ALL=1] [FLAVOR=debian]
 #   make check-flavors [ONLY=...]
 #   make check-debug [ONLY=...]
 #   make shell [SCENARIO=...]
@@ -18,7 +18,7 @@ LAB := $(patsubst %/,%,$(dir $(lastword $(MAKEFILE_LIST))))/bootstrap.sh
 
 # Only what the caller has set is passed on: a default for building is none for the lab.
 lab-given = $(if $(filter command environment,$(firstword $(origin $(1)))),$($(1)))
-lab-vars := V SCENARIO DRIVERS KDIR N SEED ONLY ALL JOBS TIMEOUT
+lab-vars := V SCENARIO DRIVERS FLAVOR KDIR MODULES N SEED ONLY ALL JOBS TIMEOUT
 lab-env = env $(foreach v,$(lab-vars),$(if $(call lab-given,$(v)),,-u $(v))) \
 	$(foreach v,$(lab-vars),$(if $(call lab-given,$(v)),$(v)='$(call lab-given,$(v))'))
 

@@ -25,6 +25,12 @@ say() {
 	echo "$*" >&7
 }
 
+# load_kernel OPTIONS: kexec's load of the kernel under test
+load_kernel() {
+	[ ! -e /lab/in/initramfs ] || set -- "$@" --initrd=/lab/in/initramfs
+	kexec -a "$@" /lab/in/kernel
+}
+
 # pause SECONDS: lets time pass between two looks at a condition
 pause() {
 	read -r -t "$1" -u 8 _

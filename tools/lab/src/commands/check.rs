@@ -24,6 +24,11 @@ pub struct Check {
     #[arg(long, conflicts_with_all = ["kdir", "debug"])]
     flavors: bool,
 
+    /// Every scenario on this flavour, or on Debian's own kernel with `debian`, instead; what needs
+    /// an option that the kernel lacks is skipped, and says so
+    #[arg(long, env = "FLAVOR", conflicts_with_all = ["kdir", "debug", "flavors"], value_parser = NonEmptyStringValueParser::new())]
+    flavor: Option<String>,
+
     /// Also run the C drivers where they do as well as ours, scenarios that say `check = "all"`,
     /// what is about other flavours of the kernel, and turmoil on the debug kernel
     #[arg(long, env = "ALL", value_parser = clap::builder::FalseyValueParser::new(), action = clap::ArgAction::SetTrue)]
@@ -46,6 +51,8 @@ impl Check {
     pub fn run(self, ctx: &Ctx) -> Result<ExitCode> {
         let items = if self.debug {
             suite::debug_items(ctx, self.timeout)
+        } else if let Some(flavor) = &self.flavor {
+            suite::on_flavor(ctx, flavor, self.timeout)
         } else if self.flavors {
             suite::flavor_items(ctx, self.timeout)
         } else {

@@ -58,7 +58,10 @@ impl Fuzz {
         ));
         let mut items = Vec::new();
         for path in paths {
-            let scenario = Scenario::load(&ctx.repo, &path.to_string_lossy())?;
+            let mut scenario = Scenario::load(&ctx.repo, &path.to_string_lossy())?;
+            if let Some(flavor) = &self.guest.flavor {
+                scenario.flavor.clone_from(flavor);
+            }
             items.push(suite::scenario_item(
                 ctx,
                 &store,

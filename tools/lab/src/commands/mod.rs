@@ -2,15 +2,21 @@
 
 //! The subcommands that boot guests.
 
+use std::path::Path;
 use std::process::ExitCode;
 
+use anyhow::bail;
 use anyhow::Result;
 use clap::builder::NonEmptyStringValueParser;
 use clap::Args;
 use clap::Subcommand;
 
+use crate::guest::Assets;
+use crate::provision;
 use crate::provision::Ctx;
 use crate::scenario::Drivers;
+use crate::scenario::Scenario;
+use crate::scenario::BASE;
 
 mod bench;
 mod captures;
@@ -82,7 +88,72 @@ pub struct GuestOptions {
     #[arg(long, env = "KDIR", value_parser = NonEmptyStringValueParser::new())]
     pub kdir: Option<String>,
 
+    /// A flavour of tests/flavors, or `debian` for Debian's own kernel; without it `base`, or
+    /// `debian` where no kernel has been built yet
+    #[arg(long, env = "FLAVOR", value_parser = NonEmptyStringValueParser::new())]
+    pub flavor: Option<String>,
+
+    /// Modules in place of the checkout's: a directory with lib/modules/<release>/updates and
+    /// lib/modprobe.d, as an installation leaves them
+    #[arg(long, env = "MODULES", value_parser = NonEmptyStringValueParser::new())]
+    pub modules: Option<String>,
+
     /// Seconds until a guest is ended
     #[arg(long, env = "TIMEOUT")]
     pub timeout: Option<u64>,
+}
+
+impl GuestOptions {
+    /// What the guests of this scenario are made of; the scenario is then one about that flavour.
+    pub fn assets(&self, ctx: &Ctx, scenario: &mut Scenario) -> Result<Assets> {
+        let about = scenario.flavor.clone();
+        if let Some(flavor) = &self.flavor {
+            if about != BASE && about != *flavor {
+                bail!(
+                    "the scenario {} is about the flavour {about}: leave FLAVOR={flavor} out",
+                    scenario.name
+                );
+            }
+            scenario.flavor.clone_from(flavor);
+        } else if self.kdir.is_none() && about == BASE && scenario.needs.is_empty() {
+            scenario.flavor = default_flavor(ctx);
+        }
+        let kdir = self.kdir.as_deref().map(Path::new);
+        // Those of the checkout are not built when others are given.
+        let built = match self.modules {
+            Some(_) => Drivers::None,
+            None => self.drivers,
+        };
+        let mut assets = Assets::new(ctx, &scenario.flavor, kdir, built)?;
+        if let Some(root) = &self.modules {
+            let release = &assets.kernel.release;
+            let updates = Path::new(root).join(format!("lib/modules/{release}/updates"));
+            if !updates.is_dir() {
+                bail!("{} has no modules for {release}", updates.display());
+            }
+            assets.updates = Some(updates);
+        }
+        if let Some(need) = assets.lacks(&scenario.needs) {
+            bail!(
+                "the scenario {} needs {need}, which the kernel {} has not; FLAVOR=base has it",
+                scenario.name,
+                assets.kernel.release
+            );
+        }
+        Ok(assets)
+    }
+}
+
+/// The lab's own kernel, or where none has been built Debian's, which is there sooner.
+fn default_flavor(ctx: &Ctx) -> String {
+    if !provision::nothing_is_built(ctx) {
+        return BASE.to_owned();
+    }
+    if !provision::debian_is_there(ctx) {
+        eprintln!(
+            "No kernel has been built here: this shows Debian's own, in about five minutes. \
+             FLAVOR=base builds one."
+        );
+    }
+    provision::DEBIAN.to_owned()
 }

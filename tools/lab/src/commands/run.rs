@@ -21,7 +21,6 @@ use serde_json::Value;
 
 use super::GuestOptions;
 use crate::guest::boot;
-use crate::guest::Assets;
 use crate::guest::Boot;
 use crate::guest::LoadedModule;
 use crate::guest::Outcome;
@@ -74,10 +73,9 @@ impl Run {
     /// Boots, judges, prints.
     pub fn run(self, ctx: &Ctx) -> Result<ExitCode> {
         let start = Instant::now();
-        let scenario = Scenario::load(&ctx.repo, &self.scenario)?;
+        let mut scenario = Scenario::load(&ctx.repo, &self.scenario)?;
         let drivers = self.guest.drivers;
-        let kdir = self.guest.kdir.as_deref().map(Path::new);
-        let assets = Assets::new(ctx, &scenario.flavor, kdir, drivers)?;
+        let assets = self.guest.assets(ctx, &mut scenario)?;
         if self.dry_run {
             let boot = Boot::new(ctx, &assets, &scenario, drivers, self.guest.timeout)?;
             println!("{}", boot.command());
@@ -85,6 +83,7 @@ impl Run {
         }
         if !self.json {
             println!("{}: {}", scenario.name, scenario.description);
+            println!("kernel: {}", assets.describe());
         }
         let spinner = ProgressBar::new_spinner();
         spinner.enable_steady_tick(Duration::from_millis(200));

@@ -72,7 +72,15 @@ pub fn print_failed(totals: &Totals) {
 
 /// Prints how much passed.
 pub fn close(totals: &Totals) -> ExitCode {
-    println!("{} passed, {} failed", totals.passed, totals.failed.len());
+    let skipped = match totals.skipped {
+        0 => String::new(),
+        skipped => format!(", {skipped} skipped"),
+    };
+    println!(
+        "{} passed, {} failed{skipped}",
+        totals.passed,
+        totals.failed.len()
+    );
     if totals.failed.is_empty() {
         ExitCode::SUCCESS
     } else {

@@ -4,7 +4,6 @@
 
 use std::io;
 use std::io::IsTerminal;
-use std::path::Path;
 use std::process::ExitCode;
 
 use anyhow::bail;
@@ -54,8 +53,7 @@ impl Shell {
         if !self.dry_run && self.command.is_none() && !io::stdin().is_terminal() {
             bail!("a shell needs a terminal; `lab shell --command TEXT` does not");
         }
-        let kdir = self.guest.kdir.as_deref().map(Path::new);
-        let assets = Assets::new(ctx, &scenario.flavor, kdir, drivers)?;
+        let assets = self.guest.assets(ctx, &mut scenario)?;
         scenario.steps.clear();
         if let Some(text) = self.command {
             scenario.steps.push(command_step(text));
@@ -69,8 +67,9 @@ impl Shell {
             return Ok(ExitCode::SUCCESS);
         }
         println!(
-            "Booting `{}` with {drivers} modules; kernel log: {}",
+            "Booting `{}` with {drivers} modules on {}; kernel log: {}",
             scenario.name,
+            assets.describe(),
             boot.dir.console().display()
         );
         let size =

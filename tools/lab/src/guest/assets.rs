@@ -58,6 +58,17 @@ impl Assets {
         }
     }
 
+    /// The processor that QEMU is to emulate.
+    pub fn cpu(&self) -> &'static str {
+        // Five-level tables make KASAN report a wild access in early boot under TCG. In a virtual
+        // machine regions commit with an option for tests only, which distributions do not set.
+        if self.has("CONFIG_CXL_REGION_INVALIDATION_TEST=y") {
+            "max,la57=off"
+        } else {
+            "max,la57=off,hypervisor=off"
+        }
+    }
+
     /// True if there is a dax_cxl for this kernel.
     pub fn has_dax_cxl(&self) -> bool {
         self.has("CONFIG_DEV_DAX_CXL=m")
@@ -77,6 +88,22 @@ impl Assets {
     /// True if the kernel has checkers that make it several times slower.
     pub fn has_checkers(&self) -> bool {
         self.has("CONFIG_KASAN=y") || self.has("CONFIG_PROVE_LOCKING=y")
+    }
+
+    /// The first of these lines that the kernel's configuration has not.
+    pub fn lacks<'a>(&self, needs: &'a [String]) -> Option<&'a str> {
+        let config = self.config();
+        let has = |need: &str| config.lines().any(|line| line == need);
+        needs.iter().map(String::as_str).find(|need| !has(need))
+    }
+
+    /// What the kernel is, for people.
+    pub fn describe(&self) -> String {
+        let release = &self.kernel.release;
+        match self.kernel.initramfs {
+            Some(_) => format!("{release}, Debian's own, as its packages have it"),
+            None => release.clone(),
+        }
     }
 
     /// True if this is a line of the kernel's configuration.

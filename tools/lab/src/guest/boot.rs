@@ -43,6 +43,8 @@ const CRASHES: [i32; 5] = [
 const RETRIES: usize = 2;
 /// How much slower a kernel with KASAN and lockdep is.
 const CHECKER_FACTOR: u64 = 4;
+/// How much slower a distribution's kernel is.
+const STOCK_FACTOR: u64 = 3;
 
 /// One guest to be booted.
 pub struct Boot<'a> {
@@ -100,6 +102,11 @@ impl<'a> Boot<'a> {
             fs::copy(&assets.kernel.image, &target)
                 .with_context(|| format!("cannot copy {}", assets.kernel.image.display()))?;
             dir.write_input("cmdline", &cmdline)?;
+            if let Some(initramfs) = &assets.kernel.initramfs {
+                let target = dir.input().join("initramfs");
+                fs::copy(initramfs, &target)
+                    .with_context(|| format!("cannot copy {}", initramfs.display()))?;
+            }
         }
         let share = |tag, path, writable| Share {
             tag,
@@ -128,22 +135,26 @@ impl<'a> Boot<'a> {
             qemu: assets.qemu.clone(),
             accel: accel(scenario, assets),
             hardware: machine::arguments(&scenario.machine),
+            cpu: assets.cpu(),
             kernel: first.image,
+            initramfs: first.initramfs,
             cmdline: kernel_cmdline,
             rootfs: assets.rootfs.clone(),
             shares,
             console: dir.console(),
             interactive: false,
         };
-        let factor = if assets.has_checkers() {
-            CHECKER_FACTOR
-        } else {
-            1
+        let factor = match assets {
+            assets if assets.has_checkers() => CHECKER_FACTOR,
+            // It has more of everything to start.
+            assets if assets.kernel.initramfs.is_some() => STOCK_FACTOR,
+            _ => 1,
         };
         let own = scenario.timeout.unwrap_or(BOOT_SECONDS * boots) * factor;
         let timeout = timeout.unwrap_or(own);
         // Whoever gives a guest more time gives its steps more: the machine is busy.
-        dir.write_input("slow", format!("{}\n", (timeout / own.max(1)).max(1)))?;
+        let slow = factor * (timeout / own.max(1)).max(1);
+        dir.write_input("slow", format!("{slow}\n"))?;
         let timeout = Duration::from_secs(timeout);
         Ok(Self {
             scenario,

@@ -16,6 +16,7 @@ pub use assets::Assets;
 pub use boot::boot;
 pub use boot::Boot;
 pub use boot::Outcome;
+pub use modules::depmod;
 pub use modules::guest_modules;
 pub use modules::IN_CXL_TEST;
 pub use results::Block;

@@ -2,7 +2,6 @@
 
 //! The guest's /lib/modules: the kernel's own modules, with ours in `updates/` or without.
 
-use std::ffi::OsStr;
 use std::fs;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
@@ -111,11 +110,19 @@ fn module_tree(cache: &Path, kernel: &Kernel, preferred: &[Preferred]) -> Result
     Ok(tree.join("lib/modules"))
 }
 
+/// The last part of a path, as text.
+fn entry_name(path: &Path) -> String {
+    let name = path.file_name().unwrap_or_default();
+    name.to_string_lossy().into_owned()
+}
+
+/// The modules in a directory, compressed or not.
 fn module_files(dir: &Path) -> Result<Vec<PathBuf>> {
     let mut files = Vec::new();
     for entry in fs::read_dir(dir).with_context(|| format!("cannot list {}", dir.display()))? {
         let path = entry?.path();
-        if path.extension() == Some(OsStr::new("ko")) {
+        let name = entry_name(&path);
+        if name.ends_with(".ko") || name.contains(".ko.") {
             files.push(path);
         }
     }
@@ -167,7 +174,8 @@ fn copy_tree(from: &Path, to: &Path) -> Result<()> {
     Ok(())
 }
 
-fn depmod(root: &Path, release: &str) -> Result<()> {
+/// Makes the index that modprobe reads of `lib/modules/<release>` below a root.
+pub fn depmod(root: &Path, release: &str) -> Result<()> {
     let program = ["/usr/sbin/depmod", "/sbin/depmod"]
         .into_iter()
         .find(|path| Path::new(path).exists())

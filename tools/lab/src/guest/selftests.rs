@@ -5,7 +5,6 @@
 use std::fs;
 use std::path::Path;
 use std::path::PathBuf;
-use std::process::Command;
 
 use anyhow::bail;
 use anyhow::Context;
@@ -41,7 +40,7 @@ pub fn selftests(ctx: &Ctx, kernel: &Kernel) -> Result<PathBuf> {
         "selftests",
         "correct what make complains about",
     );
-    let mut command = Command::new("make");
+    let mut command = provision::make_command(ctx, kernel);
     command
         .arg("-C")
         .arg(&source)
@@ -50,6 +49,11 @@ pub fn selftests(ctx: &Ctx, kernel: &Kernel) -> Result<PathBuf> {
         .arg(format!("INSTALL_PATH={}", installed.display()))
         .args(&kernel.make_args)
         .arg("install");
+    if kernel.root.is_some() {
+        // Headers have no selftests.
+        let source = provision::kernel_source(ctx)?.dir;
+        command.arg(format!("KSFT={}/tools/testing/selftests", source.display()));
+    }
     provision::run_cmd(ctx, &step, &mut command)?;
     if !installed.join(LIST).is_file() {
         bail!("installing the selftests left no {LIST}");

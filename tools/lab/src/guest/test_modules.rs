@@ -4,7 +4,6 @@
 
 use std::fs;
 use std::path::PathBuf;
-use std::process::Command;
 
 use anyhow::Context;
 use anyhow::Result;
@@ -51,7 +50,7 @@ pub fn test_modules(ctx: &Ctx, kernel: &Kernel) -> Result<PathBuf> {
         "test-modules",
         "correct what the compiler complains about in tests/modules",
     );
-    let mut command = Command::new("make");
+    let mut command = provision::make_command(ctx, kernel);
     command
         .arg("-C")
         .arg(&kernel.kdir)
@@ -60,6 +59,11 @@ pub fn test_modules(ctx: &Ctx, kernel: &Kernel) -> Result<PathBuf> {
         .args(&kernel.make_args)
         .args(provision::toolchain_args(ctx, kernel)?)
         .arg("modules");
+    if kernel.root.is_some() {
+        // Headers lack what is private to drivers/dax and drivers/cxl.
+        let source = provision::kernel_source(ctx)?.dir;
+        command.arg(format!("KCFLAGS=-I{}", source.display()));
+    }
     provision::run_cmd(ctx, &step, &mut command)?;
     // Someone else may have built the same meanwhile: theirs is as good.
     if fs::rename(new.path(), &dir).is_ok() {

@@ -37,7 +37,10 @@ pub struct VmConfig {
     pub accel: &'static str,
     /// The scenario's hardware.
     pub hardware: Vec<String>,
+    /// What QEMU's processor is.
+    pub cpu: &'static str,
     pub kernel: PathBuf,
+    pub initramfs: Option<PathBuf>,
     pub cmdline: String,
     pub rootfs: PathBuf,
     pub shares: Vec<Share>,
@@ -70,8 +73,7 @@ impl VmConfig {
         let mut args: Vec<String> = Vec::new();
         let mut add = |parts: &[&str]| args.extend(parts.iter().map(|&part| part.to_owned()));
         add(&["-accel", self.accel]);
-        // Five-level tables make KASAN report a wild access in early boot under TCG.
-        add(&["-cpu", "max,la57=off"]);
+        add(&["-cpu", self.cpu]);
         add(&["-nodefaults", "-display", "none", "-no-reboot"]);
         args.extend(self.hardware.iter().cloned());
         let mut add = |option: &str, value: String| {
@@ -128,6 +130,9 @@ impl VmConfig {
         );
         add("-serial", format!("file:{}", self.console.display()));
         add("-kernel", self.kernel.display().to_string());
+        if let Some(initramfs) = &self.initramfs {
+            add("-initrd", initramfs.display().to_string());
+        }
         add("-append", self.cmdline.clone());
         args
     }

@@ -28,8 +28,8 @@ pub enum Command {
 /// Which kernel.
 #[derive(Args)]
 pub struct Choice {
-    /// A flavour of tests/flavors
-    #[arg(default_value = "base")]
+    /// A flavour of tests/flavors, or `debian` for Debian's own kernel
+    #[arg(env = "FLAVOR", default_value = "base")]
     flavor: String,
     /// A kernel tree of your own, built with CONFIG_RUST, in place of a flavour
     #[arg(long, env = "KDIR", value_parser = clap::builder::NonEmptyStringValueParser::new())]

@@ -10,6 +10,8 @@ use anyhow::bail;
 use anyhow::Context;
 use anyhow::Result;
 
+use super::stock::DEBIAN;
+
 /// Options with their values as they stand after `=`; `n` for "is not set".
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Config(BTreeMap<String, String>);
@@ -105,7 +107,7 @@ pub fn flavor(dir: &Path, name: &str) -> Result<Config> {
     let own = dir.join(format!("{name}.config"));
     if !plain || !own.is_file() {
         bail!(
-            "there is no kernel flavour '{name}'; there are: {}",
+            "there is no kernel flavour '{name}'; there are: {}, and {DEBIAN}",
             flavors(dir)?.join(", ")
         );
     }

@@ -63,7 +63,7 @@ pub fn cxl_test(ctx: &Ctx, kernel: &Kernel) -> Result<CxlTest> {
     host::ensure(ctx)?;
     let key = Key::default()
         .add("recipe", RECIPE)
-        .add("kernel", kdir::identity(&kernel.kdir)?)
+        .add("kernel", kdir::identity(&kernel.kdir, &kernel.image)?)
         .finish();
     let parent = ctx.cache.join("cxl-test");
     let dir = parent.join(&key);

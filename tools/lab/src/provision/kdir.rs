@@ -51,7 +51,7 @@ pub fn kernel_from_kdir(ctx: &Ctx, kdir: &Path) -> Result<Kernel> {
     let image = check(&kdir)?;
     let release = release(&kdir)?;
 
-    let id = identity(&kdir)?;
+    let id = identity(&kdir, &image)?;
     let modroot = ctx.cache.join("kdir").join(id);
     let stamp = modroot.join("complete");
     if !stamp.is_file() {
@@ -70,6 +70,8 @@ pub fn kernel_from_kdir(ctx: &Ctx, kdir: &Path) -> Result<Kernel> {
         release,
         modroot,
         make_args: vec![format!("BINDGEN={}", bindgen.display())],
+        initramfs: None,
+        root: None,
         kdir,
     })
 }
@@ -124,15 +126,14 @@ fn lacking(config: &Config) -> Vec<String> {
 }
 
 /// Changes whenever the tree is built anew.
-pub fn identity(kdir: &Path) -> Result<String> {
+pub fn identity(kdir: &Path, image: &Path) -> Result<String> {
     let mut key = Key::default().add("kdir", kdir.to_string_lossy().as_bytes());
-    for name in [".config", "Module.symvers", "modules.order"] {
+    for name in [".config", "Module.symvers"] {
         let path = kdir.join(name);
         let bytes = fs::read(&path).with_context(|| format!("cannot read {}", path.display()))?;
         key = key.add(name, bytes);
     }
-    let image = kdir.join("arch/x86/boot/bzImage");
-    let modified = fs::metadata(&image)
+    let modified = fs::metadata(image)
         .and_then(|data| data.modified())
         .with_context(|| format!("cannot read {}", image.display()))?;
     Ok(key.add("image", format!("{modified:?}")).finish())

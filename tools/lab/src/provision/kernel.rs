@@ -29,6 +29,7 @@ use super::lock::Lock;
 use super::prune;
 use super::source;
 use super::source::Source;
+use super::stock;
 use super::toolchain::Toolchain;
 use super::Ctx;
 use super::Kernel;
@@ -51,8 +52,16 @@ find "$2/tools" -name '.*.cmd' -exec sed -i "s|$1/|$3/|g" {} +
 mv "$2" "$3"
 "#;
 
-/// The kernel of a flavour; built if the cache does not have it.
+/// Whether the cache has no kernel of any flavour that is built here.
+pub fn nothing_is_built(ctx: &Ctx) -> bool {
+    prune::seed(&ctx.cache.join("kernels")).is_none()
+}
+
+/// The kernel of a flavour; made if the cache does not have it.
 pub fn kernel(ctx: &Ctx, flavor: &str) -> Result<Kernel> {
+    if flavor == stock::DEBIAN {
+        return stock::kernel(ctx);
+    }
     let wanted = config::flavor(&ctx.repo.join("tests/flavors"), flavor)?;
     host::ensure(ctx)?;
     let toolchain = Toolchain::find(ctx)?;
@@ -115,6 +124,8 @@ impl Build<'_> {
             release: release(&kdir)?,
             modroot: self.dir.join("root"),
             make_args: self.toolchain.make_args(),
+            initramfs: None,
+            root: None,
             kdir,
         })
     }

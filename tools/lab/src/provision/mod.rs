@@ -8,6 +8,7 @@
 use std::path::PathBuf;
 
 mod apt;
+mod buildroot;
 pub mod cli;
 pub mod cmd;
 mod config;
@@ -16,6 +17,7 @@ mod cxl_test;
 mod daxown;
 mod debian;
 mod host;
+mod initramfs;
 mod kdir;
 mod kernel;
 mod key;
@@ -26,6 +28,7 @@ mod prune;
 mod rootfs;
 mod source;
 mod sources;
+mod stock;
 mod toolchain;
 mod version;
 
@@ -39,10 +42,15 @@ pub use host::ensure;
 pub use host::qemu;
 pub use kdir::kernel_from_kdir;
 pub use kernel::kernel;
+pub use kernel::nothing_is_built;
+pub use modules::make_command;
 pub use modules::modules;
 pub use modules::modules_for_cxl_test;
 pub use modules::toolchain_args;
 pub use rootfs::rootfs;
+pub use source::kernel_source;
+pub use stock::is_there as debian_is_there;
+pub use stock::DEBIAN;
 
 /// A built CONFIG_RUST kernel.
 #[derive(Clone, Debug)]
@@ -57,4 +65,8 @@ pub struct Kernel {
     pub modroot: PathBuf,
     /// Variables for `make` of modules against it.
     pub make_args: Vec<String>,
+    /// What has the drivers of the guest's root, if the image has not.
+    pub initramfs: Option<PathBuf>,
+    /// The root in which modules for it are built, if that is not this machine's.
+    pub root: Option<PathBuf>,
 }

@@ -12,6 +12,7 @@ use anyhow::bail;
 use anyhow::Context;
 use anyhow::Result;
 
+use super::buildroot;
 use super::cmd;
 use super::cmd::announce;
 use super::cmd::Step;
@@ -24,7 +25,15 @@ use super::Ctx;
 use super::Kernel;
 
 /// What the modules are made from, in the checkout.
-const SOURCES: [&str; 5] = ["Makefile", "Kbuild", "drivers", "include", "rust"];
+const SOURCES: [&str; 7] = [
+    "Makefile",
+    "Kbuild",
+    "drivers",
+    "include",
+    "rust",
+    "tools/check-kdir.sh",
+    "tools/check-layout.sh",
+];
 
 /// What the kernel's CXL unit tests answer in place of the platform; the same functions as for their
 /// own dax_hmem. The linker does it, so that the same objects serve both.
@@ -46,7 +55,7 @@ fn build(ctx: &Ctx, kernel: &Kernel, suffix: &str, linking: &[&str]) -> Result<P
     let dir = ctx
         .cache
         .join("modules")
-        .join(kdir::identity(&kernel.kdir)?);
+        .join(kdir::identity(&kernel.kdir, &kernel.image)?);
     let _lock = Lock::exclusive(&dir.with_extension("lock"), "the modules")?;
     let key = sources_key(&ctx.repo)?;
     let root = dir.join(format!("root-{key}{suffix}"));
@@ -67,11 +76,17 @@ fn build(ctx: &Ctx, kernel: &Kernel, suffix: &str, linking: &[&str]) -> Result<P
     announce(&format!("Building the modules for {}{how}", kernel.release));
     prune::forget_unused(&ctx.cache.join("modules"))?;
     forget_old(&dir)?;
+    if root.exists() {
+        // What an interrupted run left there would go into guests too.
+        fs::remove_dir_all(&root).with_context(|| format!("cannot remove {}", root.display()))?;
+    }
     let objects = dir.join("objects");
     fs::create_dir_all(&objects).with_context(|| format!("cannot make {}", objects.display()))?;
     make(ctx, kernel, &objects, "build the modules for", linking)?;
     let path = format!("INSTALL_MOD_PATH={}", root.display());
-    let install = [&[path.as_str(), "modules_install"], linking].concat();
+    // A kernel of a distribution's wants them signed with a key of its own, and compressed.
+    let plain = ["CONFIG_MODULE_SIG_ALL=", "CONFIG_MODULE_COMPRESS_ALL="];
+    let install = [&[path.as_str(), "modules_install"], &plain[..], linking].concat();
     make(ctx, kernel, &objects, "install the modules for", &install)?;
     if !updates.join("dax_hmem.ko").is_file() {
         bail!(
@@ -91,7 +106,7 @@ fn make(ctx: &Ctx, kernel: &Kernel, objects: &Path, what: &str, args: &[&str]) -
         &format!("modules-{}", kernel.release),
         "correct what the compiler complains about",
     );
-    let mut command = Command::new("make");
+    let mut command = make_command(ctx, kernel);
     command
         .arg("-C")
         .arg(&ctx.repo)
@@ -102,10 +117,23 @@ fn make(ctx: &Ctx, kernel: &Kernel, objects: &Path, what: &str, args: &[&str]) -
     cmd::run_cmd(ctx, &step, &mut command).map(|_| ())
 }
 
+/// `make` with the tools that the kernel was built with.
+pub fn make_command(ctx: &Ctx, kernel: &Kernel) -> Command {
+    program(ctx, kernel, "make")
+}
+
+fn program(ctx: &Ctx, kernel: &Kernel, name: &str) -> Command {
+    match &kernel.root {
+        Some(root) => buildroot::command(ctx, root, name),
+        None => Command::new(name),
+    }
+}
+
 /// The toolchain that a kernel was built with, as arguments for make: the product's own build asks the
 /// same script.
 pub fn toolchain_args(ctx: &Ctx, kernel: &Kernel) -> Result<Vec<String>> {
-    let mut script = Command::new(ctx.repo.join("tools/check-kdir.sh"));
+    let script = ctx.repo.join("tools/check-kdir.sh");
+    let mut script = program(ctx, kernel, &script.to_string_lossy());
     let variables = kernel
         .make_args
         .iter()
@@ -178,7 +206,9 @@ fn is_source(path: &Path) -> bool {
     match extension {
         None => ["Makefile", "Kbuild", "Kconfig"].contains(&name) && path.is_file(),
         Some(ext) => {
-            !generated && ["rs", "c", "h", "S", "lds", "conf"].contains(&ext) && path.is_file()
+            !generated
+                && ["rs", "c", "h", "S", "lds", "conf", "sh"].contains(&ext)
+                && path.is_file()
         }
     }
 }

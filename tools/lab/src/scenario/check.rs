@@ -63,6 +63,12 @@ pub fn scenario(path: &Path, text: &str) -> Result<Scenario, Faults> {
     for value in raw.modules.options.values() {
         places::check(value, machine.windows.len(), &mut faults);
     }
+    for need in &raw.kernel.needs {
+        let (name, value) = need.get_ref().split_once('=').unwrap_or_default();
+        if !name.starts_with("CONFIG_") || value.is_empty() {
+            faults.at(need, "a line of a configuration, such as CONFIG_KUNIT=y");
+        }
+    }
     let drivers = drivers(&raw, &mut faults);
     let name = path
         .file_stem()
@@ -86,6 +92,12 @@ pub fn scenario(path: &Path, text: &str) -> Result<Scenario, Faults> {
             .args
             .iter()
             .map(|arg| arg.get_ref().clone())
+            .collect(),
+        needs: raw
+            .kernel
+            .needs
+            .iter()
+            .map(|need| need.get_ref().clone())
             .collect(),
         cxl_test: raw.modules.cxl_test,
         hold: raw

@@ -72,6 +72,9 @@ impl fmt::Display for Drivers {
     }
 }
 
+/// The flavour of a scenario that does not name one: any kernel will do.
+pub const BASE: &str = "base";
+
 /// A checked scenario.
 #[derive(Clone, Debug)]
 pub struct Scenario {
@@ -101,6 +104,8 @@ pub struct Scenario {
     pub soft_reserved: Vec<SoftReserved>,
     /// Further kernel parameters.
     pub kernel_args: Vec<String>,
+    /// Lines of the kernel's configuration without which it makes no sense.
+    pub needs: Vec<String>,
     /// The kernel's CXL unit tests take the place of its CXL drivers.
     pub cxl_test: bool,
     /// Modules that only a step can release.

@@ -61,7 +61,7 @@ fn yes() -> bool {
 }
 
 fn base() -> Spanned<String> {
-    Spanned::new(0..0, "base".to_owned())
+    Spanned::new(0..0, super::BASE.to_owned())
 }
 
 /// Which `make check` runs the scenario.
@@ -216,6 +216,9 @@ pub struct SoftReserved {
 pub struct Kernel {
     #[serde(default)]
     pub args: Vec<Spanned<String>>,
+    /// Lines of its configuration without which the scenario makes no sense.
+    #[serde(default)]
+    pub needs: Vec<Spanned<String>>,
 }
 
 /// `[modules]`

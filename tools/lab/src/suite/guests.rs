@@ -15,6 +15,7 @@ use crate::guest::boot;
 use crate::guest::selftest_list;
 use crate::guest::selftests;
 use crate::guest::Outcome;
+use crate::provision;
 use crate::provision::Ctx;
 use crate::report;
 use crate::report::Verdict;
@@ -60,12 +61,17 @@ pub fn run_scenario(
 /// Of what needs the debug kernel, this is run with all the others.
 const ON_DEBUG: &str = "tests/debug/turmoil.toml";
 
+/// Of what runs on any kernel, this is run on Debian's own too: a range of each kind after a boot, and
+/// one that a region covers by half. `FLAVOR=debian` runs all.
+const ON_DEBIAN: [&str; 2] = ["default", "region-smaller"];
+
 /// An item for each scenario with our drivers, and with the C drivers where these lose memory;
 /// with `all` also where they do not, those that ask for it, those of other flavours, and one on the
 /// debug kernel.
 pub fn items(ctx: &Ctx, kdir: Option<PathBuf>, timeout: Option<u64>, all: bool) -> Vec<Item> {
     // The caller's own kernel is one flavour, and need not have the checkers.
-    let others = all && kdir.is_none();
+    let kdir_is_given = kdir.is_some();
+    let others = all && !kdir_is_given;
     let store = Arc::new(Store::new(ctx, kdir));
     let found = || -> Result<Vec<PathBuf>> {
         let mut paths = Scenario::all(&ctx.repo)?;
@@ -89,6 +95,10 @@ pub fn items(ctx: &Ctx, kdir: Option<PathBuf>, timeout: Option<u64>, all: bool) 
     };
     let (mut items, selftests) = scenario_items(ctx, &store, paths, timeout, all);
     items.push(all_selftests(ctx, &store, selftests));
+    if !kdir_is_given {
+        let paths = ON_DEBIAN.map(|name| ctx.repo.join(format!("tests/scenarios/{name}.toml")));
+        items.extend(on(ctx, &store, provision::DEBIAN, paths, timeout));
+    }
     items
 }
 
@@ -148,29 +158,46 @@ fn has_debug_kernel(ctx: &Ctx) -> bool {
 /// An item for each scenario that is for our drivers, on the debug kernel.
 pub fn debug_items(ctx: &Ctx, timeout: Option<u64>) -> Vec<Item> {
     let store = Arc::new(Store::new(ctx, None));
-    let paths = match (Scenario::all(&ctx.repo), Scenario::all_debug(&ctx.repo)) {
-        (Ok(paths), Ok(debug)) => paths.into_iter().chain(debug),
-        (Err(error), _) | (_, Err(error)) => {
-            return vec![broken("scenarios", format!("{error:#}"))];
+    match (Scenario::all(&ctx.repo), Scenario::all_debug(&ctx.repo)) {
+        (Ok(paths), Ok(debug)) => {
+            let paths = paths.into_iter().chain(debug);
+            on(ctx, &store, "debug", paths, timeout)
+        }
+        (Err(error), _) | (_, Err(error)) => vec![broken("scenarios", format!("{error:#}"))],
+    }
+}
+
+/// An item for each scenario that is for our drivers and any kernel, on this flavour.
+pub fn on_flavor(ctx: &Ctx, flavor: &str, timeout: Option<u64>) -> Vec<Item> {
+    let store = Arc::new(Store::new(ctx, None));
+    match Scenario::all(&ctx.repo) {
+        Ok(paths) => on(ctx, &store, flavor, paths, timeout),
+        Err(error) => vec![broken("scenarios", format!("{error:#}"))],
+    }
+}
+
+/// Items of scenarios with our drivers on a flavour, whichever they are about.
+fn on(
+    ctx: &Ctx,
+    store: &Arc<Store>,
+    flavor: &str,
+    paths: impl IntoIterator<Item = PathBuf>,
+    timeout: Option<u64>,
+) -> Vec<Item> {
+    let item_of = |path: PathBuf| match Scenario::load(&ctx.repo, &path.to_string_lossy()) {
+        Err(error) => {
+            let name = format!("scenario {}", stem(&path));
+            Some(broken(&name, format!("{error:#}")))
+        }
+        // What is about the C drivers alone is about no driver of ours.
+        Ok(scenario) if !scenario.drivers.contains(&Drivers::Rust) => None,
+        Ok(mut scenario) => {
+            flavor.clone_into(&mut scenario.flavor);
+            let scenario = Arc::new(scenario);
+            Some(item(ctx, store, &scenario, Drivers::Rust, timeout))
         }
     };
-    paths
-        .filter_map(
-            |path| match Scenario::load(&ctx.repo, &path.to_string_lossy()) {
-                Err(error) => {
-                    let name = format!("scenario {}", stem(&path));
-                    Some(broken(&name, format!("{error:#}")))
-                }
-                // What is about the C drivers alone is about no driver of ours.
-                Ok(scenario) if !scenario.drivers.contains(&Drivers::Rust) => None,
-                Ok(mut scenario) => {
-                    scenario.flavor = "debug".to_owned();
-                    let scenario = Arc::new(scenario);
-                    Some(item(ctx, &store, &scenario, Drivers::Rust, timeout))
-                }
-            },
-        )
-        .collect()
+    paths.into_iter().filter_map(item_of).collect()
 }
 
 /// An item for each scenario on the kernel's CXL unit tests, and each set of drivers it is for.
@@ -227,9 +254,19 @@ pub fn item(
     } else {
         "scenario"
     };
-    let name = format!("{kind} {} ({drivers})", scenario.name);
+    let name = match scenario.flavor.as_str() {
+        provision::DEBIAN => format!("{kind} {} ({drivers}, debian)", scenario.name),
+        _ => format!("{kind} {} ({drivers})", scenario.name),
+    };
     let (ctx, store, scenario) = (ctx.clone(), store.clone(), scenario.clone());
     Item::new(name.clone(), move || {
+        let assets = store.get(&scenario.flavor, drivers)?;
+        if let Some(need) = assets.lacks(&scenario.needs) {
+            return Ok(Report {
+                skipped: Some(format!("needs {need}")),
+                ..Report::default()
+            });
+        }
         let run = run_scenario(&ctx, &store, &scenario, drivers, timeout)?;
         let mut report = Report {
             log: Some(run.log.clone()),

@@ -33,6 +33,8 @@ pub struct Report {
     pub passed: usize,
     /// Tests that did not, with the reasons.
     pub failed: Vec<(String, Vec<String>)>,
+    /// Why it was not run, if it was not.
+    pub skipped: Option<String>,
     /// Where to read more.
     pub log: Option<PathBuf>,
 }
@@ -85,6 +87,11 @@ pub fn flavor_items(ctx: &Ctx, timeout: Option<u64>) -> Vec<Item> {
     items
 }
 
+/// All scenarios with our drivers on another flavour than they are written for.
+pub fn on_flavor(ctx: &Ctx, flavor: &str, timeout: Option<u64>) -> Vec<Item> {
+    guests::on_flavor(ctx, flavor, timeout)
+}
+
 /// All scenarios with our drivers on the debug kernel.
 pub fn debug_items(ctx: &Ctx, timeout: Option<u64>) -> Vec<Item> {
     guests::debug_items(ctx, timeout)
@@ -94,6 +101,7 @@ pub fn debug_items(ctx: &Ctx, timeout: Option<u64>) -> Vec<Item> {
 #[derive(Debug, Default)]
 pub struct Totals {
     pub passed: usize,
+    pub skipped: usize,
     pub failed: Vec<(String, Vec<String>, Option<PathBuf>)>,
 }
 
@@ -115,6 +123,7 @@ pub fn run(items: Vec<Item>, jobs: usize) -> Totals {
         totals.0 += 1;
         print_line(totals.0, count, &item.name, &report, start.elapsed());
         totals.1.passed += report.passed;
+        totals.1.skipped += usize::from(report.skipped.is_some());
         for (name, faults) in report.failed {
             totals.1.failed.push((name, faults, report.log.clone()));
         }
@@ -131,13 +140,17 @@ pub fn run(items: Vec<Item>, jobs: usize) -> Totals {
 }
 
 fn print_line(done: usize, count: usize, name: &str, report: &Report, time: Duration) {
-    let word = if report.failed.is_empty() {
-        "ok  "
-    } else {
-        "FAIL"
+    let word = match (&report.skipped, report.failed.is_empty()) {
+        (Some(_), _) => "skip",
+        (None, true) => "ok  ",
+        (None, false) => "FAIL",
     };
     let tests = report.passed + report.failed.len();
     let tests = match (tests, report.failed.len()) {
+        (0, 0) => report
+            .skipped
+            .as_ref()
+            .map_or(String::new(), |why| format!(": {why}")),
         (1, _) => String::new(),
         (_, 0) => format!(" ({tests} tests)"),
         (_, failed) => format!(" ({failed} of {tests} tests failed)"),
