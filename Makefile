@@ -8,6 +8,7 @@
 #                                                  modprobe is to know beside them
 #   make KDIR=... clean | rust-analyzer            as in any kernel module
 #   make rustfmt | rustfmtcheck                    format the kernel side, or check it
+#   make deb                                       Debian packages, in dist/
 #   make run | check | bench | shell               the lab, see tools/lab.mk
 #
 # CLIPPY=1, MO=<dir>, V=1 and LLVM= have their usual meaning. Without LLVM= the
@@ -25,7 +26,7 @@ rust-roots := $(addprefix $(CURDIR)/drivers/dax/,hmem/hmem.rs cxl/cxl.rs kunit/k
 kbuild = toolchain=$$($(CURDIR)/tools/check-kdir.sh '$(KDIR)' '$(origin LLVM)') && \
 	$(MAKE) -C '$(KDIR)' M='$(CURDIR)' $$toolchain
 
-.PHONY: modules modules_install clean rust-analyzer rustfmt rustfmtcheck help
+.PHONY: modules modules_install clean rust-analyzer rustfmt rustfmtcheck deb help
 
 modules rust-analyzer:
 	+@$(kbuild) $@
@@ -47,7 +48,11 @@ rustfmt:
 rustfmtcheck:
 	@$(RUSTFMT) --edition 2021 --check $(rust-roots)
 
-help:
-	@sed -n '3,15s/^# \{0,1\}//p' $(firstword $(MAKEFILE_LIST))
+deb:
+	@$(CURDIR)/tools/make-deb
 
-include tools/lab.mk
+help:
+	@sed -n '3,16s/^# \{0,1\}//p' $(firstword $(MAKEFILE_LIST))
+
+# Packages of the modules do not have the lab.
+-include tools/lab.mk
