@@ -10,6 +10,7 @@ pub mod capture;
 pub mod cxl;
 pub mod dax;
 pub mod decode;
+pub mod dkms;
 pub mod firmware;
 pub mod host;
 pub mod iomem;

@@ -7,6 +7,7 @@ use serde::Serialize;
 use crate::cxl::{self, EndpointDecoder, Memdev, Region, Window};
 use crate::dax::{self, DaxDevice, HmemDevice, HmemPlatform};
 use crate::decode::{self, Dead};
+use crate::dkms::{self, FailedBuild};
 use crate::firmware;
 use crate::host::{self, Host};
 use crate::iomem::{self, is_system_ram, Iomem, Resource};
@@ -67,6 +68,9 @@ pub struct Map {
     pub memory: Memory,
     /// Modules concerned.
     pub modules: Vec<Module>,
+    /// Why DKMS has no module of ours for this kernel, if a build failed.
+    #[serde(skip)]
+    pub failed_build: Option<FailedBuild>,
     /// The kernel's resource tree; empty if hidden from this user.
     pub iomem: Vec<Resource>,
     /// The ledger of the Rust modules; `None` with others.
@@ -98,6 +102,7 @@ impl Map {
         let ledger = scan.text(LEDGER_PATH).map(|text| ledger::parse(&text));
         let release = scan.value("proc/sys/kernel/osrelease");
         let modules = modules::read(&scan, release.as_deref());
+        let failed_build = dkms::read(&scan, release.as_deref());
         let dax = dax::devices(&scan, &iomem);
         let hmem = dax::hmem(&scan, &dax);
         let cxl = cxl::read(&scan);
@@ -128,6 +133,7 @@ impl Map {
             dax,
             memory: memory::read(&scan),
             modules,
+            failed_build,
             iomem: iomem.resources,
             ledger,
             log,

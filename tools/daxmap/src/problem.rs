@@ -117,6 +117,8 @@ pub enum Kind {
     DaxFile,
     /// The stock module runs although another is installed.
     OldModule,
+    /// DKMS could not build the modules for the kernel that runs.
+    NotBuilt,
     /// Something could not be read.
     Unreadable,
     /// Not usable, and nothing that could be read says why.

@@ -225,6 +225,33 @@ fn an_old_module_from_the_initramfs_is_noticed() {
 }
 
 #[test]
+fn a_build_that_dkms_could_not_do_is_told_with_its_reason() {
+    let machine = Machine::new("");
+    let log = "var/lib/dkms/dax-hmem-rust/0.1/build/make.log";
+    let text = "DKMS (dkms-3.2.2) make.log for dax-hmem-rust/0.1 for kernel 7.3.4 (x86_64)\n\
+                rust-headers: the source of the kernel 7.3.4 is not installed.\n    \
+                apt install linux-source-7.3\n";
+    machine.file(log, text);
+    machine.file("lib/modules/7.3.4/modules.dep", "kernel/dax_hmem.ko:\n");
+    let found = || problem::find(&machine.map());
+    let problems = found();
+    let told = problems.iter().find(|p| p.kind == Kind::NotBuilt).unwrap();
+    assert!(told.cause.contains("is not installed"), "{}", told.cause);
+    assert_eq!(told.remedy[0], "apt install linux-source-7.3");
+    assert!(told.remedy[1].starts_with("dkms install"));
+    // It has been built since.
+    machine.file(
+        "lib/modules/7.3.4/modules.dep",
+        "updates/dkms/dax_hmem.ko.xz:\n",
+    );
+    assert!(found().iter().all(|p| p.kind != Kind::NotBuilt));
+    // The log is about another kernel.
+    machine.file("lib/modules/7.3.4/modules.dep", "kernel/dax_hmem.ko:\n");
+    machine.file(log, &text.replace("7.3.4 (", "7.3.5 ("));
+    assert!(found().iter().all(|p| p.kind != Kind::NotBuilt));
+}
+
+#[test]
 fn an_almost_empty_tree_is_read() {
     let dir = tempfile::tempdir().unwrap();
     fs::create_dir(dir.path().join("proc")).unwrap();

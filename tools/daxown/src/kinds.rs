@@ -45,7 +45,7 @@ pub struct KindDoc {
 }
 
 /// All kinds.
-pub const ALL: [Kind; 37] = [
+pub const ALL: [Kind; 38] = [
     Kind::Undecoded,
     Kind::MemberGone,
     Kind::Stuck,
@@ -78,6 +78,7 @@ pub const ALL: [Kind; 37] = [
     Kind::Unmapped,
     Kind::DaxFile,
     Kind::OldModule,
+    Kind::NotBuilt,
     Kind::Unreadable,
     Kind::MemdevUnbound,
     Kind::DecoderUnassigned,

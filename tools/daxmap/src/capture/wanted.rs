@@ -3,6 +3,7 @@
 //! The list of what a capture holds.
 
 use super::{Entry, Gather};
+use crate::dkms;
 use crate::ledger::LEDGER_PATH;
 use crate::log;
 use crate::modules::{module_name, MODULES};
@@ -264,6 +265,9 @@ fn modules(g: &mut Gather) {
                 MODULES.contains(&module_name(file).as_str())
             });
         }
+    }
+    for version in g.names(dkms::DIR) {
+        g.lines(&dkms::log_of(&version), dkms::is_telling);
     }
     for dir in MODPROBE_DIRS {
         for name in g.names(dir) {

@@ -15,6 +15,7 @@ pub(super) fn diagnose(map: &Map) -> Vec<Problem> {
         .iter()
         .filter_map(|name| old_module(map, name))
         .collect();
+    out.extend(not_built(map));
     out.extend(cxl_not_loaded(map));
     out.extend(no_memory_map(map));
     out.extend(undeclared(map));
@@ -68,6 +69,29 @@ fn old_module(map: &Map, name: &str) -> Option<Problem> {
                 format!("update-initramfs -u -k {release}"),
                 "reboot".into(),
             ]),
+    )
+}
+
+/// The package is installed, and the kernel's own modules run all the same.
+fn not_built(map: &Map) -> Option<Problem> {
+    let failed = map.failed_build.as_ref()?;
+    let release = map.release.as_deref()?;
+    let installed = map.module("dax_hmem").and_then(|m| m.file.as_deref());
+    if installed.is_some_and(|file| file.starts_with("updates/")) {
+        return None;
+    }
+    let retry = format!(
+        "dkms install -m dax-hmem-rust -v {} -k {release}",
+        failed.version
+    );
+    Some(
+        Problem::new(Kind::NotBuilt, Severity::Warning, "dax-hmem-rust-dkms")
+            .because(format!(
+                "DKMS could not build the modules for {release}, and the kernel's own are used: {}",
+                failed.reason
+            ))
+            .seen([failed.log.clone()])
+            .fix(failed.remedy.iter().cloned().chain([retry])),
     )
 }
 

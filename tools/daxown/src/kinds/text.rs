@@ -177,6 +177,13 @@ pub(super) fn about(kind: Kind) -> About {
             "An initramfs that was made before the Rust modules were installed carries the old one.",
             "Make the initramfs again and reboot.",
         ),
+        Kind::NotBuilt => (
+            "warning",
+            "DKMS could not build the modules for this kernel",
+            "The package is installed, and its build for this kernel was refused or failed: another rustc, \
+             the source of another version, no room. The kernel's own modules stay in use.",
+            "Do what the reason names, then have DKMS build them again.",
+        ),
         Kind::Unreadable => (
             "warning",
             "something could not be read",
