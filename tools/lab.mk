@@ -6,6 +6,7 @@
 #   make check [ONLY=<regular expression>] [ALL=1] [FLAVOR=debian]
 #   make check-flavors [ONLY=...]
 #   make check-debug [ONLY=...]
+#   make check-configs [ONLY=...]
 #   make shell [SCENARIO=...]
 #   make compare
 #   make captures [ONLY=<regular expression>]
@@ -22,7 +23,7 @@ lab-vars := V SCENARIO DRIVERS FLAVOR KDIR MODULES N SEED ONLY ALL JOBS TIMEOUT
 lab-env = env $(foreach v,$(lab-vars),$(if $(call lab-given,$(v)),,-u $(v))) \
 	$(foreach v,$(lab-vars),$(if $(call lab-given,$(v)),$(v)='$(call lab-given,$(v))'))
 
-.PHONY: run check check-flavors check-debug shell compare cxl-test bench captures fuzz-layouts deps
+.PHONY: run check check-flavors check-debug check-configs shell compare cxl-test bench captures fuzz-layouts deps
 
 run check shell compare cxl-test bench captures fuzz-layouts deps:
 	@$(lab-env) $(LAB) $@
@@ -35,3 +36,8 @@ check-flavors:
 # Every scenario on the kernel with all checkers: an hour or two. "check ALL=1" runs turmoil on it.
 check-debug:
 	@$(lab-env) $(LAB) check --debug
+
+# The modules against kernels of many configurations, which are only prepared: a few minutes each,
+# once.
+check-configs:
+	@$(lab-env) $(LAB) check --configs

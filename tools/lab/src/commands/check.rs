@@ -24,6 +24,11 @@ pub struct Check {
     #[arg(long, conflicts_with_all = ["kdir", "debug"])]
     flavors: bool,
 
+    /// The modules against kernels of many configurations, those of tests/configs, instead; the
+    /// kernels are only prepared, not built
+    #[arg(long, conflicts_with_all = ["kdir", "debug", "flavors", "flavor"])]
+    configs: bool,
+
     /// Every scenario on this flavour, or on Debian's own kernel with `debian`, instead; what needs
     /// an option that the kernel lacks is skipped, and says so
     #[arg(long, env = "FLAVOR", conflicts_with_all = ["kdir", "debug", "flavors"], value_parser = NonEmptyStringValueParser::new())]
@@ -51,6 +56,8 @@ impl Check {
     pub fn run(self, ctx: &Ctx) -> Result<ExitCode> {
         let items = if self.debug {
             suite::debug_items(ctx, self.timeout)
+        } else if self.configs {
+            suite::config_items(ctx)
         } else if let Some(flavor) = &self.flavor {
             suite::on_flavor(ctx, flavor, self.timeout)
         } else if self.flavors {

@@ -16,6 +16,7 @@ use crate::provision::Ctx;
 
 mod assets;
 mod build;
+mod configs;
 mod guests;
 mod host;
 pub mod ktap;
@@ -90,6 +91,11 @@ pub fn flavor_items(ctx: &Ctx, timeout: Option<u64>) -> Vec<Item> {
 /// All scenarios with our drivers on another flavour than they are written for.
 pub fn on_flavor(ctx: &Ctx, flavor: &str, timeout: Option<u64>) -> Vec<Item> {
     guests::on_flavor(ctx, flavor, timeout)
+}
+
+/// The modules against kernels of many configurations.
+pub fn config_items(ctx: &Ctx) -> Vec<Item> {
+    configs::items(ctx)
 }
 
 /// All scenarios with our drivers on the debug kernel.
