@@ -21,6 +21,7 @@ use crate::scenario::BASE;
 mod bench;
 mod captures;
 mod check;
+mod check_packages;
 mod compare;
 mod cxl_test;
 mod fuzz;
@@ -36,6 +37,8 @@ pub enum Command {
     Run(run::Run),
     /// Run all tests
     Check(check::Check),
+    /// Install, upgrade, break and remove the Debian packages in a root of Debian 13
+    CheckPackages(check_packages::CheckPackages),
     /// Run our modules on the kernel's CXL unit-test platform
     ///
     /// The kernel's unit tests build the CXL drivers once more, with mocks in place of the platform. Our
@@ -66,6 +69,7 @@ impl Command {
         match self {
             Self::Run(run) => run.run(ctx),
             Self::Check(check) => check.run(ctx),
+            Self::CheckPackages(check) => check.run(ctx),
             Self::CxlTest(test) => test.run(ctx),
             Self::FuzzLayouts(fuzz) => fuzz.run(ctx),
             Self::Captures(captures) => captures.run(ctx),

@@ -93,6 +93,11 @@ impl Apt {
         self.dir.join("apt.conf")
     }
 
+    /// The file that names the mirror and its suites.
+    pub fn sources(&self) -> PathBuf {
+        self.dir.join("sources.list.d/lab.sources")
+    }
+
     /// `tool` (apt-get, apt-cache) on this state.
     pub fn command(&self, tool: &str) -> Command {
         let mut command = Command::new(tool);
@@ -169,7 +174,7 @@ impl Apt {
 
     /// Takes the first candidate whose lists can be fetched and verified.
     fn update(&self, ctx: &Ctx, candidates: &[String]) -> Result<()> {
-        let file = self.dir.join("sources.list.d/lab.sources");
+        let file = self.sources();
         let stamp = self.dir.join("updated");
         let current = fs::read_to_string(&file).unwrap_or_default();
         if candidates.contains(&current) && is_fresh(&stamp) {

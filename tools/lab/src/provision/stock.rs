@@ -236,7 +236,7 @@ impl Stock {
 }
 
 /// The newest release of the series that the mirror has, as its packages' names have it.
-fn newest(ctx: &Ctx, apt: &Apt) -> Result<String> {
+pub fn newest(ctx: &Ctx, apt: &Apt) -> Result<String> {
     let prefix = format!("linux-headers-{SERIES}");
     let names = cmd::output(ctx, apt.command("apt-cache").args(["pkgnames", &prefix]))?;
     let release = choose(names.lines()).with_context(|| {
