@@ -15,7 +15,7 @@ use crate::cli::{DoctorArgs, Global};
 use crate::config::{self, AgreedDoc, Config};
 use crate::fleet;
 use crate::json::{self, DoctorDoc, Machine, ProblemDoc, TotalsDoc};
-use crate::show::{self, Look};
+use crate::show::{self, Lines, Look};
 
 /// A machine with what is wrong with it.
 pub struct Checkup {
@@ -167,11 +167,21 @@ pub fn render(problem: &Problem, look: &Look) -> String {
     }
     head.push_str(&look.dim(&format!("  [{}]", problem.kind.word())));
     let mut out = head + "\n";
-    out.push_str(&show::block("cause", &[&problem.cause], look, true));
-    out.push_str(&show::block("do", &chained(&problem.remedy), look, false));
-    out.push_str(&show::block("seen", &problem.evidence, look, false));
+    out.push_str(&show::block("cause", &[&problem.cause], look, Lines::Prose));
+    out.push_str(&show::block(
+        "do",
+        &chained(&problem.remedy),
+        look,
+        Lines::Commands,
+    ));
+    out.push_str(&show::block(
+        "seen",
+        &problem.evidence,
+        look,
+        Lines::Evidence,
+    ));
     let see = look.dim(&format!("daxown explain --kind {}", problem.kind.word()));
-    out.push_str(&show::block("see", &[see], look, false));
+    out.push_str(&show::block("see", &[see], look, Lines::Commands));
     out
 }
 

@@ -12,7 +12,7 @@ use daxmap::{Map, Piece, Range, Reserved};
 
 use crate::cli::{ExplainArgs, Global};
 use crate::json::{self, ExplainDoc, Machine, ProblemDoc, RangeDoc, StoryDoc};
-use crate::show::{self, Look};
+use crate::show::{self, Lines, Look};
 use crate::subject::{Sort, Subject};
 use steps::Step;
 
@@ -172,9 +172,9 @@ fn render(story: &Story, look: &Look) -> String {
     let mut out = head + "\n";
     for (n, step) in (1..).zip(&story.steps) {
         let label = format!("{n}. {}", step.topic);
-        out.push_str(&show::block(&label, &[&step.text], look, true));
+        out.push_str(&show::block(&label, &[&step.text], look, Lines::Prose));
         for line in &step.evidence {
-            out.push_str(&show::block("", &[look.dim(line)], look, false));
+            out.push_str(&show::block("", &[look.dim(line)], look, Lines::Evidence));
         }
     }
     for problem in &story.problems {
@@ -183,7 +183,7 @@ fn render(story: &Story, look: &Look) -> String {
     }
     if !story.commands.is_empty() {
         out.push('\n');
-        out.push_str(&show::block("look", &story.commands, look, false));
+        out.push_str(&show::block("look", &story.commands, look, Lines::Commands));
     }
     out
 }

@@ -15,7 +15,7 @@ use serde::Serialize;
 
 use crate::cli::Global;
 use crate::json;
-use crate::show::{self, Look};
+use crate::show::{self, Lines, Look};
 
 /// What there is to say of a kind.
 pub struct About {
@@ -149,7 +149,7 @@ fn one(doc: &KindDoc, look: &Look) -> String {
         ("why", &doc.cause),
         ("do", &doc.action),
     ] {
-        out.push_str(&show::block(label, &[text], look, true));
+        out.push_str(&show::block(label, &[text], look, Lines::Prose));
     }
     out
 }

@@ -15,7 +15,7 @@ use serde::Serialize;
 
 use crate::cli::Global;
 use crate::json::{self, Machine};
-use crate::show::{self, human, Look};
+use crate::show::{self, human, Lines, Look};
 
 /// How a check went.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, JsonSchema)]
@@ -87,8 +87,12 @@ fn render(check: &CheckDoc, look: &Look) -> String {
         Outcome::Missing => ("missing", show::state_style("failed")),
     };
     let head = look.paint(style, &format!("{word:8}"));
-    let lines = show::block(&check.what, &[&check.text], look, true);
     // The word stands in front of the label: what is broken into lines moves as far.
+    let narrow = Look {
+        width: look.width.map(|w| w.saturating_sub(6)),
+        ..*look
+    };
+    let lines = show::block(&check.what, &[&check.text], &narrow, Lines::Prose);
     let lines = lines.trim_start().replace("\n  ", "\n        ");
     format!("{head}{lines}")
 }

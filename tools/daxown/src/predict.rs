@@ -16,7 +16,7 @@ use serde::Serialize;
 
 use crate::cli::Global;
 use crate::json::{self, Machine, OwnerDoc, RangeDoc};
-use crate::show::{self, Look};
+use crate::show::{self, Lines, Look};
 use crate::table::Table;
 use advice::Advice;
 
@@ -273,9 +273,9 @@ fn render(
         "now",
         &[advice.now_text(map, look)],
         look,
-        true,
+        Lines::Prose,
     ));
-    out.push_str(&show::block("so", &advice.lines(look), look, true));
-    out.push_str(&show::block("assumes", &layout.assumes, look, true));
+    out.push_str(&show::block("so", &advice.lines(look), look, Lines::Prose));
+    out.push_str(&show::block("assumes", &layout.assumes, look, Lines::Prose));
     out
 }

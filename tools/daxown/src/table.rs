@@ -4,6 +4,8 @@
 
 use comfy_table::{presets, Cell, CellAlignment, ColumnConstraint, ContentArrangement};
 
+use unicode_width::UnicodeWidthStr;
+
 use crate::show::Look;
 
 /// Rows below column names.
@@ -11,6 +13,8 @@ pub struct Table<'a> {
     look: &'a Look,
     columns: Vec<(String, CellAlignment, bool)>,
     rows: Vec<Vec<String>>,
+    /// Columns that a narrow terminal can do without, the first to go first.
+    spare: Vec<&'static str>,
 }
 
 impl<'a> Table<'a> {
@@ -19,6 +23,7 @@ impl<'a> Table<'a> {
             look,
             columns: Vec::new(),
             rows: Vec::new(),
+            spare: Vec::new(),
         }
     }
 
@@ -38,8 +43,43 @@ impl<'a> Table<'a> {
         self.rows.push(cells.into_iter().collect());
     }
 
+    /// Names columns that are left out, one after the other, where there is no room for all.
+    pub fn spare(&mut self, names: &[&'static str]) {
+        self.spare = names.to_vec();
+    }
+
+    /// Leaves out what there is no room for.
+    fn fit(&mut self) {
+        /// What prose can be broken down to.
+        const PROSE: usize = 14;
+        let Some(width) = self.look.width else { return };
+        for name in std::mem::take(&mut self.spare) {
+            let wide = |(i, (name, _, is_prose)): (usize, &(String, CellAlignment, bool))| {
+                let cells = self.rows.iter().filter_map(|r| r.get(i));
+                let most = cells.map(|c| c.width()).chain([name.width()]).max();
+                let most = most.unwrap_or(0) + 2;
+                match is_prose {
+                    true => most.min(PROSE + 2),
+                    false => most,
+                }
+            };
+            let needed: usize = self.columns.iter().enumerate().map(wide).sum();
+            if needed <= width + 2 {
+                return;
+            }
+            let Some(at) = self.columns.iter().position(|(n, ..)| n == name) else {
+                continue;
+            };
+            self.columns.remove(at);
+            for row in &mut self.rows {
+                row.remove(at);
+            }
+        }
+    }
+
     /// The table as text, without trailing spaces.
-    pub fn text(&self) -> String {
+    pub fn text(&mut self) -> String {
+        self.fit();
         let mut table = comfy_table::Table::new();
         table.load_preset(presets::NOTHING);
         match self.look.width {

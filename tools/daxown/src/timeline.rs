@@ -18,7 +18,7 @@ use serde::Serialize;
 
 use crate::cli::Global;
 use crate::json::{self, Machine, RangeDoc};
-use crate::show::{human, Look};
+use crate::show::{self, human, Look};
 use crate::table::Table;
 
 /// Clocks further apart than this are no two clocks, but two events.
@@ -238,9 +238,11 @@ fn render(map: &Map, moments: &[MomentDoc], look: &Look) -> String {
     if moments.is_empty() {
         return match map.ledger {
             Some(_) => "The ledger is empty, and the log says nothing of this memory.\n".into(),
-            None => "Nothing tells when what happened: the Rust dax_hmem keeps a ledger, the kernel's own does not, and \
-                     the log has no failures.\n"
-                .into(),
+            None => show::sentence(
+                "Nothing tells when what happened: the Rust dax_hmem keeps a ledger, the kernel's own does not, and \
+                 the log has no failures.",
+                look,
+            ),
         };
     }
     let mut table = Table::new(look);
@@ -282,7 +284,8 @@ fn render(map: &Map, moments: &[MomentDoc], look: &Look) -> String {
             .range
             .as_ref()
             .map_or(String::new(), |r| format!(" for {}-{}", r.start, r.end));
-        out.push_str(&format!("\nlongest: {} s{range}, {why}\n", seconds(us)));
+        let text = format!("longest: {} s{range}, {why}", seconds(us));
+        out.push_str(&format!("\n{}", show::sentence(&text, look)));
     }
     out
 }

@@ -10,7 +10,7 @@ use daxmap::{Map, Tree};
 
 use super::step::{Step, Who};
 use crate::cli::Global;
-use crate::show::Look;
+use crate::show::{self, Look};
 
 /// How a plan is carried out.
 #[derive(Clone, Debug, Default, clap::Args)]
@@ -122,12 +122,12 @@ fn shown(plans: &[Plan], look: &Look) -> String {
     for plan in plans {
         out.push_str(&format!("{}\n", look.bold(&plan.title)));
         for remark in &plan.remarks {
-            out.push_str(&format!("  # {remark}\n"));
+            out.push_str(&below(2, &format!("# {remark}"), look));
         }
         if plan.steps.is_empty() {
-            out.push_str(
-                "  no step here: what has to be done is not done on this machine while it runs\n",
-            );
+            let text =
+                "no step here: what has to be done is not done on this machine while it runs";
+            out.push_str(&below(2, text, look));
         } else if !plan.is_ours() {
             out.push_str("  not done by daxown:\n");
         }
@@ -137,18 +137,30 @@ fn shown(plans: &[Plan], look: &Look) -> String {
                 Who::Look => "  (for you: it only looks)",
                 Who::Administrator => "  (yours to decide)",
             };
+            // Commands are not broken, so that they can be copied.
             out.push_str(&format!("  {number}. {}{who}\n", step.command));
-            out.push_str(&format!("     {}\n", look.dim(&step.changes)));
+            out.push_str(&below(5, &look.dim(&step.changes), look));
             if let Some(undo) = &step.undo {
                 out.push_str(&format!("     {}\n", look.dim(&format!("back: {undo}"))));
             }
             if let Some(warning) = &step.warning {
-                out.push_str(&format!("     careful: {warning}\n"));
+                out.push_str(&below(5, &format!("careful: {warning}"), look));
             }
         }
         out.push('\n');
     }
     out
+}
+
+/// A line that may be broken, this far to the right.
+fn below(indent: usize, text: &str, look: &Look) -> String {
+    let room = look.width.map_or(usize::MAX, |w| w.saturating_sub(indent));
+    let lines = match text.starts_with('#') {
+        true => show::remark(text, room),
+        false => show::hanging(text, room),
+    };
+    let lines = lines.iter().map(|l| format!("{:indent$}{l}\n", ""));
+    lines.collect()
 }
 
 fn asked(plans: &[&Plan]) -> Result<bool> {

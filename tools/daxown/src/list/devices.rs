@@ -9,7 +9,7 @@ use daxmap::{Map, Owner, Range, Tree};
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use crate::show::Look;
+use crate::show::{self, Look};
 use crate::table::Table;
 
 /// A memory device.
@@ -186,6 +186,7 @@ pub fn render(devices: &[DeviceDoc], noheadings: bool, look: &Look) -> String {
             },
         ]);
     }
+    table.spare(&["NODE", "WINDOWS", "DRIVER", "PCI", "IN REGIONS"]);
     let text = table.text();
     match noheadings {
         true => text.lines().skip(1).flat_map(|l| [l, "\n"]).collect(),
@@ -202,11 +203,12 @@ fn totals(devices: &[DeviceDoc], look: &Look) -> String {
         let all = devices.iter().filter_map(of);
         look.size(all.fold(0, u64::saturating_add))
     };
-    format!(
-        "\n{} devices: volatile {}, in regions {}, unmapped {}\n",
+    let text = format!(
+        "{} devices: volatile {}, in regions {}, unmapped {}",
         devices.len(),
         sum(|d| d.volatile),
         sum(|d| d.mapped),
         sum(|d| d.unmapped)
-    )
+    );
+    format!("\n{}", show::sentence(&text, look))
 }

@@ -55,11 +55,16 @@ pub fn stem(path: &Path) -> String {
 }
 
 pub fn daxown(sysroot: &Path, args: &[&str]) -> Output {
+    at_width(sysroot, args, 120)
+}
+
+/// On a terminal of so many columns.
+pub fn at_width(sysroot: &Path, args: &[&str], width: usize) -> Output {
     let output = Command::new(env!("CARGO_BIN_EXE_daxown"))
         .arg("--sysroot")
         .arg(sysroot)
         .args(args)
-        .env("COLUMNS", "120")
+        .env("COLUMNS", width.to_string())
         .env("NO_COLOR", "1")
         .output()
         .unwrap();
