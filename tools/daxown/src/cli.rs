@@ -159,6 +159,7 @@ Examples:
   daxown list --kind device                 memory devices, and where their capacity is
   daxown list -o +window                    the usual columns and one more
   daxown list rack7/*.tar.gz                a line for each machine, and a total
+  daxown list rack7/*.tar.gz --lost         the rows of each that are not wholly usable
   daxown list 0x490000000-0x4afffffff -J    one range, for programs")]
 pub struct ListArgs {
     /// Only what shares a byte with this address or range, or is of this device or region; or captures to
@@ -181,6 +182,14 @@ pub struct ListArgs {
     /// Leave out the line of column names, and the totals
     #[arg(short = 'n', long)]
     pub noheadings: bool,
+}
+
+impl ListArgs {
+    /// Whether only some rows or columns were asked for.
+    pub fn picks(&self) -> bool {
+        let all = self.what.is_empty() && self.columns.is_empty() && self.owner.is_empty();
+        !all || self.kind.is_some() || self.lost || self.noheadings
+    }
 }
 
 #[derive(Debug, Args)]

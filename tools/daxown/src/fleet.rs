@@ -8,13 +8,14 @@ use std::process::ExitCode;
 use anyhow::Result;
 use comfy_table::CellAlignment::{Left, Right};
 use daxmap::problem::Severity;
-use daxmap::Owner;
+use daxmap::{Map, Owner};
 use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::cli::Global;
 use crate::doctor::Checkup;
-use crate::json::{self, Machine, TotalsDoc};
+use crate::json::{self, Machine, RowDoc, TotalsDoc};
+use crate::list::Row;
 use crate::show::{self, Look};
 use crate::table::Table;
 
@@ -37,6 +38,9 @@ pub struct MachineDoc {
     pub usable: u64,
     /// Kinds of loss, or of warning if there is no loss.
     pub kinds: Vec<String>,
+    /// The rows that were asked for, where `list` was asked for some.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub rows: Option<Vec<RowDoc>>,
 }
 
 /// Soft Reserved bytes by owner.
@@ -88,6 +92,54 @@ pub fn list(global: &Global, sources: &[PathBuf]) -> Result<ExitCode> {
     print(global, machines, status, owners)
 }
 
+/// The rows that were asked for, of each machine; `render` makes the table of all.
+pub fn select(
+    global: &Global,
+    sources: &[PathBuf],
+    select: impl Fn(&Map) -> Result<Vec<Row>>,
+    render: impl Fn(&[Row], &Look) -> String,
+) -> Result<ExitCode> {
+    let mut machines = Vec::new();
+    let mut all = Vec::new();
+    let mut found_any = false;
+    let mut refused = None;
+    for path in sources {
+        let doc = match Checkup::open(global, path) {
+            Ok(checkup) => {
+                // A name that this machine does not have may be another's.
+                let rows = select(&checkup.map);
+                let mut doc = of(path, checkup, false);
+                let rows = rows.map_or_else(
+                    |error| {
+                        refused = Some(error);
+                        Vec::new()
+                    },
+                    |rows| {
+                        found_any = true;
+                        rows
+                    },
+                );
+                doc.rows = Some(rows.iter().map(|r| r.doc.clone()).collect());
+                all.extend(rows.into_iter().map(|row| Row {
+                    machine: Some(short(&doc.source)),
+                    ..row
+                }));
+                doc
+            }
+            Err(error) => unreadable(path, &error),
+        };
+        machines.push(doc);
+    }
+    if let Some(error) = refused.filter(|_| !found_any) {
+        return Err(error);
+    }
+    let status = match machines.iter().any(|m| m.error.is_some()) {
+        true => 3,
+        false => 0,
+    };
+    print(global, machines, status, |_, look| render(&all, look))
+}
+
 /// The lines of `doctor`.
 pub fn doctor(global: &Global, strict: bool, sources: &[PathBuf]) -> Result<ExitCode> {
     let machines = read(global, strict, sources);
@@ -100,18 +152,23 @@ fn read(global: &Global, strict: bool, sources: &[PathBuf]) -> Vec<MachineDoc> {
     sources
         .map(|path| match Checkup::open(global, path) {
             Ok(checkup) => of(path, checkup, strict),
-            Err(error) => MachineDoc {
-                source: path.display().to_string(),
-                error: Some(format!("{error:#}")),
-                machine: None,
-                status: 3,
-                totals: None,
-                owners: OwnersDoc::default(),
-                usable: 0,
-                kinds: Vec::new(),
-            },
+            Err(error) => unreadable(path, &error),
         })
         .collect()
+}
+
+fn unreadable(path: &Path, error: &anyhow::Error) -> MachineDoc {
+    MachineDoc {
+        source: path.display().to_string(),
+        error: Some(format!("{error:#}")),
+        machine: None,
+        status: 3,
+        totals: None,
+        owners: OwnersDoc::default(),
+        usable: 0,
+        kinds: Vec::new(),
+        rows: None,
+    }
 }
 
 fn of(path: &Path, checkup: Checkup, strict: bool) -> MachineDoc {
@@ -146,6 +203,7 @@ fn of(path: &Path, checkup: Checkup, strict: bool) -> MachineDoc {
         owners,
         usable,
         kinds,
+        rows: None,
     }
 }
 
@@ -153,7 +211,7 @@ fn print(
     global: &Global,
     machines: Vec<MachineDoc>,
     status: u8,
-    table: fn(&[MachineDoc], &Look) -> String,
+    table: impl Fn(&[MachineDoc], &Look) -> String,
 ) -> Result<ExitCode> {
     for m in &machines {
         if let Some(error) = &m.error {
@@ -221,6 +279,7 @@ fn owners(machines: &[MachineDoc], look: &Look) -> String {
     let mut cells = vec![total(machines), String::new(), String::new()];
     cells.extend(sizes.map(|(_, of)| look.size(sum(machines, of))));
     table.row(cells);
+    table.spare(&["KERNEL", "UNKNOWN", "NOBODY"]);
     table.text()
 }
 

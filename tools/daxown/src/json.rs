@@ -14,7 +14,6 @@ use serde::Serialize;
 
 use crate::config::AgreedDoc;
 use crate::list::DeviceDoc;
-use crate::show;
 use crate::wait::ConditionDoc;
 
 /// What every document begins with.
@@ -48,7 +47,7 @@ pub fn drivers(drivers: Drivers) -> &'static str {
 }
 
 /// An owner.
-#[derive(Debug, Serialize, JsonSchema)]
+#[derive(Clone, Debug, Serialize, JsonSchema)]
 pub struct OwnerDoc {
     /// `cxl`, `hmem`, `system-ram`, `driver` (another driver), `nobody` or `unknown`.
     pub kind: String,
@@ -74,7 +73,7 @@ impl OwnerDoc {
 }
 
 /// Why something is so.
-#[derive(Debug, Serialize, JsonSchema)]
+#[derive(Clone, Debug, Serialize, JsonSchema)]
 pub struct ReasonDoc {
     /// For programs.
     pub code: String,
@@ -116,7 +115,7 @@ impl RangeDoc {
 }
 
 /// A member of a region.
-#[derive(Debug, Serialize, JsonSchema)]
+#[derive(Clone, Debug, Serialize, JsonSchema)]
 pub struct MemberDoc {
     /// Position in the interleave.
     pub position: u64,
@@ -127,7 +126,7 @@ pub struct MemberDoc {
 }
 
 /// How much of something is in use.
-#[derive(Debug, Serialize, JsonSchema)]
+#[derive(Clone, Debug, Serialize, JsonSchema)]
 pub struct UseDoc {
     /// Online System RAM.
     pub online: Option<u64>,
@@ -177,7 +176,7 @@ pub fn gaps(map: &Map) -> Vec<GapDoc> {
 }
 
 /// One row of `daxown list`.
-#[derive(Debug, Serialize, JsonSchema)]
+#[derive(Clone, Debug, Serialize, JsonSchema)]
 pub struct RowDoc {
     /// `reserved`, a piece of a Soft Reserved range, or `region`, a CXL region.
     pub kind: String,
@@ -395,8 +394,4 @@ pub struct WaitDoc {
 /// The document as text.
 pub fn text(document: &impl Serialize) -> anyhow::Result<String> {
     Ok(serde_json::to_string_pretty(document)? + "\n")
-}
-
-pub fn state_word(piece: &Piece) -> String {
-    show::state(piece.state).into()
 }

@@ -8,7 +8,7 @@ mod rows;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use anyhow::Result;
+use anyhow::{bail, Result};
 use clap::ValueEnum;
 use comfy_table::{presets, Cell, CellAlignment, ColumnConstraint, ContentArrangement, Table};
 use daxmap::{Map, Tree};
@@ -19,7 +19,7 @@ use crate::fleet;
 use crate::json::{self, ListDoc, Machine, RowDoc};
 use crate::show::{self, Look};
 pub use devices::{of as devices, DeviceDoc};
-use rows::Row;
+pub use rows::Row;
 
 /// Columns of the table.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -92,13 +92,27 @@ pub fn run(global: &Global, args: &ListArgs) -> Result<ExitCode> {
         .partition(|w| fleet::is_capture(w));
     let captures: Vec<PathBuf> = captures.into_iter().map(PathBuf::from).collect();
     let several = fleet::sources(global, &captures);
-    if several.len() > 1 {
-        return fleet::list(global, &several);
-    }
     let args = &ListArgs {
         what,
         ..args.clone()
     };
+    if several.len() > 1 {
+        return match args.picks() {
+            false => fleet::list(global, &several),
+            true if args.kind == Some(RowKind::Device) => {
+                bail!("--kind device is for one machine at a time")
+            }
+            true => fleet::select(
+                global,
+                &several,
+                |map| rows::select(map, args),
+                |rows, look| match rows.is_empty() {
+                    true => "Nothing matches.\n".into(),
+                    false => table(rows, args, look),
+                },
+            ),
+        };
+    }
     let tree = Tree::open(global.with(several).path()?)?;
     let map = Map::read(&tree);
     let rows = rows::select(&map, args)?;
@@ -135,6 +149,10 @@ fn render(map: &Map, rows: &[Row], args: &ListArgs, look: &Look) -> String {
             false => nothing(map),
         };
     }
+    table(rows, args, look)
+}
+
+fn table(rows: &[Row], args: &ListArgs, look: &Look) -> String {
     let usual = args.columns.iter().all(|p| p.is_added);
     let mut columns = match usual {
         true => fitting(rows, look),
@@ -162,17 +180,25 @@ fn render(map: &Map, rows: &[Row], args: &ListArgs, look: &Look) -> String {
             .set_width(u16::try_from(width).unwrap_or(u16::MAX)),
         None => table.set_content_arrangement(ContentArrangement::Disabled),
     };
+    // Of several machines each row begins with its own, whose name may be a long path.
+    let of_several = rows.iter().any(|r| r.machine.is_some());
     if !args.noheadings {
-        table.set_header(columns.iter().map(|c| look.bold(&heading(*c))));
+        let machine = of_several.then(|| look.bold("MACHINE"));
+        let names = columns.iter().map(|c| look.bold(&heading(*c)));
+        table.set_header(machine.into_iter().chain(names));
     }
     for row in rows {
-        table.add_row(columns.iter().map(|c| cell(row, *c, look)));
+        let machine = row.machine.as_ref().map(Cell::new);
+        let cells = columns.iter().map(|c| cell(row, *c, look));
+        table.add_row(machine.into_iter().chain(cells));
     }
-    let last = columns.len().saturating_sub(1);
+    let first = usize::from(of_several);
+    let last = (columns.len() + first).saturating_sub(1);
     for (i, column) in table.column_iter_mut().enumerate() {
         column.set_padding((0, if i == last { 0 } else { 2 }));
         // Only prose may be broken into lines.
-        if columns.get(i) != Some(&Column::Reason) && usual {
+        let picked = i.checked_sub(first).and_then(|i| columns.get(i));
+        if picked.is_some_and(|c| *c != Column::Reason) && usual {
             column.set_constraint(ColumnConstraint::ContentWidth);
         }
     }
@@ -222,8 +248,10 @@ fn fitting(rows: &[Row], look: &Look) -> Vec<Column> {
             cells.chain([heading(c).width()]).max().unwrap_or(0) + 2
         }
     };
+    let machines = rows.iter().filter_map(|r| r.machine.as_ref());
+    let machine = machines.map(|m| m.width() + 2).max().unwrap_or(0).min(18);
     for column in GIVE_UP {
-        let needed: usize = columns.iter().map(|c| natural(*c)).sum();
+        let needed: usize = columns.iter().map(|c| natural(*c)).sum::<usize>() + machine;
         if needed <= width {
             break;
         }
@@ -309,7 +337,7 @@ fn totals(rows: &[Row], look: &Look) -> String {
     let usable = sum(reserved.iter().filter_map(|d| d.used.usable));
     let unknown = reserved.iter().any(|d| d.used.usable.is_none());
     let mut line = format!(
-        "\nSoft Reserved: {}, usable {}{}",
+        "Soft Reserved: {}, usable {}{}",
         look.size(total),
         if unknown { "at least " } else { "" },
         look.size(usable)
@@ -323,7 +351,7 @@ fn totals(rows: &[Row], look: &Look) -> String {
             )
         ));
     }
-    line + "\n"
+    format!("\n{}", show::sentence(&line, look))
 }
 
 fn sum(sizes: impl Iterator<Item = u64>) -> u64 {

@@ -9,13 +9,16 @@ use daxmap::ledger::Fate;
 use daxmap::{Map, Owner, Piece, Reserved};
 
 use crate::cli::{ListArgs, OwnerKind, RowKind};
-use crate::json::{self, MemberDoc, OwnerDoc, RangeDoc, ReasonDoc, RowDoc, UseDoc};
+use crate::json::{MemberDoc, OwnerDoc, RangeDoc, ReasonDoc, RowDoc, UseDoc};
+use crate::show;
 use crate::subject::Subject;
 
 /// A row with what the document does not hold.
 pub struct Row {
     pub doc: RowDoc,
     pub owner: Owner,
+    /// The machine, where there are several.
+    pub machine: Option<String>,
 }
 
 pub fn select(map: &Map, args: &ListArgs) -> Result<Vec<Row>> {
@@ -72,6 +75,7 @@ fn is_owner(kind: OwnerKind, owner: &Owner) -> bool {
 fn piece(map: &Map, reserved: &Reserved, piece: &Piece) -> Row {
     Row {
         owner: piece.owner.clone(),
+        machine: None,
         doc: RowDoc {
             kind: "reserved".into(),
             name: None,
@@ -80,7 +84,7 @@ fn piece(map: &Map, reserved: &Reserved, piece: &Piece) -> Row {
             device: piece.device.clone(),
             node: piece.node,
             used: UseDoc::of(piece),
-            state: json::state_word(piece),
+            state: show::state(piece.state).into(),
             reason: ReasonDoc::of(&piece.reason),
             windows: map.windows_of(&piece.range),
             sources: reserved.sources.iter().map(|s| source(*s).into()).collect(),
@@ -130,7 +134,9 @@ fn region(map: &Map, region: &Region) -> Row {
         RegionState::CommittedUnbound => "unbound".into(),
         RegionState::Unknown => "unknown".into(),
         RegionState::Committed if holder.is_some() => "lost".into(),
-        RegionState::Committed => piece.as_ref().map_or("unknown".into(), json::state_word),
+        RegionState::Committed => piece
+            .as_ref()
+            .map_or("unknown".into(), |p| show::state(p.state).into()),
     };
     let (device, node, used, reason) = match piece {
         Some(p) => (
@@ -161,6 +167,7 @@ fn region(map: &Map, region: &Region) -> Row {
     };
     Row {
         owner: owner.clone(),
+        machine: None,
         doc: RowDoc {
             kind: "region".into(),
             name: Some(region.name.clone()),
