@@ -101,6 +101,8 @@ pub fn run(global: &Global, args: &WatchArgs) -> Result<ExitCode> {
     }
     let mut ledger = Ledger::new();
     let mut before = Side::read(&tree);
+    // For whoever starts it beside what is to be watched.
+    eprintln!("daxown: watching");
     loop {
         let left = match end.map(|e| e.checked_duration_since(Instant::now())) {
             Some(None) => return Ok(ExitCode::SUCCESS),
