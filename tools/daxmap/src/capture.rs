@@ -8,6 +8,8 @@
 
 mod wanted;
 
+pub(crate) use wanted::MODPROBE_DIRS;
+
 use std::collections::BTreeMap;
 use std::io::{self, Write};
 

@@ -14,10 +14,9 @@ use serde_json::Value;
 
 /// Guests whose end is the work of their steps, not of a boot: what was bound, loaded, divided or made
 /// by hand, and what was left out.
-const BY_HAND: [&str; 17] = [
+const BY_HAND: [&str; 15] = [
     "conflict",
     "destroy-",
-    "exclude-load",
     "hmemfirst",
     "hmem-first",
     "nodrv",
@@ -28,8 +27,6 @@ const BY_HAND: [&str; 17] = [
     "reload-during-c",
     "remedy-",
     "unplug-hmem-rust",
-    // That neighbours share a device at an unaligned seam is not foretold yet.
-    "seam-",
     // Captured by a user: nothing can be predicted.
     "user",
     // Its HMAT is not in the capture; see below.

@@ -7,9 +7,7 @@
 //! - Every other range is HMEM's, whole. The hmem driver refuses one that is not aligned to 2 MiB.
 //! - dax_cxl probes last: a region of which HMEM has a byte stays idle.
 
-use super::{
-    parts, serve_regions, Device, Forecast, Holder, Layout, Listed, RegionAt, Verdict, Why,
-};
+use super::{made, Forecast, Layout, Listed, RegionAt, Verdict, Why};
 use crate::range::{covered_bytes, Range};
 
 /// A huge page: what a dax region is a multiple of.
@@ -20,16 +18,7 @@ pub(super) fn forecast(layout: &Layout) -> Forecast {
         layout.listed.iter().map(|l| decide(layout, l)).collect();
     let hmem: Vec<Range> = verdicts.iter().filter_map(|(_, h)| *h).collect();
     let verdicts: Vec<Verdict> = verdicts.into_iter().map(|(v, _)| v).collect();
-    let (regions, lost) = serve_regions(layout, &hmem);
-    let mut devices: Vec<Device> = hmem
-        .iter()
-        .map(|range| Device::new(layout, *range, Holder::Hmem))
-        .collect();
-    devices.extend(regions);
-    Forecast {
-        parts: parts(layout, &verdicts, &devices, &lost),
-        lost,
-    }
+    made(layout, &verdicts, &hmem)
 }
 
 /// The decision about one range, and what HMEM registers of it.

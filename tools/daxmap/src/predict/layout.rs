@@ -4,10 +4,10 @@
 
 use ownership::Policy;
 
-use super::Why;
+use super::nodes::Nodes;
+use super::{options, Why};
 use crate::cxl::{Region, RegionState};
-use crate::iomem::is_system_ram;
-use crate::log::Event;
+use crate::iomem::{is_system_ram, Resource};
 use crate::map::Map;
 use crate::modules::Presence;
 use crate::range::{merge, Range};
@@ -72,6 +72,10 @@ pub struct Layout {
     pub ram: Vec<Range>,
     /// What else stands in the resource tree, with its name; windows and regions as well.
     pub resources: Vec<(String, Range)>,
+    /// Those of `resources` whose owner alone may use the addresses.
+    pub obstacles: Vec<Range>,
+    /// What the Rust dax_hmem is told to keep away from (`dax_hmem.exclude`).
+    pub excluded: Vec<Range>,
     /// Bytes in a memory block.
     pub block_size: u64,
     /// The kernel has dax_cxl, so that windows mean something to dax_hmem.
@@ -82,8 +86,8 @@ pub struct Layout {
     pub policy: Policy,
     /// `dax_hmem.region_idle` is on.
     pub is_idle: bool,
-    /// Target nodes that are known.
-    nodes: Vec<(Range, u32)>,
+    /// Which node has which memory.
+    pub(super) nodes: Nodes,
     /// What the forecast takes for granted.
     pub assumes: Vec<String>,
 }
@@ -103,14 +107,16 @@ impl Layout {
                 .map(|r| r.range)
                 .collect(),
             resources: resources(map),
+            obstacles: obstacles(map),
+            excluded: options::excluded(tree),
             block_size: map.memory.block_size.unwrap_or(BLOCK),
             has_dax_cxl: map
                 .module("dax_cxl")
                 .is_none_or(|m| m.presence != Presence::Absent),
             without_kmem: without_kmem(map),
-            policy: policy(tree),
-            is_idle: is_idle(tree),
-            nodes: nodes(map),
+            policy: options::policy(tree),
+            is_idle: options::is_idle(tree),
+            nodes: Nodes::read(map),
             assumes: Vec::new(),
         };
         for region in &mut layout.regions {
@@ -118,7 +124,7 @@ impl Layout {
             region.is_foreign =
                 region.is_committed && !region.is_pmem && !region.has_dax_region && !is_ram;
         }
-        layout.listed = listed(&layout, map, tree.exists(HMAT));
+        layout.listed = listed(&layout, tree.exists(HMAT));
         layout.assumes = assumptions(map);
         layout
     }
@@ -148,12 +154,14 @@ impl Layout {
             regions,
             ram: Vec::new(),
             resources,
+            obstacles: Vec::new(),
+            excluded: Vec::new(),
             block_size: BLOCK,
             has_dax_cxl: true,
             without_kmem: None,
             policy,
             is_idle,
-            nodes: Vec::new(),
+            nodes: Nodes::default(),
             assumes: Vec::new(),
         }
     }
@@ -163,15 +171,19 @@ impl Layout {
         self.has_dax_cxl && self.windows.iter().any(|w| w.overlaps(range))
     }
 
-    /// The target node of the memory at an address.
+    /// The target node of the memory at an address, if it can be told.
     pub fn node_at(&self, address: u64) -> Option<u32> {
-        let exact = self.nodes.iter().find(|(r, _)| r.has(address));
-        // The kernel gives a window a node of its own, unless SRAT has one.
-        let near = || {
-            let window = self.windows.iter().find(|w| w.has(address))?;
-            self.nodes.iter().find(|(r, _)| window.contains(r))
-        };
-        exact.or_else(near).map(|(_, node)| *node)
+        self.nodes.number(&self.windows, address)
+    }
+
+    /// The addresses in `range` at which another node begins, as the Rust dax_hmem finds them.
+    pub(super) fn node_changes(&self, range: &Range) -> Vec<u64> {
+        self.nodes.changes(&self.windows, range, self.block_size)
+    }
+
+    /// Whether the memory at two addresses is one node's.
+    pub(super) fn is_one_node(&self, a: u64, b: u64) -> bool {
+        self.nodes.at(&self.windows, a) == self.nodes.at(&self.windows, b)
     }
 
     pub(super) fn outside(&self) -> &'static str {
@@ -210,6 +222,12 @@ fn resources(map: &Map) -> Vec<(String, Range)> {
             .unwrap_or_else(|| window.decoder.clone());
         out.extend(window.range.map(|r| (name, r)));
     }
+    out.extend(others(map).map(|(_, r)| (r.name.clone(), r.range)));
+    out
+}
+
+/// Lines of the resource tree that are neither memory's nor CXL's, with their place.
+fn others(map: &Map) -> impl Iterator<Item = (usize, &Resource)> {
     let driven = |name: &str| {
         is_system_ram(name)
             || name == "Soft Reserved"
@@ -217,9 +235,20 @@ fn resources(map: &Map) -> Vec<(String, Range)> {
                 .iter()
                 .any(|p| name.starts_with(p))
     };
-    let others = map.iomem.iter().filter(|r| !driven(&r.name));
-    out.extend(others.map(|r| (r.name.clone(), r.range)));
-    out
+    let lines = map.iomem.iter().enumerate();
+    lines.filter(move |(_, r)| !driven(&r.name))
+}
+
+/// Those of them that nobody else may use. What a host bridge passes on, and what has a CXL window
+/// inside, keeps nobody away.
+fn obstacles(map: &Map) -> Vec<Range> {
+    let holds_window = |at: usize, depth: usize| {
+        let inside = map.iomem[at + 1..].iter().take_while(|r| r.depth > depth);
+        inside.clone().any(|r| r.name.starts_with("CXL Window"))
+    };
+    let found =
+        others(map).filter(|(at, r)| !r.name.starts_with("PCI Bus") && !holds_window(*at, r.depth));
+    found.map(|(_, r)| r.range).collect()
 }
 
 fn without_kmem(map: &Map) -> Option<Why> {
@@ -228,47 +257,16 @@ fn without_kmem(map: &Map) -> Option<Why> {
         .then(|| Why::new("module-not-loaded", "the kernel has no kmem"))
 }
 
-fn policy(tree: &Tree) -> Policy {
-    match tree.text("sys/module/dax_hmem/parameters/policy") {
-        Ok(word) if word.trim() == "split" => Policy::Split,
-        _ => Policy::Whole,
-    }
-}
-
-/// Whether `dax_hmem.region_idle` leaves the memory of HMEM's devices to the administrator.
-fn is_idle(tree: &Tree) -> bool {
-    let idle = tree.text("sys/module/dax_hmem/parameters/region_idle");
-    idle.is_ok_and(|v| matches!(v.trim(), "Y" | "1"))
-}
-
-/// Where target nodes are known from: SRAT first, then dax devices and memory blocks.
-fn nodes(map: &Map) -> Vec<(Range, u32)> {
-    let mut out: Vec<(Range, u32)> = srat(map).collect();
-    for dax in &map.dax {
-        let ranges = dax.ranges.iter();
-        out.extend(ranges.filter_map(|r| Some((*r, dax.target_node?))));
-    }
-    let pieces = map.reserved.iter().flat_map(|r| &r.pieces);
-    out.extend(pieces.filter_map(|p| Some((p.range, p.node?))));
-    out
-}
-
-fn srat(map: &Map) -> impl Iterator<Item = (Range, u32)> + '_ {
-    map.log.iter().filter_map(|m| match &m.event {
-        Event::NodeRange { node, range } => Some((*range, *node)),
-        _ => None,
-    })
-}
-
 /// Without HMAT each Soft Reserved range as it is. With it the ranges of SRAT that share bytes with
 /// one come first, whole, and a Soft Reserved range that meets one of them is not listed again.
-fn listed(layout: &Layout, map: &Map, has_hmat: bool) -> Vec<Listed> {
+fn listed(layout: &Layout, has_hmat: bool) -> Vec<Listed> {
     let mut out: Vec<Listed> = Vec::new();
     if has_hmat {
-        let of_nodes = srat(map).filter(|(r, _)| layout.reserved.iter().any(|s| s.overlaps(r)));
+        let of_nodes = layout.nodes.srat().iter();
+        let of_nodes = of_nodes.filter(|(r, _)| layout.reserved.iter().any(|s| s.overlaps(r)));
         out.extend(of_nodes.map(|(range, node)| Listed {
-            range,
-            node: Some(node),
+            range: *range,
+            node: Some(*node),
         }));
     }
     let rest = layout.reserved.iter();

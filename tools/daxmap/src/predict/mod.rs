@@ -5,12 +5,18 @@
 //! A forecast is about a fresh boot on which firmware commits the regions that are committed now,
 //! and on which every driver has had its chance. For the Rust drivers [`rust`] asks the very
 //! ownership logic that `dax_hmem.ko` carries; for the kernel's own [`c`] states what they were
-//! measured to do. Both then ask [`kmem`] how much becomes System RAM.
+//! measured to do. What both make of their decisions is said once ([`made`]): HMEM's devices, the
+//! regions that are left, and what [`kmem`] makes System RAM.
 
 mod c;
 mod kmem;
 mod layout;
+mod nodes;
+mod options;
+mod register;
 mod rust;
+#[cfg(test)]
+mod tests;
 
 use serde::Serialize;
 
@@ -145,9 +151,11 @@ struct Verdict {
     lost: Vec<(Range, Why)>,
 }
 
-/// Which devices dax_cxl makes once HMEM has made `hmem`, and which regions it loses.
-fn serve_regions(layout: &Layout, hmem: &[Range]) -> (Vec<Device>, Vec<String>) {
-    let mut devices = Vec::new();
+/// What comes of the decisions once HMEM has made a device of each range in `hmem`: dax_cxl probes
+/// last, and loses a region of which HMEM has a byte.
+fn made(layout: &Layout, verdicts: &[Verdict], hmem: &[Range]) -> Forecast {
+    let device = |range: &Range| Device::new(layout, *range, Holder::Hmem);
+    let mut devices: Vec<Device> = hmem.iter().map(device).collect();
     let mut lost = Vec::new();
     for region in layout.regions.iter().filter(|r| r.is_offered()) {
         if !layout.has_dax_cxl {
@@ -156,14 +164,14 @@ fn serve_regions(layout: &Layout, hmem: &[Range]) -> (Vec<Device>, Vec<String>) 
         if hmem.iter().any(|h| h.overlaps(&region.range)) {
             lost.push(region.name.clone());
         } else {
-            devices.push(Device::new(
-                layout,
-                region.range,
-                Holder::Cxl(region.name.clone()),
-            ));
+            let holder = Holder::Cxl(region.name.clone());
+            devices.push(Device::new(layout, region.range, holder));
         }
     }
-    (devices, lost)
+    Forecast {
+        parts: parts(layout, verdicts, &devices, &lost),
+        lost,
+    }
 }
 
 /// Puts decisions and devices together: each byte of a listed range, of what firmware marked and
@@ -211,10 +219,11 @@ fn part(
         .regions
         .iter()
         .find(|r| r.is_committed && r.range.contains(&range));
-    let node = match (device, verdict) {
-        (Some(d), _) if d.holder != Holder::Hmem => layout.node_at(d.range.start),
-        (_, Some(v)) => v.node,
-        _ => layout.node_at(range.start),
+    let at = device.map_or(range.start, |d| d.range.start);
+    let node = match verdict {
+        // A device that is all of a listed range has the node that it is listed with.
+        Some(v) if at == v.range.start => v.node.or(layout.node_at(at)),
+        _ => layout.node_at(at),
     };
     let decided = |v: Option<&Verdict>| match (v, region) {
         (Some(v), _) => v.why.clone(),

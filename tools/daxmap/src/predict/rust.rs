@@ -6,20 +6,13 @@
 //! HMEM must not touch, and where a range is cut (`drivers/dax/hmem/cxl.rs`, `regions.rs` and
 //! `soft_reserved/register.rs`).
 
-use std::convert::Infallible;
-
 use ownership::{
-    decide, for_each_piece, pieces::edges, range::sort_disjoint, Extent, Extents, Fate, Mode,
-    Obstacle, Policy, Reason, Taken, World,
+    decide, range::sort_disjoint, Extent, Extents, Mode, Obstacle, Policy, Reason, Taken, World,
 };
 
-use super::{
-    parts, serve_regions, Device, Forecast, Holder, Layout, Listed, RegionAt, Verdict, Why,
-};
+use super::register::{register, Own};
+use super::{made, Forecast, Layout, Listed, RegionAt, Verdict, Why};
 use crate::range::{subtract, Range};
-
-/// `dax::ALIGN` of the driver: a huge page.
-const ALIGN: u64 = 2 << 20;
 
 pub(super) fn forecast(layout: &Layout, policy: Policy) -> Forecast {
     let listed = found(layout);
@@ -30,16 +23,20 @@ pub(super) fn forecast(layout: &Layout, policy: Policy) -> Forecast {
         .filter_map(extent)
         .collect();
     let regions = Extents::new(&mut committed);
+    let taken = |range: &Range, taken| {
+        Some(Obstacle {
+            range: pure(range)?,
+            taken,
+        })
+    };
     let mut foreign: Vec<Obstacle> = layout
         .regions
         .iter()
         .filter(|r| layout.has_dax_cxl && r.is_committed && r.is_foreign)
-        .filter_map(extent)
-        .map(|e| Obstacle {
-            range: e.range,
-            taken: Taken::Foreign(e.region),
-        })
+        .filter_map(|r| taken(&r.range, Taken::Foreign(r.number)))
         .collect();
+    let excluded = layout.excluded.iter();
+    foreign.extend(excluded.filter_map(|r| taken(r, Taken::Excluded)));
     let foreign = sort_disjoint(&mut foreign);
     // What is CXL's comes first: HMEM must not take a region for one range that CXL needs for another.
     let mut held: Vec<Extent> = regions
@@ -70,30 +67,56 @@ pub(super) fn forecast(layout: &Layout, policy: Policy) -> Forecast {
         Policy::Whole => held,
     };
 
-    let mut verdicts = Vec::new();
-    let mut hmem: Vec<Range> = Vec::new();
-    for (listed, range, verdict) in &decided {
-        let lost = match verdict.mode {
-            Mode::Register => register(layout, range, foreign, &left_to_cxl, &mut hmem),
-            Mode::Drop | Mode::Defer | Mode::Leave => Vec::new(),
-        };
-        verdicts.push(Verdict {
+    let own: Vec<Own> = decided
+        .iter()
+        .filter(|(_, _, verdict)| verdict.mode == Mode::Register)
+        .map(|(_, range, _)| Own {
+            range: *range,
+            obstacles: obstacles(layout, range, foreign, &left_to_cxl),
+        })
+        .collect();
+    let (hmem, lost) = register(layout, &own);
+    let verdicts: Vec<Verdict> = decided
+        .iter()
+        .map(|(listed, range, verdict)| Verdict {
             range: listed.range,
             node: listed.node,
             why: why(layout, regions, range, verdict.reason),
-            lost,
-        });
-    }
-    let (regions, lost) = serve_regions(layout, &hmem);
-    let mut devices: Vec<Device> = hmem
-        .iter()
-        .map(|range| Device::new(layout, *range, Holder::Hmem))
+            lost: lost
+                .iter()
+                .filter(|(r, _)| listed.range.contains(r))
+                .cloned()
+                .collect(),
+        })
         .collect();
-    devices.extend(regions);
-    Forecast {
-        parts: parts(layout, &verdicts, &devices, &lost),
-        lost,
+    made(layout, &verdicts, &hmem)
+}
+
+/// What of a range HMEM must leave to others.
+fn obstacles(
+    layout: &Layout,
+    range: &ownership::Range,
+    foreign: &[Obstacle],
+    left_to_cxl: &[Extent],
+) -> Vec<Obstacle> {
+    let regions = left_to_cxl
+        .iter()
+        .map(|e| (e.range, Taken::Region(e.region)));
+    let ram = layout.ram.iter().map(|r| (r, Taken::SystemRam));
+    let others = layout.obstacles.iter().map(|r| (r, Taken::Resource));
+    let rest = ram
+        .chain(others)
+        .filter_map(|(r, taken)| Some((pure(r)?, taken)));
+    // Of two that overlap, the first has the bytes.
+    let mut out: Vec<Obstacle> = foreign.to_vec();
+    for (has, taken) in regions.chain(rest).filter(|(r, _)| r.intersects(range)) {
+        let known: Vec<Range> = out.iter().map(|o| daxmap_range(&o.range)).collect();
+        let free = subtract(daxmap_range(&has), &known);
+        let free = free.iter().filter_map(pure);
+        out.extend(free.map(|range| Obstacle { range, taken }));
     }
+    out.sort_unstable_by_key(|o| o.range);
+    out
 }
 
 /// What the platform lists, as far as firmware marked it Soft Reserved, and what else it marked so.
@@ -116,59 +139,6 @@ fn found(layout: &Layout) -> Vec<Listed> {
     }
     out.sort_by_key(|l| l.range);
     out
-}
-
-/// Cuts what HMEM owns into what it serves, which is added to `hmem`, and what nobody serves.
-fn register(
-    layout: &Layout,
-    range: &ownership::Range,
-    foreign: &[Obstacle],
-    left_to_cxl: &[Extent],
-    hmem: &mut Vec<Range>,
-) -> Vec<(Range, Why)> {
-    let mut obstacles: Vec<Obstacle> = left_to_cxl
-        .iter()
-        .map(|e| (e.range, Taken::Region(e.region)))
-        .chain(
-            layout
-                .ram
-                .iter()
-                .filter_map(|r| Some((pure(r)?, Taken::SystemRam))),
-        )
-        .filter(|(r, _)| r.intersects(range))
-        .map(|(range, taken)| Obstacle { range, taken })
-        .chain(foreign.iter().copied())
-        .collect();
-    let windows = layout.windows.iter();
-    let mut cuts: Vec<u64> = windows
-        .chain(layout.regions.iter().map(|r| &r.range))
-        .filter_map(pure)
-        .flat_map(|r| edges(&r))
-        .collect();
-    cuts.sort_unstable();
-
-    let mut lost = Vec::new();
-    let obstacles = sort_disjoint(&mut obstacles);
-    let Ok(()) = for_each_piece::<Infallible>(range, obstacles, &cuts, ALIGN, |piece| {
-        let here = daxmap_range(&piece.range);
-        match piece.fate {
-            Fate::Serve => hmem.push(here),
-            Fate::Taken(_) => {}
-            Fate::UnalignedHead => lost.push((here, cut("unaligned-start", "start"))),
-            Fate::UnalignedTail => lost.push((here, cut("unaligned-end", "end"))),
-            Fate::TooSmall => lost.push((
-                here,
-                Why::new("too-small", "no part of it is aligned to 2 MiB"),
-            )),
-        }
-        Ok(())
-    });
-    lost
-}
-
-fn cut(code: &'static str, side: &str) -> Why {
-    let text = format!("cut off: the range does not {side} at a 2 MiB boundary");
-    Why::new(code, text)
 }
 
 fn why(layout: &Layout, regions: Extents<'_>, range: &ownership::Range, reason: Reason) -> Why {
@@ -201,6 +171,9 @@ fn why(layout: &Layout, regions: Extents<'_>, range: &ownership::Range, reason: 
             "foreign-region",
             format!("{} of another driver has it", name(region)),
         ),
+        Reason::NothingLeft {
+            taken: Taken::Excluded,
+        } => Why::new("excluded", "dax_hmem.exclude keeps HMEM away from it"),
         Reason::NothingLeft { .. } => Why::new("taken", "others have all of it"),
     }
 }
@@ -216,11 +189,11 @@ fn extent(region: &RegionAt) -> Option<Extent> {
     })
 }
 
-fn pure(range: &Range) -> Option<ownership::Range> {
+pub(super) fn pure(range: &Range) -> Option<ownership::Range> {
     ownership::Range::new(range.start, range.end)
 }
 
-fn daxmap_range(range: &ownership::Range) -> Range {
+pub(super) fn daxmap_range(range: &ownership::Range) -> Range {
     Range {
         start: range.start(),
         end: range.end(),
