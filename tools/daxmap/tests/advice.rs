@@ -65,13 +65,18 @@ fn follow(before: &Machine, problem: &Problem) {
     );
 }
 
+/// Losses of memory that is in use and must not be.
+const NOTHING_BEHIND: [&str; 3] = ["undecoded", "member-gone", "foreign"];
+
 /// What is said of a machine agrees with what is behind its memory.
 fn check(machine: &Machine) {
     let found = problems(machine);
     let (_, bad) = machine.in_use();
     let told: u64 = found
         .iter()
-        .filter(|p| p.severity == Severity::Loss && p.kind.word() == "undecoded")
+        .filter(|p| {
+            p.severity == Severity::Loss && NOTHING_BEHIND.contains(&p.kind.word().as_str())
+        })
         .map(|p| p.bytes)
         .sum();
     assert_eq!(told, bad, "{found:#?}\n{machine:#?}");
@@ -107,6 +112,12 @@ fn what_can_be_mended_is_advised() {
         (Kind::Behind, "undecoded"),
         (Kind::Blank, "unmapped"),
         (Kind::NoDriver, "memdev-unbound"),
+        (Kind::Two, "unmapped"),
+        (Kind::TwoIdle, "region-idle"),
+        (Kind::TwoReset, "region-disabled"),
+        (Kind::TwoBlank, "unmapped"),
+        (Kind::MissingUsed, "member-gone"),
+        (Kind::AcceleratorUsed, "foreign"),
     ] {
         let found = problems(&Machine::of(&[kind], true, true));
         let advised = |p: &&Problem| p.kind.word() == word && !commands(p).is_empty();

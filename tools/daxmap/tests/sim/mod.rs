@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! A small machine: windows with a host bridge and at most one device each, what firmware declares,
-//! and what the kernel made of it. [`tree`] writes it as files, [`run`] does what a command does.
+//! A small machine: windows with a host bridge or two and at most one device below each, or an
+//! accelerator, what firmware declares, and what the kernel made of it. [`tree`] writes it as files,
+//! [`run`] does what a command does.
 
 pub mod run;
 pub mod tree;
@@ -50,9 +51,27 @@ pub enum Kind {
     Blank,
     /// The device has no driver.
     NoDriver,
+    /// A region of the half of two devices, committed and served.
+    Two,
+    /// The same, and dax_cxl does not have it.
+    TwoIdle,
+    /// The same, and its decoders were reset.
+    TwoReset,
+    /// Two devices behind one window, blank; nothing is declared.
+    TwoBlank,
+    /// An interleave set lacks a device, and nobody uses it.
+    Missing,
+    /// The same, and HMEM serves it.
+    MissingUsed,
+    /// Firmware gave the memory of a device that shows no decoder as plain RAM.
+    Ram,
+    /// An accelerator's region, which its driver has.
+    Accelerator,
+    /// The same, and HMEM took its memory.
+    AcceleratorUsed,
 }
 
-pub const KINDS: [Kind; 17] = [
+pub const KINDS: [Kind; 26] = [
     Kind::Served,
     Kind::Partial,
     Kind::Reset,
@@ -70,11 +89,27 @@ pub const KINDS: [Kind; 17] = [
     Kind::Behind,
     Kind::Blank,
     Kind::NoDriver,
+    Kind::Two,
+    Kind::TwoIdle,
+    Kind::TwoReset,
+    Kind::TwoBlank,
+    Kind::Missing,
+    Kind::MissingUsed,
+    Kind::Ram,
+    Kind::Accelerator,
+    Kind::AcceleratorUsed,
 ];
 
-/// A memory device; its number is that of its window and bridge.
+/// The number of a window's second device, whose bridge is its own.
+pub fn second(window: usize) -> usize {
+    window + 5
+}
+
+/// A memory device.
 #[derive(Clone, Debug)]
 pub struct Mem {
+    /// Its own number, and its bridge's: that of the window, or [`second`].
+    pub id: usize,
     pub window: usize,
     pub bound: bool,
     /// What it maps without a decoder that shows it.
@@ -89,6 +124,10 @@ pub struct Region {
     pub bound: bool,
     /// dax_cxl has it.
     pub served: bool,
+    /// Its devices, in order; fewer than its ways if some are gone.
+    pub mems: Vec<usize>,
+    pub ways: usize,
+    pub accelerator: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -123,15 +162,45 @@ pub struct Hmem {
 #[derive(Clone, Debug, Default)]
 pub struct Machine {
     pub windows: Vec<Range>,
+    /// Which windows interleave over two bridges, and which take accelerators only.
+    pub two: Vec<bool>,
+    pub type2: Vec<bool>,
     pub mems: Vec<Mem>,
     pub regions: Vec<Region>,
     pub hmems: Vec<Hmem>,
     pub dax: Vec<Dax>,
     pub declared: Vec<Range>,
+    /// Plain System RAM in windows.
+    pub ram: Vec<Range>,
     /// kmem has the attribute `state` (since 7.2).
     pub has_state: bool,
     pub has_dax_cxl: bool,
     pub log: Vec<String>,
+}
+
+impl Kind {
+    fn is_two(self) -> bool {
+        matches!(
+            self,
+            Kind::Two
+                | Kind::TwoIdle
+                | Kind::TwoReset
+                | Kind::TwoBlank
+                | Kind::Missing
+                | Kind::MissingUsed
+        )
+    }
+
+    fn is_accelerator(self) -> bool {
+        matches!(self, Kind::Accelerator | Kind::AcceleratorUsed)
+    }
+}
+
+impl Region {
+    /// Bytes of each device.
+    pub fn each(&self) -> u64 {
+        self.range.len() / self.ways as u64
+    }
 }
 
 fn at(start: u64, units: u64) -> Range {
@@ -148,6 +217,8 @@ impl Machine {
         for (i, kind) in kinds.iter().enumerate() {
             let base = 0x10_0000_0000 * (i as u64 + 1);
             machine.windows.push(at(base, 8));
+            machine.two.push(kind.is_two());
+            machine.type2.push(kind.is_accelerator());
             machine.fill(i, base, *kind);
         }
         machine
@@ -168,12 +239,23 @@ impl Machine {
                 | Kind::Unbound
                 | Kind::NoNode
                 | Kind::Divided
+                | Kind::Ram
         );
-        if kind != Kind::Gone {
+        if kind != Kind::Gone && !kind.is_accelerator() {
             self.mems.push(Mem {
+                id: window,
                 window,
                 bound: kind != Kind::NoDriver,
                 hidden: hidden.then_some(whole),
+            });
+        }
+        let is_missing = matches!(kind, Kind::Missing | Kind::MissingUsed);
+        if kind.is_two() && !is_missing {
+            self.mems.push(Mem {
+                id: second(window),
+                window,
+                bound: true,
+                hidden: None,
             });
         }
         match kind {
@@ -217,7 +299,19 @@ impl Machine {
                 self.hmem(window, whole, Use::Online);
                 self.region(window, at(base + 4 * UNIT, 4), true, true);
             }
-            Kind::Left | Kind::Gone | Kind::Blank | Kind::NoDriver => {}
+            Kind::Two => self.region(window, whole, true, true),
+            Kind::TwoIdle | Kind::Accelerator => self.region(window, whole, true, false),
+            Kind::TwoReset | Kind::Missing => self.region(window, whole, false, false),
+            Kind::MissingUsed => {
+                self.region(window, whole, false, false);
+                self.hmem(window, whole, Use::Online);
+            }
+            Kind::AcceleratorUsed => {
+                self.region(window, whole, true, false);
+                self.hmem(window, whole, Use::Online);
+            }
+            Kind::Ram => self.ram.push(whole),
+            Kind::Left | Kind::Gone | Kind::Blank | Kind::NoDriver | Kind::TwoBlank => {}
         }
         match kind {
             Kind::Unplugged => self.dax.last_mut().unwrap().kmem = true,
@@ -227,13 +321,18 @@ impl Machine {
             }
             _ => {}
         }
-        if !matches!(kind, Kind::Over | Kind::Blank | Kind::NoDriver) {
+        if !matches!(
+            kind,
+            Kind::Over | Kind::Blank | Kind::NoDriver | Kind::TwoBlank | Kind::Ram
+        ) {
             self.declared.push(whole);
         }
     }
 
     fn region(&mut self, window: usize, range: Range, committed: bool, served: bool) {
         let served = served && self.has_dax_cxl;
+        let own = self.mems.iter().filter(|m| m.window == window);
+        let mems: Vec<usize> = own.map(|m| m.id).collect();
         if served {
             self.dax.push(Dax {
                 name: format!("dax{}.0", 10 + self.regions.len()),
@@ -251,6 +350,9 @@ impl Machine {
             committed,
             bound: committed,
             served,
+            mems,
+            ways: if self.two[window] { 2 } else { 1 },
+            accelerator: self.type2[window],
         });
     }
 
@@ -274,7 +376,9 @@ impl Machine {
 
     /// What devices answer to.
     pub fn mapped(&self) -> Vec<Range> {
-        let regions = self.regions.iter().filter(|r| r.committed).map(|r| r.range);
+        let regions = self.regions.iter();
+        let regions = regions.filter(|r| r.committed && !r.accelerator);
+        let regions = regions.map(|r| r.range);
         regions
             .chain(self.mems.iter().filter_map(|m| m.hidden))
             .collect()
@@ -299,8 +403,8 @@ impl Machine {
             let regions = self
                 .regions
                 .iter()
-                .filter(|r| r.window == m.window && r.committed);
-            let used: u64 = regions.map(|r| r.range.len()).sum();
+                .filter(|r| r.mems.contains(&m.id) && r.committed);
+            let used: u64 = regions.map(Region::each).sum();
             used + m.hidden.map_or(0, |r| r.len()) <= CAPACITY
         })
     }

@@ -4,7 +4,7 @@
 
 use daxmap::Range;
 
-use super::{Dax, Machine, Use, CAPACITY, UNIT};
+use super::{second, Dax, Machine, Region, Use, CAPACITY, UNIT};
 
 type Done = Result<(), String>;
 
@@ -28,7 +28,7 @@ impl Machine {
             }
             ["cxl", "enable-memdev", ref names @ ..] => {
                 for m in &mut self.mems {
-                    let name = format!("mem{}", m.window);
+                    let name = format!("mem{}", m.id);
                     m.bound |= names.contains(&name.as_str());
                 }
                 Ok(())
@@ -69,6 +69,9 @@ impl Machine {
             }
             ["sys", "bus", "cxl", "devices", name, "commit"] if value == "1" => {
                 let i = self.region_index(name)?;
+                if self.regions[i].mems.len() < self.regions[i].ways {
+                    return Err("ENXIO: a member is missing".into());
+                }
                 self.regions[i].committed = true;
                 Ok(())
             }
@@ -194,7 +197,7 @@ impl Machine {
             .hmems
             .iter()
             .any(|h| h.bound && h.range.overlaps(&region.range));
-        if !self.has_dax_cxl || !region.committed || held {
+        if !self.has_dax_cxl || !region.committed || region.accelerator || held {
             return Err("the probe failed".into());
         }
         self.regions[i].served = true;
@@ -247,31 +250,36 @@ impl Machine {
         let window = after("-d")
             .and_then(|d| number(d, "decoder0."))
             .ok_or("no decoder")?;
-        let mem = words
-            .last()
-            .and_then(|m| number(m, "mem"))
-            .ok_or("no memdev")?;
-        let device = self
-            .mems
-            .iter()
-            .find(|m| m.window == mem)
-            .ok_or("no memdev")?;
-        if !device.bound || mem != window {
-            return Err("the window does not reach the device".into());
+        let ways: usize = after("-w").and_then(|w| w.parse().ok()).ok_or("no ways")?;
+        let names = &words[words.len().saturating_sub(ways)..];
+        let mems: Vec<usize> = names.iter().filter_map(|m| number(m, "mem")).collect();
+        // A member behind each bridge, in their order.
+        let bridges = match self.two[window] {
+            true => vec![window, second(window)],
+            false => vec![window],
+        };
+        let is_bound = |id: &usize| self.mems.iter().any(|m| m.id == *id && m.bound);
+        if mems != bridges || !mems.iter().all(is_bound) || self.type2[window] {
+            return Err("the window does not reach the devices".into());
         }
-        let regions = self.regions.iter().filter(|r| r.window == window);
-        let used: u64 = regions.clone().map(|r| r.range.len()).sum();
-        let free = CAPACITY - used;
-        let size = match after("-s") {
-            Some(size) => size.parse::<u64>().map_err(|e| e.to_string())?,
-            // Without a size the tool takes all of the device.
+        let used = |id: usize| -> u64 {
+            let own = self.regions.iter().filter(|r| r.mems.contains(&id));
+            own.map(Region::each).sum()
+        };
+        let free = mems.iter().map(|&id| CAPACITY - used(id)).min().unwrap();
+        let each = match after("-s") {
+            Some(size) => size.parse::<u64>().map_err(|e| e.to_string())? / ways as u64,
+            // Without a size the tool takes all of the devices.
             None => CAPACITY,
         };
-        if size > free || size % UNIT != 0 || size == 0 {
+        let size = each * ways as u64;
+        if each > free || each % UNIT != 0 || each == 0 {
             return Err("no capacity".into());
         }
+        let regions = self.regions.iter().filter(|r| r.window == window);
         let mut taken: Vec<Range> = regions.map(|r| r.range).collect();
         taken.extend(self.dax.iter().filter_map(|d| d.range));
+        taken.extend(&self.ram);
         let room = daxmap::range::subtract(self.windows[window], &taken);
         let fit = room.iter().find(|r| r.len() >= size).ok_or("-34")?;
         let range = Range::with_size(fit.start, size).ok_or("size")?;

@@ -6,7 +6,7 @@ use std::fs;
 use std::os::unix::fs::symlink;
 use std::path::Path;
 
-use super::{Machine, Use, CAPACITY};
+use super::{second, Machine, Use, CAPACITY};
 
 const BLOCK: u64 = 128 << 20;
 const MODULES: [&str; 10] = [
@@ -94,15 +94,23 @@ pub fn write(machine: &Machine, to: &Path) {
             if region.committed { "1\n" } else { "0\n" },
         );
         root.file(&format!("{dir}/mode"), "ram\n");
-        root.file(&format!("{dir}/interleave_ways"), "1\n");
-        let number = decoders(machine, region.window)
-            .position(|n| n == i)
-            .unwrap_or(0);
         root.file(
-            &format!("{dir}/target0"),
-            &format!("decoder{}.{number}\n", 10 + region.window),
+            &format!("{dir}/interleave_ways"),
+            &format!("{}\n", region.ways),
         );
-        if region.bound {
+        root.file(&format!("{dir}/interleave_granularity"), "256\n");
+        for target in 0..region.ways {
+            let member = region.mems.get(target).map(|&id| {
+                let number = decoders(machine, id).position(|n| n == i).unwrap_or(0);
+                format!("decoder{}.{number}", 10 + id)
+            });
+            root.file(
+                &format!("{dir}/target{target}"),
+                &format!("{}\n", member.unwrap_or_default()),
+            );
+        }
+        // cxl_core makes none of what an accelerator's driver has.
+        if region.bound && !region.accelerator {
             let driver = region.served.then_some("cxl_dax_region");
             root.device("cxl", &format!("{dir}/dax_region{i}"), driver);
         }
@@ -111,9 +119,9 @@ pub fn write(machine: &Machine, to: &Path) {
     blocks(machine, &root);
 }
 
-/// The regions of a window's device, one decoder each.
-fn decoders(machine: &Machine, window: usize) -> impl Iterator<Item = usize> + '_ {
-    (0..machine.regions.len()).filter(move |&i| machine.regions[i].window == window)
+/// The regions of a device, one decoder each.
+fn decoders(machine: &Machine, id: usize) -> impl Iterator<Item = usize> + '_ {
+    (0..machine.regions.len()).filter(move |&i| machine.regions[i].mems.contains(&id))
 }
 
 fn log(machine: &Machine, root: &Root) {
@@ -147,6 +155,9 @@ fn iomem(machine: &Machine, root: &Root) {
                 r.range.start, r.range.end
             ));
         }
+        for r in machine.ram.iter().filter(|r| w.overlaps(r)) {
+            text.push_str(&format!("  {:x}-{:x} : System RAM\n", r.start, r.end));
+        }
         let used = machine.dax.iter().filter(|d| d.used != Use::None);
         for (name, r, used) in used.filter_map(|d| Some((&d.name, d.range?, d.used))) {
             if !w.overlaps(&r) {
@@ -168,25 +179,33 @@ fn window(machine: &Machine, root: &Root, i: usize) {
     let range = machine.windows[i];
     let dir = format!("{ROOT}/decoder0.{i}");
     root.device("cxl", &dir, None);
+    let (bridges, is_type2) = match machine.two[i] {
+        true => (vec![i, second(i)], false),
+        false => (vec![i], machine.type2[i]),
+    };
+    let targets: Vec<String> = bridges.iter().map(usize::to_string).collect();
     for (name, value) in [
         ("start", format!("{:#x}", range.start)),
         ("size", format!("{:#x}", range.len())),
-        ("interleave_ways", "1".into()),
-        ("target_list", i.to_string()),
+        ("interleave_ways", bridges.len().to_string()),
+        ("interleave_granularity", "256".into()),
+        ("target_list", targets.join(",")),
         ("cap_ram", "1".into()),
-        ("cap_type2", "0".into()),
-        ("cap_type3", "1".into()),
+        ("cap_type2", u8::from(is_type2).to_string()),
+        ("cap_type3", u8::from(!is_type2).to_string()),
     ] {
         root.file(&format!("{dir}/{name}"), &format!("{value}\n"));
     }
-    root.link(
-        &format!("{ROOT}/dport{i}"),
-        &format!("../../../pci0000:{i}0"),
-    );
+    for id in bridges {
+        root.link(
+            &format!("{ROOT}/dport{id}"),
+            &format!("../../../pci0000:{id}0"),
+        );
+    }
 }
 
 fn memdev(machine: &Machine, root: &Root, mem: &super::Mem) {
-    let i = mem.window;
+    let i = mem.id;
     let dir = format!("sys/devices/pci0000:{i}0/0000:{i}1:00.0/mem{i}");
     root.device("cxl", &dir, mem.bound.then_some("cxl_mem"));
     root.file(&format!("{dir}/ram/size"), &format!("{CAPACITY:#x}\n"));
@@ -203,10 +222,12 @@ fn memdev(machine: &Machine, root: &Root, mem: &super::Mem) {
         root.device("cxl", &decoder, None);
         let region = regions.get(n).map(|&r| (r, &machine.regions[r]));
         let (start, size) = region.map_or((0, 0), |(_, r)| (r.range.start, r.range.len()));
+        let (each, ways) = region.map_or((0, 1), |(_, r)| (r.each(), r.ways));
         root.file(&format!("{decoder}/start"), &format!("{start:#x}\n"));
         root.file(&format!("{decoder}/size"), &format!("{size:#x}\n"));
-        root.file(&format!("{decoder}/dpa_size"), &format!("{size:#x}\n"));
-        root.file(&format!("{decoder}/interleave_ways"), "1\n");
+        root.file(&format!("{decoder}/dpa_size"), &format!("{each:#x}\n"));
+        root.file(&format!("{decoder}/interleave_ways"), &format!("{ways}\n"));
+        root.file(&format!("{decoder}/interleave_granularity"), "256\n");
         root.file(
             &format!("{decoder}/mode"),
             if size > 0 { "ram\n" } else { "none\n" },
