@@ -5,7 +5,18 @@
 # /lab/out/daxown/index has a line for each: number, exit status, milliseconds, arguments. What it
 # printed is beside it, as NUMBER.out and NUMBER.err.
 
+# predict MOMENT: asks daxown what will come out, at the moments that the host wants to know of.
+
 verbs_number=0
+
+predict() {
+	local drivers moments
+	[ -e /lab/in/predict ] && read -r drivers moments </lab/in/predict
+	[[ " $moments " == *" $1 "* && ! -e /lab/out/predict/$1 ]] || return 0
+	mkdir -p /lab/out/predict
+	daxown predict -J --drivers "$drivers" >"/lab/out/predict/$1" 2>>/lab/out/predict/errors </dev/null 7>&- 8>&-
+	[ "$1" != first ] || daxown list -J >/lab/out/predict/rest 2>>/lab/out/predict/errors </dev/null 7>&- 8>&-
+}
 
 # verb ARGUMENTS: runs daxown once
 verb() {

@@ -80,6 +80,7 @@ impl<'a> Boot<'a> {
         let dir = RunDir::new(&ctx.cache, &format!("{}-{drivers}", scenario.name))?;
         dir.fill(scenario, drivers, &layout)?;
         dir.add_daxown(&assets.daxown)?;
+        dir.write_predictions(scenario, drivers, assets.has_dax_cxl())?;
         let (tree, ours) = guest_modules(ctx, assets, scenario, drivers)?;
         if let Some(ours) = &ours {
             dir.add_modprobe(ours)?;

@@ -8,7 +8,6 @@ use anyhow::Result;
 use super::Assets;
 use crate::machine::Layout;
 use crate::scenario::with_addresses;
-use crate::scenario::Address;
 use crate::scenario::Scenario;
 use crate::scenario::SoftReserved;
 
@@ -20,12 +19,11 @@ const SOFT_RESERVED_TYPE: u32 = 0xefff_ffff;
 /// Cycles a second of a fast processor.
 const FASTEST_HZ: u64 = 5_000_000_000;
 
-/// The command line of the kernel that acts as firmware. It too keeps off the Soft Reserved
-/// ranges in RAM: kexec would put the next kernel there.
+/// The command line of the kernel that acts as firmware. It too has the Soft Reserved ranges: it is
+/// asked what will become of them, and kexec would put the next kernel into those in RAM.
 pub fn firmware(scenario: &Scenario, layout: &Layout, assets: &Assets) -> String {
     let mut words = vec!["lab.stage=firmware".to_owned()];
-    let in_ram = |range: &&SoftReserved| matches!(range.base, Address::Absolute(_));
-    let ranges = scenario.soft_reserved.iter().filter(in_ram);
+    let ranges = scenario.soft_reserved.iter();
     words.extend(ranges.map(|range| memmap(range, layout)));
     join(&words, assets)
 }

@@ -141,6 +141,18 @@ impl RunDir {
             .with_context(|| format!("cannot copy {}", program.display()))
     }
 
+    /// Tells the guest when to foretell what comes out, and with which drivers.
+    pub fn write_predictions(
+        &self,
+        scenario: &Scenario,
+        drivers: Drivers,
+        has_dax_cxl: bool,
+    ) -> Result<()> {
+        let moments = scenario.predictions(drivers, has_dax_cxl);
+        let words: Vec<&str> = moments.iter().map(|moment| moment.word()).collect();
+        self.write_input("predict", format!("{drivers} {}\n", words.join(" ")))
+    }
+
     /// Puts in what `modules_install` tells modprobe, with the modules in `updates`.
     pub fn add_modprobe(&self, updates: &Path) -> Result<()> {
         // updates is lib/modules/<release>/updates.

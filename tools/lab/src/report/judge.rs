@@ -9,6 +9,7 @@ use anyhow::Result;
 use super::crosscheck;
 use super::differences::differences;
 use super::log;
+use super::predicted;
 use super::verbs;
 use super::Ownership;
 use crate::guest::Boot;
@@ -96,7 +97,8 @@ fn daxown_faults(boot: &Boot<'_>, results: &Results, ownership: &Ownership) -> V
     let diagnosis = results.end().map_or(Ok(Vec::new()), |end| {
         verbs::diagnosis(&results.verbs, ownership, end, boot.drivers)
     });
-    for result in [found, diagnosis] {
+    let foretold = predicted::faults(boot, &results.verbs);
+    for result in [found, diagnosis, foretold] {
         match result {
             Ok(found) => faults.extend(found),
             Err(error) => faults.push(format!("{error:#}")),

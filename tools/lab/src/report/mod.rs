@@ -9,6 +9,7 @@ pub mod iomem;
 mod judge;
 mod log;
 mod ownership;
+mod predicted;
 mod table;
 #[cfg(test)]
 mod tests;

@@ -84,6 +84,7 @@ pub fn scenario(path: &Path, text: &str) -> Result<Scenario, Faults> {
         holds: raw.holds,
         check: raw.check,
         captured: raw.captured,
+        unpredicted: raw.unpredicted,
         machine,
         regions,
         soft_reserved,

@@ -24,6 +24,7 @@ mod hardware;
 mod machine;
 mod names;
 mod places;
+mod predicted;
 mod raw;
 mod regions;
 mod reserved;
@@ -42,6 +43,7 @@ pub use expect::RangeExpect;
 pub use expect::StateExpect;
 pub use fault::Faults;
 pub use places::with_addresses;
+pub use predicted::Moment;
 pub use raw::Boot;
 pub use raw::Check;
 pub use raw::Kind;
@@ -96,6 +98,8 @@ pub struct Scenario {
     pub check: Check,
     /// Whether a capture of its end is kept for the tests of daxown.
     pub captured: bool,
+    /// Why nobody could foretell what comes out.
+    pub unpredicted: Option<String>,
     /// The hardware.
     pub machine: Machine,
     /// What firmware committed, by window and address.

@@ -30,6 +30,8 @@ pub struct Raw {
     /// Whether daxown is tested with what the guest is in the end.
     #[serde(default = "yes")]
     pub captured: bool,
+    /// Why nobody could foretell what comes out.
+    pub unpredicted: Option<String>,
     #[serde(default)]
     pub machine: Machine,
     #[serde(default)]
