@@ -107,8 +107,8 @@ fn in_window(
     })
 }
 
-/// Memory that firmware declares, or that is a device's, and that no decoder shows, may be the device's
-/// own all the same (CXL 1.1, a driver of its own), in any window that reaches it: a region would map it
+/// Memory that firmware declares or gives as RAM, or that is a device's, and that no decoder shows, may be
+/// the device's own all the same (CXL 1.1, a driver of its own), in any window that reaches it: a region would map it
 /// twice. Of `sure` it is known that it is not.
 pub(super) fn doubt<'a>(map: &'a Map, memdev: &Memdev, sure: &[Range]) -> Option<&'a Window> {
     if map.maps_by_decoders(memdev) {
@@ -127,10 +127,13 @@ fn is_in_doubt(map: &Map, window: &Window, sure: &[Range]) -> bool {
     mapped.extend(map.dead.iter().map(|d| d.range));
     mapped.extend(sure);
     let declared = map.reserved.iter().map(|r| r.range);
+    // Firmware may have given it as plain RAM.
+    let ram = window.range.map_or(Vec::new(), |w| map.boot_ram_in(&w));
     let dax = map.dax.iter().flat_map(|d| d.ranges.iter().copied());
     let mut all = declared
         .chain(dax)
-        .chain(map.hmem.iter().filter_map(|h| h.range));
+        .chain(map.hmem.iter().filter_map(|h| h.range))
+        .chain(ram);
     all.any(|r| {
         let inside = window.range.and_then(|w| w.overlap(&r));
         inside.is_some_and(|r| !subtract(r, &mapped).is_empty())

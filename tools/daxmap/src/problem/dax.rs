@@ -179,9 +179,15 @@ fn cannot_reserve(map: &Map, dax: &DaxDevice, said: Range) -> Problem {
         // A piece of it as System RAM would overwrite what is kept there.
         Parent::Hmem(_) if persistent.is_some() => problem.fix(remedy::use_rust_modules()),
         Parent::Hmem(_) if dax.ranges.len() != 1 => problem.fix(remedy::use_rust_modules()),
-        Parent::Hmem(hmem) => problem
-            .fix(remedy::cut(map, dax, hmem, &cut_at(map, &range, edges)))
-            .fix(remedy::use_rust_modules()),
+        Parent::Hmem(hmem) => {
+            let pieces = cut_at(map, &range, edges);
+            let problem = problem.fix(remedy::cut(map, dax, hmem, &pieces));
+            // Its pieces would be the same.
+            match pieces.iter().all(|p| p.out_of_use.is_some()) {
+                true => problem,
+                false => problem.fix(remedy::use_rust_modules()),
+            }
+        }
         _ => problem,
     }
 }

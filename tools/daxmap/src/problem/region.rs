@@ -251,13 +251,13 @@ fn windows_as_ram(map: &Map) -> Vec<Problem> {
             let why = match map.host.no_soft_reserve {
                 true => "efi=nosoftreserve is on the command line".to_string(),
                 false => "its option for special purpose memory may be off, or the kernel built without \
-                          CONFIG_EFI_SOFT_RESERVE; which of both cannot be known"
+                          CONFIG_EFI_SOFT_RESERVE; which of these cannot be known"
                     .to_string(),
             };
             let mut problem = Problem::new(Kind::BootRam, Severity::Warning, window.label())
                 .because(format!(
-                    "{} of this window is plain System RAM since boot, not Soft Reserved: neither CXL nor \
-                     HMEM has a part in it; firmware gave it so: {why}",
+                    "{} of this window is plain System RAM, not Soft Reserved: neither CXL nor HMEM has a \
+                     part in it; firmware gave it so, at boot or by hot-plugging: {why}",
                     human(size)
                 ))
                 .seen(["/proc/iomem"]);
