@@ -6,7 +6,7 @@ mod common;
 
 use std::path::Path;
 
-use common::{daxown, fixture, Output};
+use common::{daxown, fixture, typed, Output};
 use serde_json::Value;
 
 fn diff(a: &str, b: &str, args: &[&str]) -> Output {
@@ -152,3 +152,30 @@ fn a_line_for_each_machine() {
 
 #[path = "../../daxmap/tests/harm/mod.rs"]
 mod harm;
+
+/// A filter or a column holds for each of many machines.
+#[test]
+fn what_is_asked_for_of_many_machines() {
+    let both = "cover-c.tar.gz union-c.tar.gz";
+    let text = typed(&format!("list {both} --kind reserved -o start,owner"));
+    let rows: Vec<Vec<&str>> = text
+        .lines()
+        .map(|l| l.split_whitespace().collect())
+        .collect();
+    assert_eq!(
+        rows,
+        [
+            vec!["MACHINE", "START", "OWNER"],
+            vec!["cover-c", "0x490000000", "CXL", "region0"],
+            vec!["union-c", "0x490000000", "HMEM", "hmem.3"],
+        ]
+    );
+    assert_eq!(typed(&format!("list {both} --owner nobody")), "Nothing matches.\n");
+    // Only one of them has it.
+    let text = typed(&format!("list {both} region1 -n -o name"));
+    assert!(text.contains("union-c") && !text.contains("cover-c"), "{text}");
+    let document: Value =
+        serde_json::from_str(&typed(&format!("list {both} --lost -J"))).unwrap();
+    let rows = |i: usize| document["machines"][i]["rows"].as_array().unwrap().len();
+    assert_eq!((rows(0), rows(1)), (0, 3));
+}
