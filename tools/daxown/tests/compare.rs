@@ -170,12 +170,17 @@ fn what_is_asked_for_of_many_machines() {
             vec!["union-c", "0x490000000", "HMEM", "hmem.3"],
         ]
     );
-    assert_eq!(typed(&format!("list {both} --owner nobody")), "Nothing matches.\n");
+    assert_eq!(
+        typed(&format!("list {both} --owner nobody")),
+        "Nothing matches.\n"
+    );
     // Only one of them has it.
     let text = typed(&format!("list {both} region1 -n -o name"));
-    assert!(text.contains("union-c") && !text.contains("cover-c"), "{text}");
-    let document: Value =
-        serde_json::from_str(&typed(&format!("list {both} --lost -J"))).unwrap();
+    assert!(
+        text.contains("union-c") && !text.contains("cover-c"),
+        "{text}"
+    );
+    let document: Value = serde_json::from_str(&typed(&format!("list {both} --lost -J"))).unwrap();
     let rows = |i: usize| document["machines"][i]["rows"].as_array().unwrap().len();
     assert_eq!((rows(0), rows(1)), (0, 3));
 }

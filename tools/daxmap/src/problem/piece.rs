@@ -126,10 +126,18 @@ fn file(map: &Map, piece: &Piece) -> Problem {
             "served as /dev/{device} for a file system (fsdev_dax)"
         ));
     }
+    // daxctl wants to bring it online itself, and refuses where the kernel does.
+    let policy = map.memory.auto_online.as_deref();
+    let force = match policy.is_some_and(|word| word != "offline") {
+        true => " --force",
+        false => "",
+    };
     problem
         .because(format!("served as /dev/{device}, not as System RAM"))
         .fix([
-            "# `daxctl reconfigure-device --mode=system-ram` makes it System RAM, and destroys what is".to_string(),
+            format!(
+                "# `daxctl reconfigure-device{force} --mode=system-ram` makes it System RAM, and destroys what is"
+            ),
             format!("# on {device}: only if nobody, on any host, needs it any more"),
         ])
 }

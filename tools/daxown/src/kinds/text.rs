@@ -169,7 +169,8 @@ pub(super) fn about(kind: Kind) -> About {
             "note",
             "served as /dev/daxN.M, not as System RAM",
             "device_dax is bound: programs map the file.",
-            "`daxctl reconfigure-device --mode=system-ram`; it destroys what is in it.",
+            "`daxctl reconfigure-device --mode=system-ram`; it destroys what is in it. Where the kernel \
+             brings new memory online by itself, it wants `--force`.",
         ),
         Kind::OldModule => (
             "warning",
