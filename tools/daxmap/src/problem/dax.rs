@@ -39,7 +39,25 @@ pub(super) fn unused(map: &Map, piece: &Piece, lost: u64) -> Vec<Problem> {
     if dax.state.as_deref() == Some("unplugged") {
         return vec![unplugged(map, dax).at(piece.range, lost)];
     }
-    vec![remainder(map, piece, dax, lost).at(piece.range, lost)]
+    let mut out = Vec::new();
+    let free = subtract(piece.range, &dax.ranges);
+    let room = free.iter().fold(0u64, |sum, r| sum.saturating_add(r.len()));
+    let room = room.min(lost);
+    // Room of its dax region that no device has is no matter of memory blocks.
+    if let (Parent::Hmem(hmem), Some(first)) = (&dax.parent, free.first()) {
+        let device = map.hmem.iter().find(|h| h.name == *hmem);
+        if device
+            .and_then(|h| h.available)
+            .is_some_and(|left| left >= room)
+        {
+            out.push(unallocated(map, hmem, room).at(*first, room));
+        }
+    }
+    let rest = lost - out.first().map_or(0, |p| p.bytes);
+    if rest > 0 {
+        out.push(remainder(map, piece, dax, rest).at(piece.range, rest));
+    }
+    out
 }
 
 /// Memory that somebody took out by hand: without it kmem would have left it online or offline.
@@ -262,23 +280,26 @@ fn crossed(map: &Map, range: &Range) -> Vec<(String, Range)> {
 fn without_device(map: &Map, piece: &Piece) -> Problem {
     match &piece.owner {
         Owner::Cxl { region } => super::region::idle(map, region),
-        Owner::Hmem { device } => {
-            let hmem = map.hmem.iter().find(|h| h.name == *device);
-            let number = device.trim_start_matches("hmem.").to_string();
-            let id = hmem
-                .and_then(|h| h.region_id)
-                .map_or(number, |id| id.to_string());
-            Problem::new(Kind::Unallocated, Severity::Warning, device.as_str())
-                .because(format!(
-                    "{} of {device}'s dax region has no dax device: it was divided, or \
-                     dax_hmem.region_idle=1 leaves the division to the administrator",
-                    crate::size::human(piece.range.len())
-                ))
-                .fix([format!("daxctl create-device -r {id}")])
-        }
+        Owner::Hmem { device } => unallocated(map, device, piece.range.len()),
         _ => Problem::new(Kind::Unexplained, Severity::Loss, "dax")
             .because("it has an owner, but no dax device, and nothing that could be read says why"),
     }
+}
+
+/// Room of an hmem device's dax region that no dax device has.
+fn unallocated(map: &Map, device: &str, room: u64) -> Problem {
+    let hmem = map.hmem.iter().find(|h| h.name == *device);
+    let number = device.trim_start_matches("hmem.").to_string();
+    let id = hmem
+        .and_then(|h| h.region_id)
+        .map_or(number, |id| id.to_string());
+    Problem::new(Kind::Unallocated, Severity::Warning, device)
+        .because(format!(
+            "{} of {device}'s dax region has no dax device: it was divided, or \
+             dax_hmem.region_idle=1 leaves the division to the administrator",
+            crate::size::human(room)
+        ))
+        .fix([format!("daxctl create-device -r {id}")])
 }
 
 /// A device with a driver of which a part is not in use: cut to whole memory blocks.
