@@ -202,8 +202,13 @@ fn to_cxl(map: &Map, goal: &Goal, lines: &mut Vec<String>) -> Result<()> {
             }
             lines.extend(steps);
         }
-        if let (true, Some(dax_region)) = (lines.is_empty(), &region.dax_region) {
-            lines.push(format!("echo {dax_region} > /sys/bus/cxl/drivers_probe"));
+        match &region.dax_region {
+            Some(dax_region) if lines.is_empty() => {
+                lines.push(format!("echo {dax_region} > /sys/bus/cxl/drivers_probe"));
+            }
+            // It was taken from its driver, which makes the dax region.
+            None if lines.is_empty() => lines.push(region_driver(region, "bind")),
+            _ => {}
         }
     }
     Ok(())
@@ -220,10 +225,9 @@ fn to_hmem(map: &Map, goal: &Goal, lines: &mut Vec<String>) -> Result<()> {
              to CXL what committed regions cover"
         );
     }
-    for region in regions_of(map, goal)
-        .iter()
-        .filter(|r| r.dax_driver.is_some())
-    {
+    let regions = regions_of(map, goal);
+    let served: Vec<&&Region> = regions.iter().filter(|r| r.dax_driver.is_some()).collect();
+    for region in &served {
         whole(&region.name, region.range, &goal.ranges)?;
         from_region(map, region, lines);
     }
@@ -231,6 +235,8 @@ fn to_hmem(map: &Map, goal: &Goal, lines: &mut Vec<String>) -> Result<()> {
         idle.iter()
             .map(|h| format!("echo {} > /sys/bus/platform/drivers/hmem/bind", h.name)),
     );
+    // As after a boot in which HMEM was first: the region is there, and idle.
+    lines.extend(served.iter().map(|r| region_driver(r, "bind")));
     Ok(())
 }
 
@@ -295,14 +301,19 @@ fn to_nobody(map: &Map, goal: &Goal, lines: &mut Vec<String>) -> Result<()> {
     Ok(())
 }
 
-/// Takes the memory of a region out of use, and the region from dax_cxl.
+/// Takes a region from its driver, or gives it back.
+fn region_driver(region: &Region, verb: &str) -> String {
+    format!(
+        "echo {} > /sys/bus/cxl/drivers/cxl_region/{verb}",
+        region.name
+    )
+}
+
+/// Takes the memory of a region out of use, and the region from its driver: dax_cxl alone cannot be asked
+/// to let go. The decoders stay committed.
 fn from_region(map: &Map, region: &Region, lines: &mut Vec<String>) {
     let parent = Parent::Region(region.name.clone());
     let dax: Vec<&DaxDevice> = map.dax.iter().filter(|d| d.parent == parent).collect();
     unplug(&dax, lines);
-    if let (Some(dax_region), Some(driver)) = (&region.dax_region, &region.dax_driver) {
-        lines.push(format!(
-            "echo {dax_region} > /sys/bus/cxl/drivers/{driver}/unbind"
-        ));
-    }
+    lines.push(region_driver(region, "unbind"));
 }

@@ -169,7 +169,7 @@ fn memory_is_handed_over() {
         plan("cover-rust", &["region0", "--to", "nobody"]),
         [
             "echo unplugged > /sys/bus/dax/devices/dax0.0/state",
-            "echo dax_region0 > /sys/bus/cxl/drivers/cxl_dax_region/unbind",
+            "echo region0 > /sys/bus/cxl/drivers/cxl_region/unbind",
         ]
     );
     // What was handed over can be handed back.
@@ -177,10 +177,15 @@ fn memory_is_handed_over() {
         "scenarios/remedy-hand-over-rust",
         &["0x110000000-0x12fffffff", "--to", "hmem"],
     );
-    assert_eq!(back.len(), 3, "{back:?}");
+    assert_eq!(back.len(), 4, "{back:?}");
     assert!(
         back[2].ends_with("> /sys/bus/platform/drivers/hmem/bind"),
         "{back:?}"
+    );
+    // The region is there as before, and idle.
+    assert_eq!(
+        back[3],
+        "echo region0 > /sys/bus/cxl/drivers/cxl_region/bind"
     );
     let output = daxown(
         &fixture("cover-rust"),
