@@ -68,6 +68,8 @@ pub struct PartDoc {
     pub node: Option<u32>,
     /// Bytes that would become System RAM.
     pub ram: u64,
+    /// Bytes that could be used as a file instead.
+    pub file: u64,
     /// A word for the decision: `covered`, `no-region`, `partly-covered`, `outside-windows`, ...
     pub reason: String,
     /// What keeps all or some of it from becoming System RAM: `trimmed`, `kmem-cannot-reserve`, ...
@@ -177,6 +179,7 @@ fn document(decider: Decider, forecast: &Forecast) -> ForecastDoc {
                 owner: owner(&p.holder),
                 node: p.node,
                 ram: p.ram_bytes,
+                file: p.file_bytes,
                 reason: p.why.code.into(),
                 hindrance: p.hindrance.as_ref().map(|w| w.code.into()),
                 text: text_of(p),
@@ -234,8 +237,12 @@ fn render(
             Decider::Rust(Policy::Split) => "The Rust drivers with policy=split",
             Decider::C => "The kernel's own drivers",
         };
+        let file = match forecast.parts.iter().map(|p| p.file_bytes).sum::<u64>() {
+            0 => String::new(),
+            file => format!(", {} a file", look.size(file)),
+        };
         out.push_str(&format!(
-            "{}: {} would be System RAM\n",
+            "{}: {} would be System RAM{file}\n",
             look.bold(whose),
             match forecast.bytes() - forecast.ram_bytes() {
                 0 => format!("all of {}", look.size(forecast.bytes())),

@@ -7,7 +7,7 @@
 //! - Every other range is HMEM's, whole. The hmem driver refuses one that is not aligned to 2 MiB.
 //! - dax_cxl probes last: a region of which HMEM has a byte stays idle.
 
-use super::{made, Forecast, Layout, Listed, RegionAt, Verdict, Why};
+use super::{made, Decider, Forecast, Layout, Listed, RegionAt, Verdict, Why};
 use crate::range::{covered_bytes, Range};
 
 /// A huge page: what a dax region is a multiple of.
@@ -18,7 +18,7 @@ pub(super) fn forecast(layout: &Layout) -> Forecast {
         layout.listed.iter().map(|l| decide(layout, l)).collect();
     let hmem: Vec<Range> = verdicts.iter().filter_map(|(_, h)| *h).collect();
     let verdicts: Vec<Verdict> = verdicts.into_iter().map(|(v, _)| v).collect();
-    made(layout, &verdicts, &hmem)
+    made(layout, &verdicts, &hmem, Decider::C)
 }
 
 /// The decision about one range, and what HMEM registers of it.

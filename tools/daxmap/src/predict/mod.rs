@@ -81,6 +81,16 @@ pub struct Part {
     pub node: Option<u32>,
     /// Bytes that become System RAM.
     pub ram_bytes: u64,
+    /// Bytes that can be used as a file instead: the Rust drivers leave what holds no memory block to
+    /// device_dax.
+    pub file_bytes: u64,
+}
+
+impl Part {
+    /// Bytes that can be used, in one way or the other.
+    pub fn used_bytes(&self) -> u64 {
+        self.ram_bytes.saturating_add(self.file_bytes)
+    }
 }
 
 /// What a boot would come to.
@@ -118,10 +128,12 @@ struct Device {
     holder: Holder,
     ram: Option<Range>,
     hindrance: Option<Why>,
+    /// Whether it is a file, because kmem would refuse it.
+    is_file: bool,
 }
 
 impl Device {
-    fn new(layout: &Layout, range: Range, holder: Holder) -> Device {
+    fn new(layout: &Layout, range: Range, holder: Holder, decider: Decider) -> Device {
         let taken = match holder {
             Holder::Hmem if layout.is_idle => Err(Why::new(
                 "unallocated",
@@ -133,8 +145,11 @@ impl Device {
             Ok((ram, cut)) => (Some(ram), cut),
             Err(why) => (None, Some(why)),
         };
+        let holds_block = range.aligned_inside(layout.block_size).is_some();
+        let is_rust = matches!(decider, Decider::Rust(_));
         Device {
             range,
+            is_file: is_rust && holder == Holder::Hmem && !holds_block && !layout.is_idle,
             holder,
             ram,
             hindrance,
@@ -153,8 +168,8 @@ struct Verdict {
 
 /// What comes of the decisions once HMEM has made a device of each range in `hmem`: dax_cxl probes
 /// last, and loses a region of which HMEM has a byte.
-fn made(layout: &Layout, verdicts: &[Verdict], hmem: &[Range]) -> Forecast {
-    let device = |range: &Range| Device::new(layout, *range, Holder::Hmem);
+fn made(layout: &Layout, verdicts: &[Verdict], hmem: &[Range], decider: Decider) -> Forecast {
+    let device = |range: &Range| Device::new(layout, *range, Holder::Hmem, decider);
     let mut devices: Vec<Device> = hmem.iter().map(device).collect();
     let mut lost = Vec::new();
     for region in layout.regions.iter().filter(|r| r.is_offered()) {
@@ -165,7 +180,7 @@ fn made(layout: &Layout, verdicts: &[Verdict], hmem: &[Range]) -> Forecast {
             lost.push(region.name.clone());
         } else {
             let holder = Holder::Cxl(region.name.clone());
-            devices.push(Device::new(layout, region.range, holder));
+            devices.push(Device::new(layout, region.range, holder, decider));
         }
     }
     Forecast {
@@ -241,6 +256,7 @@ fn part(
             hindrance: None,
             node,
             ram_bytes: range.len(),
+            file_bytes: 0,
         };
     }
     if let Some(device) = device {
@@ -253,6 +269,7 @@ fn part(
             hindrance: device.hindrance.clone().filter(|_| ram_bytes < range.len()),
             node,
             ram_bytes,
+            file_bytes: if device.is_file { range.len() } else { 0 },
         };
     }
     let cut = verdict.and_then(|v| v.lost.iter().find(|(r, _)| r.contains(&range)));
@@ -291,5 +308,6 @@ fn part(
         hindrance,
         node: None,
         ram_bytes: 0,
+        file_bytes: 0,
     }
 }

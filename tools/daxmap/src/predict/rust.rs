@@ -11,7 +11,7 @@ use ownership::{
 };
 
 use super::register::{register, Own};
-use super::{made, Forecast, Layout, Listed, RegionAt, Verdict, Why};
+use super::{made, Decider, Forecast, Layout, Listed, RegionAt, Verdict, Why};
 use crate::range::{subtract, Range};
 
 pub(super) fn forecast(layout: &Layout, policy: Policy) -> Forecast {
@@ -89,7 +89,7 @@ pub(super) fn forecast(layout: &Layout, policy: Policy) -> Forecast {
                 .collect(),
         })
         .collect();
-    made(layout, &verdicts, &hmem)
+    made(layout, &verdicts, &hmem, Decider::Rust(policy))
 }
 
 /// What of a range HMEM must leave to others.

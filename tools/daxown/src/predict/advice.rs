@@ -36,7 +36,7 @@ impl Advice {
             parts
                 .iter()
                 .filter(|p| of(p))
-                .map(|p| p.ram_bytes)
+                .map(Part::used_bytes)
                 .sum::<u64>()
         };
         let ram = |decider| sum(decider, &|p| !is_foreign(p));

@@ -105,7 +105,7 @@ fn runs(document: &Value, reading: &Reading) -> Result<Vec<Run>> {
                 .iter()
                 .map(|key| bytes(&row["use"][key]))
                 .sum(),
-            Reading::Forecast => bytes(&row["ram"]),
+            Reading::Forecast => bytes(&row["ram"]) + bytes(&row["file"]),
         };
         // What another driver has is neither's.
         let kind = row["owner"]["kind"].as_str().unwrap_or_default();
