@@ -84,7 +84,11 @@ fn reason(log: &str, release: &str) -> Option<(String, Option<String>)> {
     };
     let said = lines[at].trim_start_matches("rust-headers: ");
     let command = lines.get(at + 1).filter(|line| line.starts_with("    "));
-    Some((shorten(said), command.map(|line| shorten(line.trim()))))
+    // Whole: half a sentence, or half a command, helps nobody.
+    Some((
+        said.trim().to_owned(),
+        command.map(|line| line.trim().to_owned()),
+    ))
 }
 
 #[cfg(test)]

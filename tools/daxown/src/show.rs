@@ -343,8 +343,7 @@ mod tests {
                 20
             ),
             [
-                "# if it fails,",
-                "# back:",
+                "# if it fails, back:",
                 "#   echo hmem.1 > /sys/bus/platform/bind"
             ]
         );
