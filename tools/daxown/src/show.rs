@@ -178,9 +178,9 @@ pub fn hanging(line: &str, room: usize) -> Vec<String> {
         let start = rest.len() - rest.trim_start().len();
         let spaces = rest.match_indices(' ').map(|(at, _)| at);
         let spaces = spaces.filter(|&at| at > start);
-        let fitting = spaces.clone().filter(|&at| visible(&rest[..at]) <= room);
+        let mut fitting = spaces.clone().filter(|&at| visible(&rest[..at]) <= room);
         // A word that is too long keeps its line.
-        let Some(at) = fitting.last().or(spaces.clone().next()) else {
+        let Some(at) = fitting.next_back().or(spaces.clone().next()) else {
             break;
         };
         let behind = format!("{}{}", " ".repeat(indent + 2), rest[at..].trim_start());

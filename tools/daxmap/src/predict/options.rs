@@ -30,7 +30,7 @@ fn value(tree: &Tree, name: &str) -> Option<String> {
     let words = line.split_whitespace();
     words
         .filter_map(|w| given(w.strip_prefix("dax_hmem.")?, name))
-        .last()
+        .next_back()
         .or(out)
 }
 

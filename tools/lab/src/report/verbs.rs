@@ -143,7 +143,7 @@ fn range_faults(
         // The lab counts what is online; whether something is behind it, it only emulates.
         .filter(|problem| {
             let is_kind = |kind: &&str| problem["kind"] == **kind;
-            problem["severity"] != "loss" || !IN_USE.iter().any(|kind| is_kind(kind))
+            problem["severity"] != "loss" || !IN_USE.iter().any(is_kind)
         })
         .collect();
     let told: u64 = problems
