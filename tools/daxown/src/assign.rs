@@ -8,6 +8,7 @@ use anyhow::{bail, Result};
 use clap::ValueEnum;
 use daxmap::cxl::Region;
 use daxmap::dax::{DaxDevice, HmemDevice, Parent};
+use daxmap::modules::Drivers;
 use daxmap::problem::remedy;
 use daxmap::{Map, Owner, Range, Tree};
 
@@ -227,6 +228,13 @@ fn to_hmem(map: &Map, goal: &Goal, lines: &mut Vec<String>) -> Result<()> {
     }
     let regions = regions_of(map, goal);
     let served: Vec<&&Region> = regions.iter().filter(|r| r.dax_driver.is_some()).collect();
+    if let (Some(region), Drivers::Rust) = (served.first(), map.drivers) {
+        bail!(
+            "the Rust dax_hmem leaves to CXL what {} served, until the next boot; to have programs use it as a file: \
+             --to file",
+            region.name
+        );
+    }
     for region in &served {
         whole(&region.name, region.range, &goal.ranges)?;
         from_region(map, region, lines);
