@@ -42,6 +42,8 @@ mod platform;
 mod regions;
 mod report;
 mod soft_reserved;
+#[cfg(CONFIG_DEV_DAX_CXL)]
+mod unbinding;
 
 use abstractions::*;
 
