@@ -119,7 +119,8 @@ impl GuestOptions {
                 );
             }
             scenario.flavor.clone_from(flavor);
-        } else if self.kdir.is_none() && about == BASE && scenario.needs.is_empty() {
+        } else if self.kdir.is_none() && scenario.name == SHOWN {
+            // Any other may want what that kernel has not.
             scenario.flavor = default_flavor(ctx);
         }
         let kdir = self.kdir.as_deref().map(Path::new);
@@ -148,6 +149,9 @@ impl GuestOptions {
     }
 }
 
+/// The scenario that shows what this is, to whoever has built nothing.
+const SHOWN: &str = "default";
+
 /// The lab's own kernel, or where none has been built Debian's, which is there sooner.
 fn default_flavor(ctx: &Ctx) -> String {
     if !provision::nothing_is_built(ctx) {
@@ -155,8 +159,8 @@ fn default_flavor(ctx: &Ctx) -> String {
     }
     if !provision::debian_is_there(ctx) {
         eprintln!(
-            "No kernel has been built here: this shows Debian's own, in about five minutes. \
-             FLAVOR=base builds one."
+            "No kernel has been built here: this fetches Debian's own, 600 MB with what builds \
+             modules for it. FLAVOR=base builds one."
         );
     }
     provision::DEBIAN.to_owned()
