@@ -3,6 +3,7 @@
 //! The platform and the kernel's parameters, as far as they decide about this memory.
 
 use crate::cxl::Memdev;
+use crate::range::Range;
 use crate::scan::Scan;
 
 /// What is known of the platform and the kernel's parameters.
@@ -18,6 +19,8 @@ pub struct Host {
     pub no_soft_reserve: bool,
     /// The bus of dax devices is in the source, so that what it does not show is not there.
     pub shows_dax: bool,
+    /// What the Rust dax_hmem that is loaded keeps away from (`dax_hmem.exclude`).
+    pub excluded: Vec<Range>,
     /// dax_cxl's driver is on the CXL bus.
     pub shows_dax_cxl: bool,
 }
@@ -41,6 +44,10 @@ pub(crate) fn read(scan: &Scan) -> Host {
         hmem_disabled,
         no_soft_reserve,
         shows_dax: scan.exists("sys/bus/dax"),
+        excluded: scan
+            .value("sys/module/dax_hmem/parameters/exclude")
+            .map(|list| ranges(&list))
+            .unwrap_or_default(),
         shows_dax_cxl: scan.exists("sys/bus/cxl/drivers/cxl_dax_region"),
         command_line,
     }
@@ -55,6 +62,12 @@ fn disables_hmem(word: &str) -> Option<bool> {
 /// As the kernel reads a boolean parameter.
 fn is_true(value: &str) -> bool {
     matches!(value.chars().next(), Some('y' | 'Y' | 't' | 'T' | '1')) || value == "on"
+}
+
+/// The ranges of a list such as `0x1000-0x1fff,0x3000-0x3fff`; what is none is left out.
+pub(crate) fn ranges(list: &str) -> Vec<Range> {
+    let words = list.split(',');
+    words.filter_map(|w| Range::parse(w.trim())).collect()
 }
 
 /// CXL memory cards on PCI (class 0x0502) that are no memory device.

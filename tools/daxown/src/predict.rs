@@ -122,7 +122,10 @@ pub fn run(global: &Global, args: &PredictArgs) -> Result<ExitCode> {
             if tree.is_live() { "run it as root" } else { "have it captured as root" }
         );
     }
-    let layout = Layout::read(&tree, &map);
+    let mut layout = Layout::read(&tree, &map);
+    if args.policy.is_some() {
+        layout.refused.take_if(|p| p.starts_with("policy="));
+    }
     let policy = match args.policy {
         Some(PolicyArg::Whole) => Policy::Whole,
         Some(PolicyArg::Split) => Policy::Split,

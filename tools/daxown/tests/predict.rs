@@ -186,6 +186,35 @@ fn an_accelerator_is_no_gain() {
     assert_eq!(kept, ["cxl"]);
 }
 
+/// With a parameter that it does not take, dax_hmem is not loaded, and dax_cxl not without it.
+#[test]
+fn a_refused_parameter() {
+    for (option, mib) in [
+        ("policy=both", 0),
+        ("exclude=4G", 0),
+        ("region_idle=perhaps", 0),
+        ("policy=whole exclude=0x1000-0x1fff region_idle=Off", 512),
+    ] {
+        let mut files = harm::load(&fixture("cover-c"));
+        files.retain(|path, _| !path.starts_with("sys/module/dax_hmem/parameters/"));
+        let text = format!("options dax_hmem {option}\n").into_bytes();
+        files.insert("etc/modprobe.d/dax.conf".into(), Entry::File(text));
+        let file = tempfile::NamedTempFile::new().unwrap();
+        harm::save(&files, &file);
+        let used: u64 = predicted(file.path(), "rust", &[])
+            .iter()
+            .map(|r| r.3)
+            .sum();
+        assert_eq!(used >> 20, mib, "{option}");
+        let text = daxown(file.path(), &["predict"]).stdout;
+        let is_named = text.contains(&format!("mend {option} on the kernel command line"));
+        assert_eq!(is_named, mib == 0, "{text}");
+    }
+    // Another policy can be asked for.
+    let policy = ["--policy", "split"];
+    assert!(predicted(&fixture("cover-c"), "rust", &policy).len() == 1);
+}
+
 /// The sentence that an administrator reads.
 #[test]
 fn advice() {

@@ -84,6 +84,8 @@ pub struct Layout {
     pub without_kmem: Option<Why>,
     /// The policy that the Rust dax_hmem is loaded with; its default where it is not.
     pub policy: Policy,
+    /// A parameter with which the Rust dax_hmem refuses to be loaded, as `name=value`.
+    pub refused: Option<String>,
     /// `dax_hmem.region_idle` is on.
     pub is_idle: bool,
     /// Which node has which memory.
@@ -115,6 +117,7 @@ impl Layout {
                 .is_none_or(|m| m.presence != Presence::Absent),
             without_kmem: without_kmem(map),
             policy: options::policy(tree),
+            refused: options::refused(tree),
             is_idle: options::is_idle(tree),
             nodes: Nodes::read(map),
             assumes: Vec::new(),
@@ -160,6 +163,7 @@ impl Layout {
             has_dax_cxl: true,
             without_kmem: None,
             policy,
+            refused: None,
             is_idle,
             nodes: Nodes::default(),
             assumes: Vec::new(),

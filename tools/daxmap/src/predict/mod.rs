@@ -210,6 +210,7 @@ fn parts(layout: &Layout, verdicts: &[Verdict], devices: &[Device], lost: &[Stri
             Some(last) if last.range.touches(&part.range) && is_same(last, &part) => {
                 last.range.end = part.range.end;
                 last.ram_bytes += part.ram_bytes;
+                last.file_bytes += part.file_bytes;
             }
             _ => out.push(part),
         }
@@ -295,7 +296,10 @@ fn part(
                     region.name
                 ),
             ),
-            false => Why::new("without-dax-cxl", "the kernel has no dax_cxl"),
+            false => match &layout.refused {
+                Some(_) => Why::new("module-not-loaded", "dax_cxl is not loaded without dax_hmem"),
+                None => Why::new("without-dax-cxl", "the kernel has no dax_cxl"),
+            },
         })
     });
     Part {

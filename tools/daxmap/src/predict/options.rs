@@ -5,6 +5,7 @@
 use ownership::Policy;
 
 use crate::capture::MODPROBE_DIRS;
+use crate::host::ranges;
 use crate::range::Range;
 use crate::tree::Tree;
 
@@ -47,15 +48,40 @@ pub(super) fn policy(tree: &Tree) -> Policy {
     }
 }
 
+/// A parameter that the Rust dax_hmem does not take, so that it is not loaded.
+pub(super) fn refused(tree: &Tree) -> Option<String> {
+    let is_known = |name: &str, value: &str| match name {
+        "policy" => matches!(value, "whole" | "split"),
+        "region_idle" => truth(value).is_some(),
+        _ => value.trim().is_empty() || value.split(',').all(|r| Range::parse(r.trim()).is_some()),
+    };
+    ["policy", "region_idle", "exclude"]
+        .into_iter()
+        .filter_map(|name| Some((name, value(tree, name)?)))
+        .find(|(name, value)| !is_known(name, value))
+        .map(|(name, value)| format!("{name}={value}"))
+}
+
+/// What the kernel takes for a truth value: it looks at the first letter, of `on` and `off` at two.
+fn truth(value: &str) -> Option<bool> {
+    let word = value.to_ascii_lowercase();
+    let starts = |words: &[&str]| words.iter().any(|w| word.starts_with(w));
+    match (
+        starts(&["y", "t", "1", "on"]),
+        starts(&["n", "f", "0", "of"]),
+    ) {
+        (true, _) => Some(true),
+        (_, true) => Some(false),
+        _ => None,
+    }
+}
+
 /// Whether `dax_hmem.region_idle` leaves the memory of HMEM's devices to the administrator.
 pub(super) fn is_idle(tree: &Tree) -> bool {
-    value(tree, "region_idle").is_some_and(|v| matches!(v.as_str(), "Y" | "y" | "1"))
+    value(tree, "region_idle").is_some_and(|v| truth(&v) == Some(true))
 }
 
 /// What the Rust dax_hmem must keep away from (`dax_hmem.exclude`).
 pub(super) fn excluded(tree: &Tree) -> Vec<Range> {
-    let text = value(tree, "exclude").unwrap_or_default();
-    text.split(',')
-        .filter_map(|r| Range::parse(r.trim()))
-        .collect()
+    ranges(&value(tree, "exclude").unwrap_or_default())
 }

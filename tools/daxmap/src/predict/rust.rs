@@ -15,6 +15,9 @@ use super::{made, Decider, Forecast, Layout, Listed, RegionAt, Verdict, Why};
 use crate::range::{subtract, Range};
 
 pub(super) fn forecast(layout: &Layout, policy: Policy) -> Forecast {
+    if let Some(parameter) = &layout.refused {
+        return not_loaded(layout, parameter);
+    }
     let listed = found(layout);
     let mut committed: Vec<Extent> = layout
         .regions
@@ -90,6 +93,21 @@ pub(super) fn forecast(layout: &Layout, policy: Policy) -> Forecast {
         })
         .collect();
     made(layout, &verdicts, &hmem, Decider::Rust(policy))
+}
+
+/// Without dax_hmem there is no dax_cxl either, which needs it.
+fn not_loaded(layout: &Layout, parameter: &str) -> Forecast {
+    let text = format!("dax_hmem refuses {parameter} and is not loaded");
+    let verdict = |listed: Listed| Verdict {
+        range: listed.range,
+        node: listed.node,
+        why: Why::new("module-not-loaded", text.clone()),
+        lost: Vec::new(),
+    };
+    let verdicts: Vec<Verdict> = found(layout).into_iter().map(verdict).collect();
+    let mut layout = layout.clone();
+    layout.has_dax_cxl = false;
+    made(&layout, &verdicts, &[], Decider::Rust(layout.policy))
 }
 
 /// What of a range HMEM must leave to others.
@@ -173,7 +191,7 @@ fn why(layout: &Layout, regions: Extents<'_>, range: &ownership::Range, reason: 
         ),
         Reason::NothingLeft {
             taken: Taken::Excluded,
-        } => Why::new("excluded", "dax_hmem.exclude keeps HMEM away from it"),
+        } => Why::new("excluded", "kept out by dax_hmem.exclude"),
         Reason::NothingLeft { .. } => Why::new("taken", "others have all of it"),
     }
 }

@@ -22,6 +22,7 @@ pub struct Advice {
     other_policy: u64,
     c: u64,
     foreign: u64,
+    refused: Option<String>,
 }
 
 impl Advice {
@@ -54,6 +55,7 @@ impl Advice {
             other_policy: ram(Decider::Rust(other)),
             c: ram(Decider::C),
             foreign: sum(Decider::Rust(policy), &is_foreign),
+            refused: layout.refused.clone(),
         }
     }
 
@@ -73,6 +75,12 @@ impl Advice {
 
     /// What to do.
     pub fn lines(&self, look: &Look) -> Vec<String> {
+        if let Some(parameter) = &self.refused {
+            return vec![format!(
+                "mend {parameter} on the kernel command line or in /etc/modprobe.d: the Rust dax_hmem refuses to be \
+                 loaded with it"
+            )];
+        }
         let mut out = vec![self.drivers_line(look)];
         if self.foreign > 0 {
             out.push(format!(
