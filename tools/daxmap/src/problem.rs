@@ -83,6 +83,8 @@ pub enum Kind {
     Deferred,
     /// The owner let it go; free for CXL.
     Free,
+    /// The administrator keeps dax_hmem away from it.
+    Excluded,
     /// The ledger says that nobody could serve it.
     Unserved,
     /// A dax device has no driver.

@@ -45,7 +45,7 @@ pub struct KindDoc {
 }
 
 /// All kinds.
-pub const ALL: [Kind; 38] = [
+pub const ALL: [Kind; 39] = [
     Kind::Undecoded,
     Kind::MemberGone,
     Kind::Stuck,
@@ -64,6 +64,7 @@ pub const ALL: [Kind; 38] = [
     Kind::NotRegistered,
     Kind::Deferred,
     Kind::Free,
+    Kind::Excluded,
     Kind::Unserved,
     Kind::NoDriver,
     Kind::Unallocated,

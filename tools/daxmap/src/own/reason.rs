@@ -84,6 +84,8 @@ pub enum ReasonCode {
     LeftToCxl,
     /// dax_hmem is bound, but made no device for it.
     NoDevice,
+    /// dax_hmem is told to keep away from it.
+    Excluded,
     /// Cannot be known.
     NotReadable,
     /// A word of the ledger.
@@ -135,6 +137,7 @@ pub(super) fn ledger_reason(map: &Map, record: &Record) -> Reason {
         "unaligned-start" => "cut off: the range does not start at a 2 MiB boundary".into(),
         "unaligned-end" => "cut off: the range does not end at a 2 MiB boundary".into(),
         "too-small" => "no part of it is aligned to 2 MiB".into(),
+        "excluded" => "kept out by dax_hmem.exclude".into(),
         "region-torn-down" => "its CXL region was torn down".into(),
         "unbound" => "its device was unbound".into(),
         "incomplete" => "not all of the range could be served".into(),

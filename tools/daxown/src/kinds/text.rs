@@ -88,6 +88,14 @@ pub(super) fn about(kind: Kind) -> About {
              the addresses.",
             "Make a region there, or let dax_hmem decide again.",
         ),
+        Kind::Excluded => (
+            "note",
+            "kept out by dax_hmem.exclude",
+            "The administrator named these addresses in the parameter `exclude` of the Rust dax_hmem: memory of an \
+             accelerator, or of one application.",
+            "Nothing, if that is meant. Otherwise take the range out of the parameter, in /etc/modprobe.d and in \
+             /sys/module/dax_hmem/parameters/exclude; the next decision serves it.",
+        ),
         Kind::Unserved => (
             "loss",
             "the ledger says that nobody could serve it",
