@@ -41,6 +41,7 @@ pub(super) fn claims(map: &Map, range: &Range) -> Vec<Claim> {
     out.extend(from_regions(map, range));
     out.extend(late);
     out.extend(from_system_ram(map));
+    out.extend(excluded(map));
     out.retain(|c| c.range.overlaps(range));
     out
 }
@@ -55,6 +56,25 @@ fn is_late(map: &Map, claim: &Claim) -> bool {
             .any(|h| h.name == *device && h.driver.is_none()),
         _ => claim.state == Some(State::Free),
     }
+}
+
+/// What dax_hmem keeps away from, where nobody else has it.
+fn excluded(map: &Map) -> Vec<Claim> {
+    let claim = |range: &Range| Claim {
+        range: *range,
+        owner: Owner::Nobody,
+        device: None,
+        reason: Reason {
+            code: ReasonCode::Excluded,
+            text: "kept out by dax_hmem.exclude".into(),
+            evidence: Evidence::Sysfs,
+        },
+        node: None,
+        state: Some(State::Free),
+    };
+    let is_bound = map.in_source.sysfs && map.platform.bound;
+    let ranges = map.host.excluded.iter().filter(|_| is_bound);
+    ranges.map(claim).collect()
 }
 
 fn from_ledger(map: &Map, record: &Record) -> Vec<Claim> {
@@ -166,8 +186,16 @@ fn seed_of(map: &Map, hmem: &str) -> Option<String> {
     own.find(|d| d.size == Some(0)).map(|d| d.name.clone())
 }
 
+/// Whether the ledger knows that an hmem device was unbound: its record says more.
+fn is_let_go(map: &Map, hmem: &str) -> bool {
+    let mut records = map.ledger.iter().flat_map(|l| &l.records);
+    records.any(|r| r.state == ledger::State::Free && r.dev.as_deref() == Some(hmem))
+}
+
 fn from_hmem<'a>(map: &'a Map, range: &'a Range) -> impl Iterator<Item = Claim> + 'a {
-    map.hmem.iter().filter_map(move |h| {
+    let devices = map.hmem.iter();
+    let devices = devices.filter(|h| h.driver.is_some() || !is_let_go(map, &h.name));
+    devices.filter_map(move |h| {
         let failure = map.log.iter().rev().find_map(|m| match &m.event {
             Event::ProbeFailed { device, errno, .. } if *device == h.name => Some(*errno),
             _ => None,

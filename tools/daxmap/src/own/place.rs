@@ -16,11 +16,13 @@ pub(crate) fn place_hmem(map: &mut Map, reserved: &[Found]) {
     if map.hmem.iter().all(|h| h.range.is_some()) {
         return;
     }
-    place_divided(map, reserved);
     let mut taken: Vec<Range> = map.hmem.iter().filter_map(|h| h.range).collect();
     taken.extend(map.dax.iter().flat_map(|d| d.ranges.iter().copied()));
     let owned = map.regions.iter().filter(|r| r.dax_driver.is_some());
     taken.extend(owned.filter_map(|r| r.range));
+    place_by_ledger(map, &taken);
+    place_divided(map, reserved);
+    taken.extend(map.hmem.iter().filter_map(|h| h.range));
     taken.extend(covered_whole(map, reserved));
     let mut room: Vec<Range> = reserved
         .iter()
@@ -44,6 +46,24 @@ pub(crate) fn place_hmem(map: &mut Map, reserved: &[Found]) {
             hmem.range = Some(range);
             hmem.range_derived = true;
             break;
+        }
+    }
+}
+
+/// The ledger says which device a piece had last, also where it has no driver any more; others may have
+/// come after it.
+fn place_by_ledger(map: &mut Map, taken: &[Range]) {
+    let records = map.ledger.iter().flat_map(|l| &l.records);
+    let known: Vec<(String, Range)> = records
+        .filter_map(|r| Some((r.dev.clone()?, r.range)))
+        .filter(|(_, range)| taken.iter().all(|t| !t.overlaps(range)))
+        .collect();
+    for hmem in map.hmem.iter_mut().filter(|h| h.range.is_none()) {
+        let mut own = known.iter().filter(|(name, _)| *name == hmem.name);
+        // A device that several records name had all of them, and is one range only by chance.
+        if let (Some((_, range)), None) = (own.next(), own.next()) {
+            hmem.range = Some(*range);
+            hmem.range_derived = true;
         }
     }
 }

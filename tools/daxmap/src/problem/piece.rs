@@ -56,6 +56,7 @@ pub(super) fn diagnose(map: &Map, reserved: &Reserved, piece: &Piece) -> Vec<Pro
     let problem = match (&piece.owner, piece.state) {
         (Owner::Unknown, _) => return join(out, vec![unknown_owner(map, piece, lost)]),
         (_, State::Deferred) => deferred(map, piece),
+        (_, State::Free) if piece.reason.code.word() == "excluded" => excluded(piece),
         (_, State::Free) => free(map, piece),
         (Owner::Nobody, State::Failed) if piece.reason.code == ReasonCode::HmemProbeFailed => {
             hmem_failed(map, piece)
@@ -167,6 +168,13 @@ fn deferred(map: &Map, piece: &Piece) -> Problem {
         .fix(["daxown wait --timeout 60"])
 }
 
+fn excluded(piece: &Piece) -> Problem {
+    Problem::new(Kind::Excluded, Severity::Note, "dax_hmem")
+        .because(piece.reason.text.clone())
+        .seen(["/sys/module/dax_hmem/parameters/exclude"])
+        .fix(["# nothing to run if that is meant: dax_hmem leaves it alone as it was told"])
+}
+
 fn free(map: &Map, piece: &Piece) -> Problem {
     Problem::new(Kind::Free, Severity::Warning, "CXL")
         .because("its owner let it go, and it is free for a CXL region")
@@ -180,7 +188,14 @@ fn free_remedy(map: &Map, piece: &Piece) -> Vec<String> {
     });
     match device {
         Some(device) => vec![remedy::bind_hmem(device)],
-        None => remedy::create_region(map, &piece.range, true),
+        None => match remedy::create_region(map, &piece.range, true) {
+            region if region.is_empty() => vec![
+                "# no region can be made there now: that takes a device with free capacity and a free decoder,"
+                    .into(),
+                "# and no region at a higher address behind the same host bridge".into(),
+            ],
+            region => region,
+        },
     }
 }
 
@@ -301,9 +316,7 @@ fn unowned(map: &Map, reserved: &Reserved, piece: &Piece) -> Problem {
     let loss = |kind, subject: &str| Problem::new(kind, Severity::Loss, subject);
     match piece.reason.code {
         ReasonCode::NoDriver => no_module(map),
-        ReasonCode::PlatformUnbound => loss(Kind::PlatformUnbound, "hmem_platform.0")
-            .because("dax_hmem is loaded but not bound to hmem_platform.0, so it decides nothing")
-            .fix(["echo hmem_platform.0 > /sys/bus/platform/drivers/hmem_platform/bind"]),
+        ReasonCode::PlatformUnbound => platform_unbound(map),
         ReasonCode::NotRegistered => not_registered(map),
         ReasonCode::BootRam => super::region::boot_ram(map, &piece.range),
         ReasonCode::LeftToCxl => left_to_cxl(map, piece),
@@ -317,6 +330,21 @@ fn unowned(map: &Map, reserved: &Reserved, piece: &Piece) -> Problem {
                 ])
         }
     }
+}
+
+/// Bound again, the kernel's own driver leaves what lies in a CXL window to CXL, and so to nobody.
+fn platform_unbound(map: &Map) -> Problem {
+    let problem = Problem::new(Kind::PlatformUnbound, Severity::Loss, "hmem_platform.0")
+        .because("dax_hmem is loaded but not bound to hmem_platform.0, so it decides nothing");
+    let in_window = |r: &Reserved| !map.windows_of(&r.range).is_empty();
+    if map.drivers == Drivers::Rust || !map.reserved.iter().any(in_window) {
+        return problem
+            .fix(["echo hmem_platform.0 > /sys/bus/platform/drivers/hmem_platform/bind"]);
+    }
+    problem.fix([
+        "# not by binding it: the kernel's own driver then leaves what lies in a CXL window to nobody",
+        "# reboot: at boot it takes what CXL does not",
+    ])
 }
 
 fn not_registered(map: &Map) -> Problem {
