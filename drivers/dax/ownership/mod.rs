@@ -43,6 +43,7 @@ pub mod coverage;
 pub mod pieces;
 pub mod range;
 pub mod verdict;
+pub mod words;
 
 pub use coverage::{
     Coverage,
@@ -66,4 +67,8 @@ pub use verdict::{
     Reason,
     Verdict,
     World, //
+};
+pub use words::{
+    Standing,
+    Why, //
 };

@@ -9,7 +9,9 @@
 mod outcome;
 
 use std::collections::BTreeMap;
+use std::ffi::CStr;
 
+pub use ownership::{Standing, Why};
 use serde::Serialize;
 
 use crate::range::{parse_number, Range};
@@ -20,28 +22,37 @@ pub use outcome::{Fate, Outcome};
 pub const LEDGER_PATH: &str = "sys/kernel/debug/dax_hmem/ledger";
 
 /// What dax_hmem made of a piece.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "kebab-case")]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum State {
-    /// The decision waits for CXL.
-    Deferred,
-    /// Left to CXL.
-    Cxl,
-    /// Served by an hmem device.
-    Hmem,
-    /// Let go by its owner, free for CXL.
-    Free,
-    /// Nobody could serve it.
-    Failed,
-    /// The kernel has it as System RAM already.
-    SystemRam,
-    /// Online, and its driver could not take it away.
-    Stuck,
-    /// Another driver holds it.
-    Foreign,
+    /// A word of the driver's.
+    Known(Standing),
     /// A state this version does not know.
-    #[serde(untagged)]
     Other(String),
+}
+
+impl State {
+    fn parse(word: &str) -> State {
+        Standing::from_word(word).map_or_else(|| State::Other(word.to_string()), State::Known)
+    }
+
+    /// The word.
+    pub fn word(&self) -> &str {
+        match self {
+            State::Known(standing) => text(standing.word()),
+            State::Other(word) => word,
+        }
+    }
+}
+
+impl Serialize for State {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.word())
+    }
+}
+
+/// A word of the driver's as text.
+pub(crate) fn text(word: &'static CStr) -> &'static str {
+    word.to_str().unwrap_or_default()
 }
 
 /// One record.
@@ -128,17 +139,7 @@ fn time(fields: &mut BTreeMap<String, String>, key: &str) -> Option<u64> {
 
 fn record(mut fields: BTreeMap<String, String>) -> Option<Record> {
     let range = Range::parse(&fields.remove("range")?)?;
-    let state = match fields.remove("state")?.as_str() {
-        "deferred" => State::Deferred,
-        "cxl" => State::Cxl,
-        "hmem" => State::Hmem,
-        "free" => State::Free,
-        "failed" => State::Failed,
-        "system-ram" => State::SystemRam,
-        "stuck" => State::Stuck,
-        "foreign" => State::Foreign,
-        other => State::Other(other.to_string()),
-    };
+    let state = State::parse(&fields.remove("state")?);
     let mut number = |key: &str| fields.remove(key).and_then(|v| parse_number(&v));
     let node = number("node").and_then(|n| u32::try_from(n).ok());
     let (kib_head, kib_tail) = (
@@ -176,7 +177,7 @@ mod tests {
         assert_eq!((records.len(), outcomes.len()), (1, 0));
         let r = &records[0];
         assert_eq!(r.range, Range::new(0x490000000, 0x4afffffff).unwrap());
-        assert_eq!(r.state, State::Hmem);
+        assert_eq!(r.state, State::Known(Standing::Hmem));
         assert_eq!(r.dev.as_deref(), Some("hmem.0"));
         assert_eq!((r.node, r.errno, r.served_ns), (Some(1), 0, Some(789)));
         assert!(r.other.is_empty());

@@ -3,6 +3,7 @@
 //! Memory in use that is not to be relied on: nothing answers for it, its driver is gone, or it is
 //! another driver's.
 
+use ownership::Standing;
 use serde::Serialize;
 
 use crate::cxl::{Region, RegionState};
@@ -190,7 +191,7 @@ fn stuck(map: &Map) -> Vec<Range> {
         _ => None,
     });
     let records = map.ledger.iter().flat_map(|l| &l.records);
-    let records = records.filter(|r| r.state == ledger::State::Stuck);
+    let records = records.filter(|r| r.state == ledger::State::Known(Standing::Stuck));
     merge(told.chain(records.map(|r| r.range)).collect())
 }
 

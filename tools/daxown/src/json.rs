@@ -86,7 +86,7 @@ pub struct ReasonDoc {
 impl ReasonDoc {
     pub fn of(reason: &Reason) -> ReasonDoc {
         ReasonDoc {
-            code: reason.code.word(),
+            code: reason.code.word().to_string(),
             text: reason.text.clone(),
             evidence: reason.evidence.word().into(),
         }

@@ -159,7 +159,7 @@ fn pieces(map: &Map) -> Vec<Family> {
             ("device", p.device.clone().unwrap_or_default()),
             ("node", p.node.map_or(String::new(), |n| n.to_string())),
             ("state", show::state(p.state).into()),
-            ("reason", p.reason.code.word()),
+            ("reason", p.reason.code.word().to_string()),
         ]);
         labels
     };

@@ -10,7 +10,7 @@ use std::process::ExitCode;
 
 use anyhow::Result;
 use comfy_table::CellAlignment::{Left, Right};
-use daxmap::ledger::{Record, State};
+use daxmap::ledger::{Record, Standing, State, Why};
 use daxmap::log::Event;
 use daxmap::{Map, Range};
 use schemars::JsonSchema;
@@ -169,10 +169,10 @@ fn of_record(map: &Map, record: &Record) -> Vec<MomentDoc> {
     }
     if let Some(decided) = record.decided_ns {
         let owner = match &record.state {
-            State::Cxl => "CXL".to_string(),
-            State::Hmem => "HMEM".to_string(),
-            State::SystemRam => "System RAM".to_string(),
-            State::Free => "free".to_string(),
+            State::Known(Standing::Cxl) => "CXL".to_string(),
+            State::Known(Standing::Hmem) => "HMEM".to_string(),
+            State::Known(Standing::SystemRam) => "System RAM".to_string(),
+            State::Known(Standing::Free) => "free".to_string(),
             _ => "nobody".to_string(),
         };
         let why = record.reason.as_deref().unwrap_or("unstated");
@@ -201,9 +201,9 @@ fn of_record(map: &Map, record: &Record) -> Vec<MomentDoc> {
 /// A decision for CXL waits for the region, any other one in a window until devices are probed.
 fn waited_for(record: &Record) -> Option<String> {
     let region = record.region.as_deref().unwrap_or("a region");
-    match record.reason.as_deref()? {
-        "covered" => Some(region.to_string()),
-        "no-region" | "partly-covered" | "kept-by-region" => {
+    match Why::from_word(record.reason.as_deref()?)? {
+        Why::Covered => Some(region.to_string()),
+        Why::NoRegion | Why::PartlyCovered | Why::KeptByRegion => {
             Some("device probing to settle".into())
         }
         _ => None,

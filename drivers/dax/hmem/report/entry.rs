@@ -2,18 +2,16 @@
 
 //! An entry of the ledger: what became of one piece, and why.
 
-use super::words::{
-    Standing,
-    Why, //
-};
 use crate::{
     clock::now_ns,
     iomem_tree::Name,
     ownership::{
         Range,
         Reason,
+        Standing,
         Taken,
-        Verdict, //
+        Verdict,
+        Why, //
     }, //
 };
 use kernel::prelude::*;
@@ -118,6 +116,21 @@ impl Entry {
         Self {
             error: Some(error),
             ..self
+        }
+    }
+}
+
+impl From<&Reason> for Why {
+    fn from(reason: &Reason) -> Self {
+        match reason {
+            Reason::OutsideWindows if !cfg!(CONFIG_DEV_DAX_CXL) => Self::WithoutDaxCxl,
+            Reason::OutsideWindows => Self::OutsideWindows,
+            Reason::AwaitingCxl => Self::AwaitingCxl,
+            Reason::Covered { .. } => Self::Covered,
+            Reason::NoRegion => Self::NoRegion,
+            Reason::PartlyCovered { .. } => Self::PartlyCovered,
+            // The pieces tell.
+            Reason::NothingLeft { .. } => Self::Undecoded,
         }
     }
 }

@@ -4,11 +4,7 @@
 
 use super::{
     entry::Entry,
-    ledger::Ledger,
-    words::{
-        Standing,
-        Why, //
-    }, //
+    ledger::Ledger, //
 };
 use crate::{
     iomem_tree::Name,
@@ -16,8 +12,10 @@ use crate::{
         Fate,
         Mode,
         Range,
+        Standing,
         Taken,
-        Verdict, //
+        Verdict,
+        Why, //
     },
     trace::Step, //
 };

@@ -6,20 +6,18 @@
 //! `Documentation/ledger.md`. Every entry is announced by a trace event as well. The ledger only
 //! watches: no decision reads it, and an entry for which there is no memory is left out.
 
-use super::{
-    entry::Entry,
-    words::{
-        Standing,
-        Why, //
-    }, //
-};
+use super::entry::Entry;
 use crate::{
     hmem_device::{
         is_bound,
         Devices,
         Memory, //
     },
-    ownership::Range,
+    ownership::{
+        Range,
+        Standing,
+        Why, //
+    },
     trace::{
         self,
         Event,

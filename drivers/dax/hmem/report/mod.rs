@@ -32,7 +32,6 @@ mod joined;
 mod ledger;
 mod log;
 mod text;
-mod words;
 
 pub(crate) use event::Event;
 use ledger::Ledger;

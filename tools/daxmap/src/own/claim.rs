@@ -2,6 +2,8 @@
 
 //! What lays claim to the bytes of a range, the strongest first.
 
+use ownership::{Standing, Why};
+
 use crate::cxl::Region;
 use crate::dax::Parent;
 use crate::iomem::is_system_ram;
@@ -65,7 +67,7 @@ fn excluded(map: &Map) -> Vec<Claim> {
         owner: Owner::Nobody,
         device: None,
         reason: Reason {
-            code: ReasonCode::Excluded,
+            code: ReasonCode::Known(Why::Excluded),
             text: "kept out by dax_hmem.exclude".into(),
             evidence: Evidence::Sysfs,
         },
@@ -82,36 +84,45 @@ fn from_ledger(map: &Map, record: &Record) -> Vec<Claim> {
     if record.lost_to.is_some() {
         return Vec::new();
     }
-    let (owner, state) = match &record.state {
-        ledger::State::Hmem => {
+    let standing = match &record.state {
+        ledger::State::Known(standing) => *standing,
+        ledger::State::Other(_) => {
+            return vec![of_record(map, record, Owner::Unknown, Some(State::Unknown))]
+        }
+    };
+    let (owner, state) = match standing {
+        Standing::Hmem => {
             let device = record.dev.clone().unwrap_or_else(|| "hmem".into());
             (Owner::Hmem { device }, None)
         }
-        ledger::State::Cxl => return from_ledger_cxl(map, record),
-        ledger::State::SystemRam => (Owner::SystemRam, None),
-        ledger::State::Deferred => (Owner::Nobody, Some(State::Deferred)),
-        ledger::State::Free => (Owner::Nobody, Some(State::Free)),
-        ledger::State::Failed => (Owner::Nobody, Some(State::Failed)),
-        ledger::State::Stuck => (Owner::Nobody, Some(State::Stuck)),
-        ledger::State::Foreign => {
+        Standing::Cxl => return from_ledger_cxl(map, record),
+        Standing::SystemRam => (Owner::SystemRam, None),
+        Standing::Deferred => (Owner::Nobody, Some(State::Deferred)),
+        Standing::Free => (Owner::Nobody, Some(State::Free)),
+        Standing::Failed => (Owner::Nobody, Some(State::Failed)),
+        Standing::Stuck => (Owner::Nobody, Some(State::Stuck)),
+        Standing::Foreign => {
             let name = record
                 .dev
                 .clone()
                 .unwrap_or_else(|| "another driver".into());
             (Owner::Driver { name }, Some(State::Foreign))
         }
-        ledger::State::Other(_) => (Owner::Unknown, Some(State::Unknown)),
     };
+    vec![of_record(map, record, owner, state)]
+}
+
+fn of_record(map: &Map, record: &Record, owner: Owner, state: Option<State>) -> Claim {
     let parent = record.dev.clone().map(Parent::Hmem);
     let device = parent.and_then(|p| dax_of(map, &p, &record.range));
-    vec![Claim {
+    Claim {
         range: record.range,
         owner,
         device: device.or_else(|| record.dev.clone()),
         reason: ledger_reason(map, record),
         node: record.node,
         state,
-    }]
+    }
 }
 
 /// The ledger says CXL; which region has which part, the regions say.
@@ -189,7 +200,8 @@ fn seed_of(map: &Map, hmem: &str) -> Option<String> {
 /// Whether the ledger knows that an hmem device was unbound: its record says more.
 fn is_let_go(map: &Map, hmem: &str) -> bool {
     let mut records = map.ledger.iter().flat_map(|l| &l.records);
-    records.any(|r| r.state == ledger::State::Free && r.dev.as_deref() == Some(hmem))
+    records
+        .any(|r| r.state == ledger::State::Known(Standing::Free) && r.dev.as_deref() == Some(hmem))
 }
 
 fn from_hmem<'a>(map: &'a Map, range: &'a Range) -> impl Iterator<Item = Claim> + 'a {
@@ -208,7 +220,7 @@ fn from_hmem<'a>(map: &'a Map, range: &'a Range) -> impl Iterator<Item = Claim> 
                 evidence: Evidence::Log,
             },
             _ if !served => Reason {
-                code: ReasonCode::HmemUnbound,
+                code: ReasonCode::Known(Why::NotBound),
                 text: format!("{} has no driver", h.name),
                 evidence: Evidence::Sysfs,
             },
@@ -269,7 +281,7 @@ pub(super) fn of_accelerator(region: &Region, range: Range, name: String) -> Cla
     Claim {
         range,
         reason: Reason {
-            code: ReasonCode::Accelerator,
+            code: ReasonCode::Known(Why::ForeignRegion),
             text: format!(
                 "{} is an accelerator's, and the driver of {name} has it",
                 region.name
@@ -320,7 +332,7 @@ fn from_system_ram(map: &Map) -> impl Iterator<Item = Claim> + '_ {
             owner: Owner::SystemRam,
             device: None,
             reason: Reason {
-                code: ReasonCode::SystemRam,
+                code: ReasonCode::Known(Why::InUseAlready),
                 text: "the kernel took it as System RAM at boot".into(),
                 evidence: Evidence::Sysfs,
             },

@@ -2,9 +2,10 @@
 
 //! Why a piece has the owner it has.
 
+use ownership::Why;
 use serde::Serialize;
 
-use crate::ledger::Record;
+use crate::ledger::{self, Record};
 use crate::map::Map;
 use crate::range::{covered_bytes, Range};
 
@@ -35,19 +36,12 @@ impl Evidence {
 }
 
 /// The kinds of reason.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "kebab-case")]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ReasonCode {
-    /// Committed regions cover the range.
-    Covered,
-    /// A committed region covers a part of the range only.
-    RegionSmaller,
+    /// One of the driver's own: the ledger says it, or it is concluded without one.
+    Known(Why),
     /// Committed regions cover the range together, and no single one does.
     SeveralRegions,
-    /// In a CXL window, without a committed region.
-    NoRegion,
-    /// Outside every CXL window.
-    OutsideWindow,
     /// HMEM has it although regions cover it: it decided before they were there.
     HmemFirst,
     /// An hmem device has it; windows and regions are not readable.
@@ -56,41 +50,26 @@ pub enum ReasonCode {
     CxlDevice,
     /// The hmem device's probe failed.
     HmemProbeFailed,
-    /// The hmem device has no driver.
-    HmemUnbound,
     /// The region is committed, but no driver is bound to its dax region.
     RegionIdle,
-    /// The kernel took it at boot.
-    SystemRam,
-    /// The region is an accelerator's, whose driver has the memory.
-    Accelerator,
     /// A part of the region is System RAM since boot: it serves none of the rest.
     BootRam,
-    /// The region has it, and its decoders were reset.
-    RegionReset,
     /// No memory device is behind the window.
     DeviceGone,
-    /// No decoder maps it, and no device has capacity left for it.
-    Undecoded,
-    /// This kernel has no dax_cxl.
-    WithoutDaxCxl,
     /// dax_hmem is not loaded.
-    NoDriver,
+    ModuleNotLoaded,
     /// The kernel knows of no range for dax_hmem.
-    NotRegistered,
+    NotListed,
     /// dax_hmem is loaded but not bound to its platform device.
     PlatformUnbound,
     /// dax_hmem left it to CXL, which has no region there.
     LeftToCxl,
     /// dax_hmem is bound, but made no device for it.
     NoDevice,
-    /// dax_hmem is told to keep away from it.
-    Excluded,
     /// Cannot be known.
     NotReadable,
-    /// A word of the ledger.
-    #[serde(untagged)]
-    Ledger(String),
+    /// A word of the ledger that this version does not know.
+    Other(String),
 }
 
 /// A reason, for programs and for people.
@@ -106,11 +85,31 @@ pub struct Reason {
 
 impl ReasonCode {
     /// The word used in tables and JSON.
-    pub fn word(&self) -> String {
-        serde_json::to_value(self)
-            .ok()
-            .and_then(|v| v.as_str().map(str::to_string))
-            .unwrap_or_default()
+    pub fn word(&self) -> &str {
+        match self {
+            ReasonCode::Known(why) => ledger::text(why.word()),
+            ReasonCode::SeveralRegions => "several-regions",
+            ReasonCode::HmemFirst => "hmem-first",
+            ReasonCode::HmemDevice => "hmem-device",
+            ReasonCode::CxlDevice => "cxl-device",
+            ReasonCode::HmemProbeFailed => "hmem-probe-failed",
+            ReasonCode::RegionIdle => "region-idle",
+            ReasonCode::BootRam => "boot-ram",
+            ReasonCode::DeviceGone => "device-gone",
+            ReasonCode::ModuleNotLoaded => "module-not-loaded",
+            ReasonCode::NotListed => "not-listed",
+            ReasonCode::PlatformUnbound => "platform-unbound",
+            ReasonCode::LeftToCxl => "left-to-cxl",
+            ReasonCode::NoDevice => "no-device",
+            ReasonCode::NotReadable => "not-readable",
+            ReasonCode::Other(word) => word,
+        }
+    }
+}
+
+impl Serialize for ReasonCode {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.word())
     }
 }
 
@@ -120,7 +119,7 @@ pub(super) fn ledger_reason(map: &Map, record: &Record) -> Reason {
     let mut text = match word.as_str() {
         // The ledger names one region; there may be more.
         "covered" => match cxl_reason(map, &record.range) {
-            known if known.code == ReasonCode::Covered => known.text,
+            known if known.code == ReasonCode::Known(Why::Covered) => known.text,
             _ => format!("{region} covered it when it was decided"),
         },
         "partly-covered" => format!("{region} covers only a part of the range"),
@@ -147,7 +146,7 @@ pub(super) fn ledger_reason(map: &Map, record: &Record) -> Reason {
         text.push_str(&format!(", error -{}", record.errno));
     }
     Reason {
-        code: ReasonCode::Ledger(word),
+        code: Why::from_word(&word).map_or_else(|| ReasonCode::Other(word), ReasonCode::Known),
         text,
         evidence: Evidence::Ledger,
     }
@@ -157,7 +156,7 @@ pub(super) fn ledger_reason(map: &Map, record: &Record) -> Reason {
 pub(super) fn hmem_reason(map: &Map, range: &Range) -> Reason {
     if map.is_without_dax_cxl() && !map.windows_of(range).is_empty() {
         return Reason {
-            code: ReasonCode::WithoutDaxCxl,
+            code: ReasonCode::Known(Why::WithoutDaxCxl),
             text: "the kernel has no dax_cxl".into(),
             evidence: Evidence::Sysfs,
         };
@@ -182,7 +181,7 @@ pub(super) fn hmem_reason(map: &Map, range: &Range) -> Reason {
         )
     } else if !regions.is_empty() {
         (
-            ReasonCode::RegionSmaller,
+            ReasonCode::Known(Why::PartlyCovered),
             format!(
                 "{} {} only a part of the range",
                 regions.join(" and "),
@@ -200,10 +199,10 @@ pub(super) fn hmem_reason(map: &Map, range: &Range) -> Reason {
             true => "no CXL window is known",
             false => "outside every CXL window",
         };
-        (ReasonCode::OutsideWindow, text.to_string())
+        (ReasonCode::Known(Why::OutsideWindows), text.to_string())
     } else {
         (
-            ReasonCode::NoRegion,
+            ReasonCode::Known(Why::NoRegion),
             "no committed CXL region in it".to_string(),
         )
     };
@@ -222,15 +221,15 @@ pub(super) fn cxl_reason(map: &Map, range: &Range) -> Reason {
     let (code, text) = match (regions.is_empty(), covered) {
         (true, _) => (ReasonCode::CxlDevice, "a CXL region has it".to_string()),
         (_, true) if regions.len() == 1 => (
-            ReasonCode::Covered,
+            ReasonCode::Known(Why::Covered),
             format!("{} covers the range", regions[0]),
         ),
         (_, true) => (
-            ReasonCode::Covered,
+            ReasonCode::Known(Why::Covered),
             format!("{} cover the range together", regions.join(" and ")),
         ),
         _ => (
-            ReasonCode::RegionSmaller,
+            ReasonCode::Known(Why::PartlyCovered),
             format!("{} covers a part of the range", regions.join(" and ")),
         ),
     };

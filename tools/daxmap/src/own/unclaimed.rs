@@ -2,10 +2,12 @@
 
 //! Why nobody has a part of a range.
 
+use ownership::Why;
+
 use super::claim::Claim;
 use super::reason::{Evidence, Reason, ReasonCode};
 use super::Owner;
-use crate::decode::Why;
+use crate::decode;
 use crate::log::Event;
 use crate::map::Map;
 use crate::modules::Drivers;
@@ -38,20 +40,20 @@ fn physical(map: &Map, range: &Range) -> Option<(ReasonCode, String)> {
     let dead = map.dead.iter().find(|d| d.range.contains(range));
     if let Some(dead) = dead {
         return Some(match &dead.why {
-            Why::NoDevice { window } => (
+            decode::Why::NoDevice { window } => (
                 ReasonCode::DeviceGone,
                 format!("no memory device is behind {window}"),
             ),
-            Why::NoCapacity { .. } => (
-                ReasonCode::Undecoded,
+            decode::Why::NoCapacity { .. } => (
+                ReasonCode::Known(Why::Undecoded),
                 "no decoder maps it, and no device can be behind it".into(),
             ),
-            Why::Reset { region } => (
-                ReasonCode::RegionReset,
+            decode::Why::Reset { region } => (
+                ReasonCode::Known(Why::Undecoded),
                 format!("{region} has it, and its decoders are not committed"),
             ),
-            Why::MemberGone { have, ways, .. } => (
-                ReasonCode::Undecoded,
+            decode::Why::MemberGone { have, ways, .. } => (
+                ReasonCode::Known(Why::Undecoded),
                 format!(
                     "{} of {ways} members of its interleave set are left",
                     have.len()
@@ -109,14 +111,14 @@ pub(super) fn unclaimed(map: &Map, range: Range) -> Claim {
     if map.drivers == Drivers::None {
         return make(
             Owner::Nobody,
-            ReasonCode::NoDriver,
+            ReasonCode::ModuleNotLoaded,
             "dax_hmem is not loaded, and no CXL region has it".into(),
         );
     }
     if !map.platform.present {
         return make(
             Owner::Nobody,
-            ReasonCode::NotRegistered,
+            ReasonCode::NotListed,
             "the kernel registered no Soft Reserved range with hmem_platform".into(),
         );
     }

@@ -7,7 +7,7 @@
 //! - Every other range is HMEM's, whole. The hmem driver refuses one that is not aligned to 2 MiB.
 //! - dax_cxl probes last: a region of which HMEM has a byte stays idle.
 
-use super::{made, Decider, Forecast, Layout, Listed, RegionAt, Verdict, Why};
+use super::{made, Decider, Forecast, Layout, Listed, RegionAt, Verdict, Why, Word};
 use crate::range::{covered_bytes, Range};
 
 /// A huge page: what a dax region is a multiple of.
@@ -27,14 +27,14 @@ fn decide(layout: &Layout, listed: &Listed) -> (Verdict, Option<Range>) {
     let mut verdict = Verdict {
         range,
         node: listed.node,
-        why: Why::new("no-region", "no committed CXL region in it"),
+        why: Why::known(Word::NoRegion, "no committed CXL region in it"),
         lost: Vec::new(),
     };
     let committed = || layout.regions.iter().filter(|r| r.is_committed);
     if !layout.is_in_window(&range) {
-        verdict.why = Why::new("outside-windows", layout.outside());
+        verdict.why = Why::known(Word::OutsideWindows, layout.outside());
     } else if let Some(region) = committed().find(|r| r.range.contains(&range)) {
-        verdict.why = Why::new("covered", format!("{} covers the range", region.name));
+        verdict.why = Why::known(Word::Covered, format!("{} covers the range", region.name));
         return (verdict, None);
     } else if committed().any(|r| r.range.overlaps(&range)) {
         verdict.why = partly(committed().filter(|r| r.range.overlaps(&range)), &range);
@@ -62,5 +62,5 @@ fn partly<'a>(regions: impl Iterator<Item = &'a RegionAt>, range: &Range) -> Why
     } else {
         format!("{all} cover only a part of the range")
     };
-    Why::new("partly-covered", text)
+    Why::known(Word::PartlyCovered, text)
 }

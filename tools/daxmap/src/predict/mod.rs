@@ -22,7 +22,9 @@ use serde::Serialize;
 
 pub use layout::{Layout, Listed, RegionAt};
 pub use ownership::Policy;
+use ownership::Why as Word;
 
+use crate::ledger;
 use crate::range::{covered_bytes, Range};
 
 /// Whose drivers decide.
@@ -58,6 +60,11 @@ pub struct Why {
 }
 
 impl Why {
+    /// One of the driver's own.
+    fn known(word: Word, text: impl Into<String>) -> Why {
+        Why::new(ledger::text(word.word()), text)
+    }
+
     fn new(code: &'static str, text: impl Into<String>) -> Why {
         Why {
             code,
@@ -247,13 +254,13 @@ fn part(
             "region",
             format!("{} is committed, outside of Soft Reserved memory", r.name),
         ),
-        (None, None) => Why::new("not-registered", "the kernel does not list it for dax_hmem"),
+        (None, None) => Why::new("not-listed", "the kernel does not list it for dax_hmem"),
     };
     if layout.ram.iter().any(|r| r.contains(&range)) {
         return Part {
             range,
             holder: Holder::SystemRam,
-            why: Why::new("in-use-already", "in use as System RAM already"),
+            why: Why::known(Word::InUseAlready, "in use as System RAM already"),
             hindrance: None,
             node,
             ram_bytes: range.len(),
@@ -285,8 +292,8 @@ fn part(
                     region.name
                 ),
             ),
-            false if region.is_foreign => Why::new(
-                "kept-by-region",
+            false if region.is_foreign => Why::known(
+                Word::KeptByRegion,
                 format!("{} has another driver than dax_cxl, an accelerator's", region.name),
             ),
             false if !region.is_offered() => Why::new(
@@ -298,7 +305,7 @@ fn part(
             ),
             false => match &layout.refused {
                 Some(_) => Why::new("module-not-loaded", "dax_cxl is not loaded without dax_hmem"),
-                None => Why::new("without-dax-cxl", "the kernel has no dax_cxl"),
+                None => Why::known(Word::WithoutDaxCxl, "the kernel has no dax_cxl"),
             },
         })
     });

@@ -10,7 +10,7 @@ use ownership::pieces::{edges, is_joined};
 use ownership::{for_each_aligned, for_each_part, Fate, Obstacle};
 
 use super::rust::{daxmap_range, pure};
-use super::{Layout, Why};
+use super::{Layout, Why, Word};
 use crate::range::Range;
 
 /// `dax::ALIGN` of the driver: a huge page.
@@ -80,14 +80,17 @@ fn cuts_in(layout: &Layout, range: &ownership::Range) -> Vec<u64> {
 }
 
 fn unserved(fate: Fate) -> Option<Why> {
-    let cut = |code, side: &str| {
+    let cut = |code: Word, side: &str| {
         let text = format!("cut off: the range does not {side} at a 2 MiB boundary");
-        Some(Why::new(code, text))
+        Some(Why::known(code, text))
     };
     match fate {
-        Fate::UnalignedHead => cut("unaligned-start", "start"),
-        Fate::UnalignedTail => cut("unaligned-end", "end"),
-        Fate::TooSmall => Some(Why::new("too-small", "no part of it is aligned to 2 MiB")),
+        Fate::UnalignedHead => cut(Word::UnalignedStart, "start"),
+        Fate::UnalignedTail => cut(Word::UnalignedEnd, "end"),
+        Fate::TooSmall => Some(Why::known(
+            Word::TooSmall,
+            "no part of it is aligned to 2 MiB",
+        )),
         Fate::Serve | Fate::Taken(_) => None,
     }
 }

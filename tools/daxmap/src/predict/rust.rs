@@ -11,7 +11,7 @@ use ownership::{
 };
 
 use super::register::{register, Own};
-use super::{made, Decider, Forecast, Layout, Listed, RegionAt, Verdict, Why};
+use super::{made, Decider, Forecast, Layout, Listed, RegionAt, Verdict, Why, Word};
 use crate::range::{subtract, Range};
 
 pub(super) fn forecast(layout: &Layout, policy: Policy) -> Forecast {
@@ -163,12 +163,12 @@ fn why(layout: &Layout, regions: Extents<'_>, range: &ownership::Range, reason: 
     let name = |number: i32| format!("region{number}");
     match reason {
         Reason::OutsideWindows if !layout.has_dax_cxl => {
-            Why::new("without-dax-cxl", "the kernel has no dax_cxl")
+            Why::known(Word::WithoutDaxCxl, "the kernel has no dax_cxl")
         }
-        Reason::OutsideWindows => Why::new("outside-windows", layout.outside()),
-        Reason::AwaitingCxl => Why::new("awaiting-cxl", "undecided, waiting for CXL"),
-        Reason::Covered { region, others } => Why::new(
-            "covered",
+        Reason::OutsideWindows => Why::known(Word::OutsideWindows, layout.outside()),
+        Reason::AwaitingCxl => Why::known(Word::AwaitingCxl, "undecided, waiting for CXL"),
+        Reason::Covered { region, others } => Why::known(
+            Word::Covered,
             match others {
                 false => format!("{} covers the range", name(region)),
                 true => {
@@ -178,21 +178,21 @@ fn why(layout: &Layout, regions: Extents<'_>, range: &ownership::Range, reason: 
                 }
             },
         ),
-        Reason::NoRegion => Why::new("no-region", "no committed CXL region in it"),
-        Reason::PartlyCovered { region } => Why::new(
-            "partly-covered",
+        Reason::NoRegion => Why::known(Word::NoRegion, "no committed CXL region in it"),
+        Reason::PartlyCovered { region } => Why::known(
+            Word::PartlyCovered,
             format!("{} covers only a part of the range", name(region)),
         ),
         Reason::NothingLeft {
             taken: Taken::Foreign(region),
-        } => Why::new(
-            "foreign-region",
+        } => Why::known(
+            Word::ForeignRegion,
             format!("{} of another driver has it", name(region)),
         ),
         Reason::NothingLeft {
             taken: Taken::Excluded,
-        } => Why::new("excluded", "kept out by dax_hmem.exclude"),
-        Reason::NothingLeft { .. } => Why::new("taken", "others have all of it"),
+        } => Why::known(Word::Excluded, "kept out by dax_hmem.exclude"),
+        Reason::NothingLeft { .. } => Why::known(Word::Undecoded, "others have all of it"),
     }
 }
 

@@ -2,12 +2,14 @@
 
 //! Why a piece of a Soft Reserved range is not usable.
 
+use ownership::Why;
+
 use super::{dax, offline, physical, remedy, Kind, Problem, Severity};
 use crate::firmware::Source;
 use crate::log::Event;
 use crate::map::Map;
 use crate::modules::{Drivers, Presence};
-use crate::own::{reserve_failed, Owner, Piece, ReasonCode, State};
+use crate::own::{reserve_failed, Evidence, Owner, Piece, ReasonCode, State};
 use crate::range::Range;
 use crate::reserved::Reserved;
 
@@ -56,14 +58,14 @@ pub(super) fn diagnose(map: &Map, reserved: &Reserved, piece: &Piece) -> Vec<Pro
     let problem = match (&piece.owner, piece.state) {
         (Owner::Unknown, _) => return join(out, vec![unknown_owner(map, piece, lost)]),
         (_, State::Deferred) => deferred(map, piece),
-        (_, State::Free) if piece.reason.code.word() == "excluded" => excluded(piece),
+        (_, State::Free) if piece.reason.code == ReasonCode::Known(Why::Excluded) => {
+            excluded(piece)
+        }
         (_, State::Free) => free(map, piece),
         (Owner::Nobody, State::Failed) if piece.reason.code == ReasonCode::HmemProbeFailed => {
             hmem_failed(map, piece)
         }
-        (Owner::Nobody, State::Failed) if piece.reason.code == ReasonCode::HmemUnbound => {
-            hmem_unbound(piece)
-        }
+        (Owner::Nobody, State::Failed) if is_unbound(piece) => hmem_unbound(piece),
         (Owner::Nobody, State::Failed) => unserved(map, piece),
         (Owner::Nobody, _) => unowned(map, reserved, piece),
         (Owner::Hmem { .. } | Owner::Cxl { .. }, _) => {
@@ -143,6 +145,12 @@ fn file(map: &Map, piece: &Piece) -> Problem {
         ])
 }
 
+/// Whether its hmem device has no driver, and no ledger says why.
+fn is_unbound(piece: &Piece) -> bool {
+    piece.reason.code == ReasonCode::Known(Why::NotBound)
+        && piece.reason.evidence != Evidence::Ledger
+}
+
 /// An hmem device that somebody unbound, or that no driver was there for.
 fn hmem_unbound(piece: &Piece) -> Problem {
     let device = piece.device.clone().unwrap_or_else(|| "hmem".into());
@@ -184,7 +192,7 @@ fn free(map: &Map, piece: &Piece) -> Problem {
 fn free_remedy(map: &Map, piece: &Piece) -> Vec<String> {
     let device = piece.device.as_ref().filter(|d| {
         let unbound = map.hmem.iter().any(|h| h.name == **d && h.driver.is_none());
-        unbound && piece.reason.code.word() == "driver-unbound"
+        unbound && piece.reason.code == ReasonCode::Known(Why::DriverUnbound)
     });
     match device {
         Some(device) => vec![remedy::bind_hmem(device)],
@@ -202,8 +210,10 @@ fn free_remedy(map: &Map, piece: &Piece) -> Vec<String> {
 /// The ledger's own word on a piece that nobody could serve.
 fn unserved(map: &Map, piece: &Piece) -> Problem {
     let here = format!("[mem {}]", piece.range);
-    let word = piece.reason.code.word();
-    let misaligned = word.starts_with("unaligned") || word == "too-small";
+    let misaligned = matches!(
+        piece.reason.code,
+        ReasonCode::Known(Why::UnalignedStart | Why::UnalignedEnd | Why::TooSmall)
+    );
     // A remainder of an alignment is small by nature; a whole range is not.
     let severity = if piece.range.len() < ALIGN {
         Severity::Warning
@@ -315,9 +325,9 @@ fn remainders(range: &Range) -> (u64, u64) {
 fn unowned(map: &Map, reserved: &Reserved, piece: &Piece) -> Problem {
     let loss = |kind, subject: &str| Problem::new(kind, Severity::Loss, subject);
     match piece.reason.code {
-        ReasonCode::NoDriver => no_module(map),
+        ReasonCode::ModuleNotLoaded => no_module(map),
         ReasonCode::PlatformUnbound => platform_unbound(map),
-        ReasonCode::NotRegistered => not_registered(map),
+        ReasonCode::NotListed => not_registered(map),
         ReasonCode::BootRam => super::region::boot_ram(map, &piece.range),
         ReasonCode::LeftToCxl => left_to_cxl(map, piece),
         _ => {

@@ -1,15 +1,15 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The words of the ledger: how a piece of Soft Reserved memory stands, and why.
+//! The words for how a piece of Soft Reserved memory stands, and why: one word for one cause, in the
+//! ledger and in every tool that reads it or concludes the same without it.
 //!
 //! `Documentation/ledger.md` says what each means to its reader.
 
-use crate::ownership::Reason;
-use kernel::prelude::*;
+use core::ffi::CStr;
 
 /// How a piece stands: the field `state`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Standing {
+pub enum Standing {
     /// Its owner is not decided.
     Deferred,
     /// It is CXL's.
@@ -30,7 +30,7 @@ pub(crate) enum Standing {
 
 /// Why it stands so: the field `reason`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Why {
+pub enum Why {
     /// Nothing has looked at it yet.
     Undecided,
     /// CXL may still assemble a region.
@@ -88,8 +88,27 @@ pub(crate) enum Why {
 }
 
 impl Standing {
+    /// All of them, for those who read the word.
+    pub const ALL: [Self; 8] = [
+        Self::Deferred,
+        Self::Cxl,
+        Self::Hmem,
+        Self::Failed,
+        Self::Free,
+        Self::SystemRam,
+        Self::Stuck,
+        Self::Foreign,
+    ];
+
+    /// What a word stands for; `None` for a word of a later version.
+    pub fn from_word(word: &str) -> Option<Self> {
+        let mut all = Self::ALL.into_iter();
+
+        all.find(|one| one.word().to_bytes() == word.as_bytes())
+    }
+
     /// The word.
-    pub(crate) const fn word(self) -> &'static CStr {
+    pub const fn word(self) -> &'static CStr {
         match self {
             Self::Deferred => c"deferred",
             Self::Cxl => c"cxl",
@@ -104,8 +123,46 @@ impl Standing {
 }
 
 impl Why {
+    /// All of them, for those who read the word.
+    pub const ALL: [Self; 27] = [
+        Self::Undecided,
+        Self::AwaitingCxl,
+        Self::OutsideWindows,
+        Self::WithoutDaxCxl,
+        Self::Covered,
+        Self::NoRegion,
+        Self::PartlyCovered,
+        Self::KeptByRegion,
+        Self::InUseAlready,
+        Self::UnalignedStart,
+        Self::UnalignedEnd,
+        Self::TooSmall,
+        Self::Incomplete,
+        Self::NotRegistered,
+        Self::NotBound,
+        Self::Undecidable,
+        Self::RegionTornDown,
+        Self::RegionCame,
+        Self::CameBack,
+        Self::DriverBound,
+        Self::DriverUnbound,
+        Self::Unbound,
+        Self::Undecoded,
+        Self::UndecodedInUse,
+        Self::Excluded,
+        Self::ForeignRegion,
+        Self::ForeignResource,
+    ];
+
+    /// What a word stands for; `None` for a word of a later version.
+    pub fn from_word(word: &str) -> Option<Self> {
+        let mut all = Self::ALL.into_iter();
+
+        all.find(|one| one.word().to_bytes() == word.as_bytes())
+    }
+
     /// The word.
-    pub(crate) const fn word(self) -> &'static CStr {
+    pub const fn word(self) -> &'static CStr {
         match self {
             Self::Undecided => c"undecided",
             Self::AwaitingCxl => c"awaiting-cxl",
@@ -134,21 +191,6 @@ impl Why {
             Self::Excluded => c"excluded",
             Self::ForeignRegion => c"foreign-region",
             Self::ForeignResource => c"foreign-resource",
-        }
-    }
-}
-
-impl From<&Reason> for Why {
-    fn from(reason: &Reason) -> Self {
-        match reason {
-            Reason::OutsideWindows if !cfg!(CONFIG_DEV_DAX_CXL) => Self::WithoutDaxCxl,
-            Reason::OutsideWindows => Self::OutsideWindows,
-            Reason::AwaitingCxl => Self::AwaitingCxl,
-            Reason::Covered { .. } => Self::Covered,
-            Reason::NoRegion => Self::NoRegion,
-            Reason::PartlyCovered { .. } => Self::PartlyCovered,
-            // The pieces tell.
-            Reason::NothingLeft { .. } => Self::Undecoded,
         }
     }
 }
