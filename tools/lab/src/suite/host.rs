@@ -4,14 +4,17 @@
 
 use std::fs;
 use std::path::Path;
+use std::path::PathBuf;
 use std::process::Command;
 
+use anyhow::bail;
 use anyhow::Context;
 use anyhow::Result;
 
 use super::Item;
 use super::Report;
 use crate::provision::Ctx;
+use crate::provision::Lock;
 
 /// The tests of the workspace.
 pub fn items(ctx: &Ctx) -> Vec<Item> {
@@ -19,14 +22,49 @@ pub fn items(ctx: &Ctx) -> Vec<Item> {
     vec![Item::new("host tests", move || cargo_test(&ctx))]
 }
 
+/// What the workspace is made of; cargo names what it compiles after them.
+const PACKAGES: [&str; 5] = ["lab", "daxmap", "daxown", "model", "ownership"];
+
+/// Where cargo compiles, in the cache, so that each new checkout compiles the libraries no more. What
+/// another checkout made of the workspace itself goes.
+fn target(ctx: &Ctx) -> Result<PathBuf> {
+    let target = ctx.cache.join("cargo");
+    let owner = target.join("checkout");
+    let own = ctx.repo.to_string_lossy();
+    if fs::read_to_string(&owner).is_ok_and(|text| text == own) {
+        return Ok(target);
+    }
+    if target.join("debug").is_dir() {
+        let output = Command::new("cargo")
+            .args(["clean", "--locked", "--profile", "dev"])
+            .args(PACKAGES.iter().flat_map(|package| ["--package", package]))
+            .arg("--manifest-path")
+            .arg(ctx.repo.join("tools/Cargo.toml"))
+            .arg("--target-dir")
+            .arg(&target)
+            .output()
+            .context("cannot start cargo")?;
+        if !output.status.success() {
+            bail!(
+                "cannot clean {}: {}",
+                target.display(),
+                String::from_utf8_lossy(&output.stderr).trim()
+            );
+        }
+    }
+    write_log(&owner, &own)?;
+    Ok(target)
+}
+
 fn cargo_test(ctx: &Ctx) -> Result<Report> {
     let log = ctx.cache.join("logs/host-tests.log");
+    let _lock = Lock::exclusive(&ctx.cache.join("cargo-tests.lock"), "the host tests")?;
     let output = Command::new("cargo")
         .args(["test", "--workspace", "--no-fail-fast", "--locked"])
         .arg("--manifest-path")
         .arg(ctx.repo.join("tools/Cargo.toml"))
         .arg("--target-dir")
-        .arg(ctx.repo.join("tools/target"))
+        .arg(target(ctx)?)
         .output()
         .context("cannot start cargo")?;
     let stdout = String::from_utf8_lossy(&output.stdout);
