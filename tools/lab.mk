@@ -14,19 +14,20 @@
 #   make cxl-test [ONLY=<regular expression>]
 #   make bench [N=3] [ONLY=<regular expression>]
 #   make fuzz-layouts [N=300] [SEED=<as printed>]
+#   make fuzz-operations [N=20] [STEPS=30] [SEED=<as printed>]
 #   make deps
 
 LAB := $(patsubst %/,%,$(dir $(lastword $(MAKEFILE_LIST))))/bootstrap.sh
 
 # Only what the caller has set is passed on: a default for building is none for the lab.
 lab-given = $(if $(filter command environment,$(firstword $(origin $(1)))),$($(1)))
-lab-vars := V SCENARIO DRIVERS FLAVOR KDIR MODULES INSTALLED N SEED ONLY ALL JOBS TIMEOUT
+lab-vars := V SCENARIO DRIVERS FLAVOR KDIR MODULES INSTALLED N STEPS SEED ONLY ALL JOBS TIMEOUT
 lab-env = env $(foreach v,$(lab-vars),$(if $(call lab-given,$(v)),,-u $(v))) \
 	$(foreach v,$(lab-vars),$(if $(call lab-given,$(v)),$(v)='$(call lab-given,$(v))'))
 
-.PHONY: run check check-packages check-flavors check-debug check-configs shell compare cxl-test bench captures fuzz-layouts deps
+.PHONY: run check check-packages check-flavors check-debug check-configs shell compare cxl-test bench captures fuzz-layouts fuzz-operations deps
 
-run check check-packages shell compare cxl-test bench captures fuzz-layouts deps:
+run check check-packages shell compare cxl-test bench captures fuzz-layouts fuzz-operations deps:
 	@$(lab-env) $(LAB) $@
 
 # Scenarios about kernels with CXL built in, without CXL regions, or with the kernel's own CXL unit

@@ -38,7 +38,7 @@ pub struct Fuzz {
 }
 
 /// Decimal, or hexadecimal with 0x, as it is printed.
-fn seed(text: &str) -> Result<u64, std::num::ParseIntError> {
+pub(super) fn seed(text: &str) -> Result<u64, std::num::ParseIntError> {
     match text.strip_prefix("0x") {
         Some(digits) => u64::from_str_radix(digits, 16),
         None => text.parse(),

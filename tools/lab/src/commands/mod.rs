@@ -29,6 +29,7 @@ mod run;
 mod scenario;
 mod selection;
 mod shell;
+mod walk;
 
 /// Subcommands about guests.
 #[derive(Subcommand)]
@@ -51,6 +52,8 @@ pub enum Command {
     CxlTest(cxl_test::CxlTest),
     /// Run random layouts of ranges, windows and regions in guests
     FuzzLayouts(fuzz::Fuzz),
+    /// Run random walks of what administrators and hardware do, in guests
+    FuzzOperations(walk::Operations),
     /// Renew the captures of guests that daxown is tested with
     Captures(captures::Captures),
     /// Run every scenario with the C modules and with ours, and print both
@@ -72,6 +75,7 @@ impl Command {
             Self::CheckPackages(check) => check.run(ctx),
             Self::CxlTest(test) => test.run(ctx),
             Self::FuzzLayouts(fuzz) => fuzz.run(ctx),
+            Self::FuzzOperations(walk) => walk.run(ctx),
             Self::Captures(captures) => captures.run(ctx),
             Self::Compare(compare) => compare.run(ctx),
             Self::Bench(bench) => bench.run(ctx),

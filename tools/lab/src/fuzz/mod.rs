@@ -12,6 +12,7 @@
 mod expectation;
 mod generate;
 mod oracle;
+mod walk;
 mod write;
 
 use std::fs;
@@ -22,6 +23,8 @@ use anyhow::Context;
 use anyhow::Result;
 
 use generate::Guest;
+
+pub use walk::Walk;
 
 /// Writes the guests for `layouts` layouts, starting from `seed`, as scenario files.
 ///

@@ -40,6 +40,8 @@ const SCRIPTS: &[(&str, &str, bool)] = &[
     ("bin/ledger", include_str!("../../guest/bin/ledger"), true),
     ("bin/answers", include_str!("../../guest/bin/answers"), true),
     ("bin/occupy", include_str!("../../guest/bin/occupy"), true),
+    ("bin/operate", include_str!("../../guest/bin/operate"), true),
+    ("bin/at-rest", include_str!("../../guest/bin/at-rest"), true),
 ];
 
 /// Runs that are kept before the oldest go.
