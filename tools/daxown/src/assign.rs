@@ -258,8 +258,26 @@ fn to_file(map: &Map, goal: &Goal, lines: &mut Vec<String>) -> Result<()> {
             continue;
         }
         unplug(&[d], lines);
+        let is_kmem = d.driver.as_deref() == Some("kmem");
+        if is_kmem && d.state.is_none() {
+            lines.push(format!(
+                "daxctl reconfigure-device --mode=devdax {}",
+                d.name
+            ));
+            continue;
+        }
+        // Once it is unplugged, daxctl looks for memory blocks that are no more.
+        if is_kmem {
+            lines.push(format!(
+                "echo {} > /sys/bus/dax/drivers/kmem/unbind",
+                d.name
+            ));
+        }
+        if map.module("device_dax").is_some_and(|m| !m.is_active()) {
+            lines.push("modprobe device_dax".into());
+        }
         lines.push(format!(
-            "daxctl reconfigure-device --mode=devdax {}",
+            "echo {} > /sys/bus/dax/drivers/device_dax/new_id",
             d.name
         ));
     }

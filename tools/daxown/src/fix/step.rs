@@ -224,11 +224,17 @@ fn write(map: &Map, line: &str, value: &str, path: &str) -> Step {
                 _ => step,
             }
         }
-        [_, "drivers", driver, "new_id"] => Step::new(
-            line,
-            format!("has {driver} take {value}"),
-            Check::Link(link("dax", value), driver.to_string()),
-        ),
+        [_, "drivers", driver, "new_id"] => {
+            let step = Step::new(
+                line,
+                format!("has {driver} take {value}"),
+                Check::Link(link("dax", value), driver.to_string()),
+            );
+            match *driver {
+                "device_dax" => step.warns("what is in this memory is lost"),
+                _ => step,
+            }
+        }
         [bus, "drivers_probe"] => Step::new(
             line,
             format!("has a driver take {value}"),
