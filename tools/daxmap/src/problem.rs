@@ -16,6 +16,7 @@ mod region;
 pub mod remedy;
 
 use serde::Serialize;
+mod reserve;
 
 use crate::map::Map;
 use crate::range::Range;

@@ -89,6 +89,13 @@ impl Range {
         Range::new(start, end)
     }
 
+    /// The smallest range around it whose start and length are multiples of `align`, if there is one.
+    pub fn aligned_outside(&self, align: u64) -> Option<Range> {
+        let start = self.start - self.start.checked_rem(align)?;
+        let last = self.end - self.end % align;
+        Range::new(start, last.saturating_add(align - 1))
+    }
+
     /// Cuts the range at every edge of `edges` that lies inside it.
     pub fn split_at(&self, edges: &[Range]) -> Vec<Range> {
         let mut starts: Vec<u64> = edges
@@ -253,6 +260,20 @@ mod tests {
             Some(r(0x200000, 0x3fffff))
         );
         assert_eq!(r(0, 10).aligned_inside(0), None);
+    }
+
+    #[test]
+    fn aligned_outside_reaches_the_next_edges() {
+        assert_eq!(
+            r(0x300000, 0x30ffff).aligned_outside(0x200000),
+            Some(r(0x200000, 0x3fffff))
+        );
+        assert_eq!(
+            r(0x200000, 0x3fffff).aligned_outside(0x200000),
+            Some(r(0x200000, 0x3fffff))
+        );
+        assert_eq!(r(5, u64::MAX).aligned_outside(0x1000), Some(r(0, u64::MAX)));
+        assert_eq!(r(0, 10).aligned_outside(0), None);
     }
 
     #[test]

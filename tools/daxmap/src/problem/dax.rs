@@ -40,17 +40,11 @@ pub(super) fn unused(map: &Map, piece: &Piece, lost: u64) -> Vec<Problem> {
         return vec![unplugged(map, dax).at(piece.range, lost)];
     }
     let mut out = Vec::new();
-    let free = subtract(piece.range, &dax.ranges);
-    let room = free.iter().fold(0u64, |sum, r| sum.saturating_add(r.len()));
-    let room = room.min(lost);
     // Room of its dax region that no device has is no matter of memory blocks.
-    if let (Parent::Hmem(hmem), Some(first)) = (&dax.parent, free.first()) {
-        let device = map.hmem.iter().find(|h| h.name == *hmem);
-        if device
-            .and_then(|h| h.available)
-            .is_some_and(|left| left >= room)
-        {
-            out.push(unallocated(map, hmem, room).at(*first, room));
+    if let Some((first, room)) = room(map, dax, &piece.range) {
+        let room = room.min(lost);
+        if room > 0 {
+            out.push(unallocated(map, &dax.parent, room).at(first, room));
         }
     }
     let rest = lost - out.first().map_or(0, |p| p.bytes);
@@ -58,6 +52,24 @@ pub(super) fn unused(map: &Map, piece: &Piece, lost: u64) -> Vec<Problem> {
         out.push(remainder(map, piece, dax, rest).at(piece.range, rest));
     }
     out
+}
+
+/// What of a range no device of the same dax region has: the first of it, and how much.
+fn room(map: &Map, dax: &DaxDevice, range: &Range) -> Option<(Range, u64)> {
+    let own = map.dax.iter().filter(|d| d.parent == dax.parent);
+    let is_known = |d: &DaxDevice| d.size == Some(0) || !d.ranges.is_empty();
+    let taken: Vec<Range> = own.clone().flat_map(|d| d.ranges.iter().copied()).collect();
+    let free = subtract(*range, &taken);
+    let room = free.iter().fold(0u64, |sum, r| sum.saturating_add(r.len()));
+    let is_free = match &dax.parent {
+        Parent::Hmem(name) => {
+            let device = map.hmem.iter().find(|h| h.name == *name);
+            device.and_then(|h| h.available).is_some_and(|a| a >= room)
+        }
+        Parent::Region(_) => own.clone().all(is_known),
+        Parent::Other(_) => false,
+    };
+    free.first().map(|r| (*r, room)).filter(|_| is_free)
 }
 
 /// Memory that somebody took out by hand: without it kmem would have left it online or offline.
@@ -73,19 +85,46 @@ fn unplugged(map: &Map, dax: &DaxDevice) -> Problem {
 
 /// A dax device of size zero: the seed of a region that an administrator is to divide.
 fn unsized_device(map: &Map, dax: &DaxDevice, piece: &Piece) -> Problem {
-    let room = match &dax.parent {
+    let name = dax.name.as_str();
+    let problem = Problem::new(Kind::Unallocated, Severity::Warning, name);
+    let available = match &dax.parent {
         Parent::Hmem(hmem) => map.hmem.iter().find(|h| h.name == *hmem),
         _ => None,
     }
-    .and_then(|h| h.available)
-    .unwrap_or(piece.range.len());
-    let name = dax.name.as_str();
-    Problem::new(Kind::Unallocated, Severity::Warning, name)
+    .and_then(|h| h.available);
+    if let Parent::Region(region) = &dax.parent {
+        if let Some(why) = dynamic(map, region) {
+            return problem.because(why);
+        }
+        let whole = map.region(region).and_then(|r| r.range);
+        let free = whole.and_then(|r| room(map, dax, &r));
+        let size = free.map_or(piece.range.len(), |(_, size)| size);
+        return problem
+            .because(format!(
+                "{name} has size 0, and its room in {region} is free: somebody took it from the device, to divide it"
+            ))
+            .fix(["# to use all of it as System RAM:".to_string()])
+            .fix(["modprobe kmem".to_string()])
+            .fix([format!("echo {size} > /sys/bus/dax/devices/{name}/size")])
+            .fix([remedy::bind_kmem_only(name)]);
+    }
+    problem
         .because(format!(
             "{name} has size 0 and its dax region is free: dax_hmem.region_idle=1 leaves the division to the administrator"
         ))
         .fix(["# to use all of it as System RAM:".to_string()])
-        .fix(remedy::use_seed(name, room))
+        .fix(remedy::use_seed(name, available.unwrap_or(piece.range.len())))
+}
+
+/// Why a region of dynamic capacity has room: its device adds memory as it is told to.
+fn dynamic(map: &Map, region: &str) -> Option<String> {
+    let mode = map.region(region)?.mode.as_deref()?;
+    mode.starts_with("dynamic").then(|| {
+        format!(
+            "{region} has dynamic capacity ({mode}), and its device has added no memory there, or what it added \
+             is not in use: who manages the device adds it"
+        )
+    })
 }
 
 /// A dax device that no driver has, with the cause that the log gives.
@@ -98,7 +137,7 @@ fn unbound(map: &Map, dax: &DaxDevice) -> Problem {
     });
     let loss = |kind| Problem::new(kind, Severity::Loss, name);
     if let Some(range) = reserve {
-        return cannot_reserve(map, dax, range).seen(mine);
+        return super::reserve::cannot_reserve(map, dax, range).seen(mine);
     }
     let failure = map.log.iter().rev().find_map(|m| match &m.event {
         Event::Rejected { device, why } if device == name => Some(why.clone()),
@@ -108,7 +147,7 @@ fn unbound(map: &Map, dax: &DaxDevice) -> Problem {
         }
         _ => None,
     });
-    if let Some(block) = map.memory.block_size.filter(|&b| !holds_a_block(dax, b)) {
+    if let Some(block) = map.memory.block_size.filter(|&b| holds_no_block(dax, b)) {
         return Problem::new(Kind::Trimmed, Severity::Warning, name)
             .because(format!(
                 "kmem works in whole memory blocks of {} MiB, and {name} holds none",
@@ -143,6 +182,14 @@ fn unbound(map: &Map, dax: &DaxDevice) -> Problem {
             ))
             .fix(remedy::load(map, "kmem"));
     }
+    if dax.ranges.is_empty() {
+        return loss(Kind::NoDriver)
+            .because(format!(
+                "{name} has no driver, and its addresses could not be read: why, and whether kmem can take it, \
+                 is unknown"
+            ))
+            .fix(["# run daxown as root"]);
+    }
     loss(Kind::NoDriver)
         .because(format!(
             "{name} has no driver, and the log does not say why"
@@ -150,8 +197,12 @@ fn unbound(map: &Map, dax: &DaxDevice) -> Problem {
         .fix(remedy::bind_kmem(name))
 }
 
-fn holds_a_block(dax: &DaxDevice, block: u64) -> bool {
-    dax.ranges.iter().any(|r| r.aligned_inside(block).is_some())
+/// Whether it is known that a device holds no whole memory block; its addresses may not be readable.
+fn holds_no_block(dax: &DaxDevice, block: u64) -> bool {
+    match dax.ranges.is_empty() {
+        true => dax.size.is_some_and(|size| size < block),
+        false => !dax.ranges.iter().any(|r| r.aligned_inside(block).is_some()),
+    }
 }
 
 fn about(event: &Event, name: &str) -> bool {
@@ -166,137 +217,49 @@ fn about(event: &Event, name: &str) -> bool {
     }
 }
 
-/// kmem reserves the range in the resource tree, where nothing may cross another's edge.
-fn cannot_reserve(map: &Map, dax: &DaxDevice, said: Range) -> Problem {
-    // kmem names what it aligned; sizes are those of the device.
-    let range = match &dax.ranges[..] {
-        [one] => *one,
-        _ => said,
-    };
-    let problem = Problem::new(Kind::KmemCannotReserve, Severity::Loss, dax.name.as_str());
-    let crossed = crossed(map, &range);
-    if crossed.is_empty() {
-        return problem
-            .because(format!(
-                "kmem could not reserve {said} for {} (error -16): something else holds a part of it",
-                dax.name
-            ))
-            .fix(["# look: cat /proc/iomem"]);
-    }
-    let names: Vec<String> = crossed.iter().map(|(n, r)| format!("{n} ({r})")).collect();
-    let edges: Vec<Range> = crossed.iter().map(|(_, r)| *r).collect();
-    let problem = problem.because(format!(
-        "kmem could not reserve {said} for {} (error -16): the range crosses the edge of {}",
-        dax.name,
-        super::listed(&names)
-    ));
-    let persistent = map.regions.iter().find(|region| {
-        region.mode.as_deref() == Some("pmem") && region.range.is_some_and(|r| r.overlaps(&range))
-    });
-    match &dax.parent {
-        // A piece of it as System RAM would overwrite what is kept there.
-        Parent::Hmem(_) if persistent.is_some() => problem.fix(remedy::use_rust_modules()),
-        Parent::Hmem(_) if dax.ranges.len() != 1 => problem.fix(remedy::use_rust_modules()),
-        Parent::Hmem(hmem) => {
-            let pieces = cut_at(map, &range, edges);
-            let problem = problem.fix(remedy::cut(map, dax, hmem, &pieces));
-            // Its pieces would be the same.
-            match pieces.iter().all(|p| p.out_of_use.is_some()) {
-                true => problem,
-                false => problem.fix(remedy::use_rust_modules()),
-            }
-        }
-        _ => problem,
-    }
-}
-
-/// The pieces that kmem can reserve, and those that it must not have.
-fn cut_at(map: &Map, range: &Range, mut edges: Vec<Range>) -> Vec<remedy::Cut> {
-    let held = held_by_others(map, range);
-    let dead: Vec<Range> = map.dead_in(range).iter().map(|d| d.range).collect();
-    edges.extend(held.iter().chain(&dead));
-    let mut out: Vec<remedy::Cut> = Vec::new();
-    for piece in range.split_at(&edges) {
-        let block = map.memory.block_size.unwrap_or(128 << 20);
-        let out_of_use = if dead.iter().any(|d| d.contains(&piece)) {
-            Some("nothing decodes it")
-        } else if held.iter().any(|h| h.contains(&piece)) {
-            Some("another driver holds it")
-        } else if piece.aligned_inside(block).is_none() {
-            Some("it holds no whole memory block")
-        } else {
-            None
-        };
-        out.push(remedy::Cut {
-            range: piece,
-            out_of_use,
-        });
-    }
-    out
-}
-
-/// Parts of a range that are neither a window's, a region's nor ours.
-fn held_by_others(map: &Map, range: &Range) -> Vec<Range> {
-    let ours = ["CXL Window", "region", "Soft Reserved", "dax"];
-    let others = map
-        .iomem
-        .iter()
-        .filter(|r| !ours.iter().any(|o| r.name.starts_with(o)));
-    let mut out: Vec<Range> = others
-        .filter(|r| !r.range.contains(range))
-        .filter_map(|r| r.range.overlap(range))
-        .collect();
-    let accelerators = map
-        .regions
-        .iter()
-        .filter(|r| map.accelerator_of(r).is_some());
-    out.extend(accelerators.filter_map(|r| r.range?.overlap(range)));
-    out
-}
-
-/// Resources whose edge lies inside `range`: regions, windows, and what else the tree shows.
-fn crossed(map: &Map, range: &Range) -> Vec<(String, Range)> {
-    let cuts = |r: &Range| r.overlaps(range) && !r.contains(range);
-    let mut out: Vec<(String, Range)> = Vec::new();
-    let regions = map.regions.iter().map(|r| (r.name.clone(), r.range));
-    let windows = map
-        .windows
-        .iter()
-        .map(|w| (w.name.clone().unwrap_or_else(|| w.decoder.clone()), w.range));
-    for (name, r) in regions.chain(windows) {
-        out.extend(r.filter(cuts).map(|r| (name, r)));
-    }
-    for r in map.iomem.iter().filter(|r| cuts(&r.range)) {
-        let known = out.iter().any(|(_, k)| k.contains(&r.range));
-        if !known && r.name != "Soft Reserved" && !r.name.starts_with("dax") {
-            out.push((r.name.clone(), r.range));
-        }
-    }
-    out.sort_by_key(|(_, r)| *r);
-    out
-}
-
 /// An owner without a dax device: an idle region, or a dax region that nobody divided.
 fn without_device(map: &Map, piece: &Piece) -> Problem {
     match &piece.owner {
+        Owner::Cxl { region } if is_empty(map, region) => {
+            unallocated(map, &Parent::Region(region.clone()), piece.range.len())
+        }
         Owner::Cxl { region } => super::region::idle(map, region),
-        Owner::Hmem { device } => unallocated(map, device, piece.range.len()),
+        Owner::Hmem { device } => {
+            unallocated(map, &Parent::Hmem(device.clone()), piece.range.len())
+        }
         _ => Problem::new(Kind::Unexplained, Severity::Loss, "dax")
             .because("it has an owner, but no dax device, and nothing that could be read says why"),
     }
 }
 
-/// Room of an hmem device's dax region that no dax device has.
-fn unallocated(map: &Map, device: &str, room: u64) -> Problem {
-    let hmem = map.hmem.iter().find(|h| h.name == *device);
-    let number = device.trim_start_matches("hmem.").to_string();
+/// Whether dax_cxl has a region, and no dax device is there any more.
+fn is_empty(map: &Map, region: &str) -> bool {
+    let served = map.region(region).is_some_and(|r| r.dax_driver.is_some());
+    let parent = Parent::Region(region.to_string());
+    served && !map.dax.iter().any(|d| d.parent == parent)
+}
+
+/// Room of a dax region that no dax device has.
+fn unallocated(map: &Map, parent: &Parent, room: u64) -> Problem {
+    let (name, why) = match parent {
+        Parent::Region(name) => (name, ""),
+        Parent::Hmem(name) | Parent::Other(name) => (
+            name,
+            ", or dax_hmem.region_idle=1 leaves the division to the administrator",
+        ),
+    };
+    let problem = Problem::new(Kind::Unallocated, Severity::Warning, name.as_str());
+    if let Some(why) = dynamic(map, name) {
+        return problem.because(why);
+    }
+    let number = name.trim_start_matches(|c: char| !c.is_ascii_digit());
+    let hmem = map.hmem.iter().find(|h| h.name == *name);
     let id = hmem
         .and_then(|h| h.region_id)
-        .map_or(number, |id| id.to_string());
-    Problem::new(Kind::Unallocated, Severity::Warning, device)
+        .map_or(number.to_string(), |id| id.to_string());
+    problem
         .because(format!(
-            "{} of {device}'s dax region has no dax device: it was divided, or \
-             dax_hmem.region_idle=1 leaves the division to the administrator",
+            "{} of {name}'s dax region has no dax device: it was divided{why}",
             crate::size::human(room)
         ))
         .fix([format!("daxctl create-device -r {id}")])
