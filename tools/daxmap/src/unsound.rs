@@ -79,7 +79,9 @@ impl Map {
     /// Whose memory a region is, if an accelerator's driver made it: such a region has no dax region.
     pub fn accelerator_of(&self, region: &Region) -> Option<String> {
         let range = region.range?;
-        if region.state != RegionState::Committed || region.dax_region.is_some() {
+        // Persistent memory has namespaces, which nvdimm's drivers have.
+        let is_pmem = region.mode.as_deref() == Some("pmem");
+        if region.state != RegionState::Committed || region.dax_region.is_some() || is_pmem {
             return None;
         }
         let holder = self.iomem.iter().find(|r| {
@@ -90,6 +92,8 @@ impl Map {
                 "Soft Reserved",
                 "CXL Window",
                 "Reserved",
+                "namespace",
+                "Persistent Memory",
             ];
             range.contains(&r.range) && !ours.iter().any(|o| r.name.starts_with(o))
         });

@@ -265,10 +265,7 @@ fn closing(checkup: &Checkup, status: u8, look: &Look) -> String {
     let mut parts = vec![if unplaced {
         "where the Soft Reserved memory of this machine lies cannot be read".to_string()
     } else if known == 0 {
-        format!(
-            "no Soft Reserved memory and no committed CXL region {}",
-            show::here(&checkup.map)
-        )
+        show::nothing(&checkup.map)
     } else if t.not_usable == 0 && checkup.is_known() {
         format!("all of {} usable", look.size(known))
     } else if t.not_usable == 0 {

@@ -228,10 +228,8 @@ fn render(
     look: &Look,
 ) -> String {
     if advice.total == 0 {
-        return format!(
-            "No Soft Reserved memory and no committed CXL region {}: no driver would do anything.\n",
-            show::here(map)
-        );
+        let nothing = show::nothing(map).replacen("no ", "No ", 1);
+        return format!("{nothing}: no driver would do anything.\n");
     }
     let mut out = String::new();
     for (decider, forecast) in forecasts {

@@ -87,6 +87,18 @@ pub fn here(map: &Map) -> &'static str {
     }
 }
 
+/// That there is nothing to tell of.
+pub fn nothing(map: &Map) -> String {
+    let volatile = match map.regions.iter().any(|r| r.is_committed()) {
+        true => " volatile",
+        false => "",
+    };
+    format!(
+        "no Soft Reserved memory and no committed{volatile} CXL region {}",
+        here(map)
+    )
+}
+
 /// `COLUMNS` first, so that scripts and tests can set it; then the terminal itself.
 fn width(terminal: bool) -> Option<usize> {
     let set = std::env::var("COLUMNS").ok().and_then(|c| c.parse().ok());

@@ -111,6 +111,9 @@ fn lost(map: &Map, region: &Region) -> Option<Problem> {
                 "{name} is committed but idle: {holder} had its range first, so the probe of {dax_region} lost"
             ))
         }
+        _ if region.mode.as_deref() == Some("pmem") => problem.because(format!(
+            "{name} is persistent memory, and {holder} has its range: System RAM there overwrites what is kept"
+        )),
         Some(dax_region) => problem.because(format!(
             "{name} is committed but idle: {holder} has its range, and {dax_region} has no driver (no \
              failed probe is known)"

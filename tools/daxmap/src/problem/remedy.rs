@@ -117,7 +117,9 @@ pub fn cut(map: &Map, dax: &DaxDevice, hmem: &str, pieces: &[Cut]) -> Vec<String
 
 /// Gives a range that HMEM serves to the CXL region that lost it; empty where that cannot be done.
 pub fn hand_to_cxl(map: &Map, dax: &[&DaxDevice], hmem: &str, region: &Region) -> Vec<String> {
-    if map.is_without_dax_cxl() || region.missing().iter().any(|_| true) {
+    // What is persistent dax_cxl does not serve.
+    let is_pmem = region.mode.as_deref() == Some("pmem");
+    if map.is_without_dax_cxl() || is_pmem || !region.missing().is_empty() {
         return Vec::new();
     }
     let mut out = vec![
