@@ -3,6 +3,7 @@
 //! The CXL bus in sysfs: windows (root decoders), regions with their targets, memory devices.
 
 mod endpoint;
+pub(crate) mod port;
 mod reach;
 
 use serde::Serialize;
@@ -11,6 +12,7 @@ use crate::range::Range;
 use crate::scan::{index_of, Scan};
 
 pub use endpoint::EndpointDecoder;
+pub use port::PortDecoder;
 
 const DEVICES: &str = "sys/bus/cxl/devices";
 
@@ -140,11 +142,18 @@ pub struct Memdev {
     pub pci: Option<String>,
     /// The host bridge it is behind, such as `pci0000:0c`.
     pub bridge: Option<String>,
+    /// A decoder has persistent capacity, which lies above all volatile capacity: what is free below
+    /// it was skipped, and the kernel gives it to no decoder any more.
+    #[serde(skip)]
+    pub skips_ram: bool,
 }
 
 impl Memdev {
-    /// Bytes of volatile capacity that no decoder maps, as far as its decoders show.
+    /// Bytes of volatile capacity that a decoder can still take, as far as its decoders show.
     pub fn free_ram(&self) -> u64 {
+        if self.skips_ram {
+            return 0;
+        }
         let ram = self.ram_bytes.unwrap_or(0);
         ram.saturating_sub(self.mapped_bytes.unwrap_or(0))
     }
@@ -157,6 +166,7 @@ pub(crate) struct Cxl {
     pub(crate) regions: Vec<Region>,
     pub(crate) memdevs: Vec<Memdev>,
     pub(crate) endpoints: Vec<EndpointDecoder>,
+    pub(crate) ports: Vec<PortDecoder>,
 }
 
 pub(crate) fn read(scan: &Scan) -> Cxl {
@@ -172,6 +182,7 @@ pub(crate) fn read(scan: &Scan) -> Cxl {
             cxl.memdevs.push(memdev(scan, name, &endpoints));
         } else if name.starts_with("decoder") {
             cxl.windows.extend(window(scan, name));
+            cxl.ports.extend(port::read(scan, name));
         }
     }
     cxl.endpoints = endpoints;
@@ -276,6 +287,7 @@ fn memdev(scan: &Scan, name: &str, endpoints: &[EndpointDecoder]) -> Memdev {
         .iter()
         .filter(|e| e.mode.as_deref() == Some("ram"))
         .fold(0u64, |sum, e| sum.saturating_add(e.dpa_bytes));
+    let has_pmem = |e: &&&EndpointDecoder| e.mode.as_deref() == Some("pmem") && e.dpa_bytes > 0;
     let real = scan.real(&dir).unwrap_or_default();
     Memdev {
         name: name.to_string(),
@@ -287,5 +299,6 @@ fn memdev(scan: &Scan, name: &str, endpoints: &[EndpointDecoder]) -> Memdev {
         bound: scan.link_name(&format!("{dir}/driver")).is_some(),
         pci: reach::pci(&real),
         bridge: reach::bridge(&real),
+        skips_ram: own.iter().any(|e| has_pmem(&e)),
     }
 }

@@ -4,7 +4,7 @@
 
 use serde::Serialize;
 
-use crate::cxl::{self, EndpointDecoder, Memdev, Region, Window};
+use crate::cxl::{self, EndpointDecoder, Memdev, PortDecoder, Region, Window};
 use crate::dax::{self, DaxDevice, HmemDevice, HmemPlatform};
 use crate::decode::{self, Dead};
 use crate::dkms::{self, FailedBuild};
@@ -39,6 +39,9 @@ pub struct Map {
     pub memdevs: Vec<Memdev>,
     /// Decoders of the memory devices.
     pub endpoints: Vec<EndpointDecoder>,
+    /// Decoders of host bridges and switches.
+    #[serde(skip)]
+    pub ports: Vec<PortDecoder>,
     /// Memory that nothing answers for.
     pub dead: Vec<Dead>,
     /// What only `memmap=` on the command line declares.
@@ -118,6 +121,7 @@ impl Map {
                 log: log_text.is_some(),
             },
             endpoints: cxl.endpoints,
+            ports: cxl.ports,
             dead: Vec::new(),
             by_hand: Vec::new(),
             unsound: Vec::new(),

@@ -11,6 +11,7 @@ mod machine;
 mod memdev;
 mod offline;
 mod physical;
+mod order;
 mod piece;
 mod region;
 pub mod remedy;

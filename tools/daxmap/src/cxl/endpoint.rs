@@ -7,7 +7,7 @@
 
 use serde::Serialize;
 
-use super::{memdev_of, DEVICES};
+use super::{memdev_of, port, DEVICES};
 use crate::range::Range;
 use crate::scan::Scan;
 
@@ -36,6 +36,9 @@ pub struct EndpointDecoder {
     pub locked: bool,
     /// `expander` or `accelerator`.
     pub target_type: Option<String>,
+    /// The ports between the window and its device, from the host bridge on.
+    #[serde(skip)]
+    pub ports: Vec<String>,
 }
 
 impl EndpointDecoder {
@@ -65,5 +68,6 @@ pub(super) fn read(scan: &Scan, name: &str) -> Option<EndpointDecoder> {
         granularity: number("interleave_granularity"),
         locked: number("locked").is_some_and(|n| n != 0),
         target_type: scan.value(&format!("{dir}/target_type")),
+        ports: port::above(&scan.real(&dir).unwrap_or_default()),
     })
 }

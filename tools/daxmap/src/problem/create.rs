@@ -3,8 +3,10 @@
 //! Making a CXL region: whether `cxl create-region` would succeed, and where the region would lie.
 //!
 //! The kernel gives a region the lowest free place of its window, in units of 256 MiB, needs a free
-//! decoder in each device, and wants the decoders of a port committed in order of address.
+//! decoder in each device and each port above it, and wants those of a port committed in order of
+//! address.
 
+use super::order;
 use crate::cxl::{Memdev, Region, Window};
 use crate::map::Map;
 use crate::range::{subtract, Range};
@@ -77,7 +79,7 @@ fn in_window(
     {
         return None;
     }
-    let members = members(map, window, first)?;
+    let members = members(map, window, first, gone)?;
     if members.iter().any(|m| doubt(map, m, sure).is_some()) {
         return None;
     }
@@ -141,8 +143,13 @@ fn is_in_doubt(map: &Map, window: &Window, sure: &[Range]) -> bool {
 }
 
 /// One device with room behind each host bridge of the window, `first` among them.
-fn members<'a>(map: &'a Map, window: &Window, first: &'a Memdev) -> Option<Vec<&'a Memdev>> {
-    if !has_room(map, first) {
+fn members<'a>(
+    map: &'a Map,
+    window: &Window,
+    first: &'a Memdev,
+    gone: &[&Region],
+) -> Option<Vec<&'a Memdev>> {
+    if !has_room(map, first, gone) {
         return None;
     }
     let bridges = window.bridges.iter();
@@ -152,15 +159,14 @@ fn members<'a>(map: &'a Map, window: &Window, first: &'a Memdev) -> Option<Vec<&
             false => map
                 .memdevs
                 .iter()
-                .find(|m| m.bridge.as_ref() == Some(bridge) && has_room(map, m)),
+                .find(|m| m.bridge.as_ref() == Some(bridge) && has_room(map, m, gone)),
         })
         .collect()
 }
 
-/// A device with a driver, capacity that is in no region, and a decoder for it.
-fn has_room(map: &Map, memdev: &Memdev) -> bool {
-    let mut own = map.endpoints.iter().filter(|e| e.memdev == memdev.name);
-    memdev.bound && memdev.free_ram() > 0 && own.any(|e| e.is_free())
+/// A device with a driver, capacity that is in no region, and decoders for it all the way.
+fn has_room(map: &Map, memdev: &Memdev, gone: &[&Region]) -> bool {
+    memdev.bound && memdev.free_ram() > 0 && order::has_decoders(map, memdev, gone)
 }
 
 /// Where nothing lies in a window.

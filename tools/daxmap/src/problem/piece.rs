@@ -410,6 +410,8 @@ fn left_to_cxl(map: &Map, piece: &Piece) -> Problem {
     let region = remedy::create_region(map, &piece.range, false);
     if region.is_empty() {
         problem.fix(["reboot"])
+    } else if region.iter().all(|line| line.starts_with('#')) {
+        problem.fix(region).fix(["reboot"])
     } else {
         problem
             .fix(["# make a CXL region of it, or reboot:"])

@@ -4,7 +4,7 @@
 
 mod incomplete;
 
-use super::{dax, listed, offline, remedy, Kind, Problem, Severity};
+use super::{dax, listed, offline, order, remedy, Kind, Problem, Severity};
 use crate::cxl::{Region, RegionState, Target};
 use crate::dax::{DaxDevice, Parent};
 use crate::log::Event;
@@ -71,6 +71,16 @@ pub(super) fn reset(map: &Map, name: &str) -> Problem {
     let in_use = region.range.is_some_and(|r| map.used_bytes(&r) > 0);
     if in_use || map.is_without_dax_cxl() || !region.targets.iter().all(member) {
         return problem;
+    }
+    // Committed below somebody else's device, the memory could be used by two.
+    if let Some(other) = region.range.and_then(|r| occupant(map, &r)) {
+        return problem.fix([
+            format!("# nothing to run while {other} has these addresses, although nothing uses them there;"),
+            format!("# once it has let go of them: echo 1 > /sys/bus/cxl/devices/{name}/commit"),
+        ]);
+    }
+    if let Some(why) = order::hinders(map, region) {
+        return problem.fix([format!("# nothing to run: {why}")]);
     }
     problem.fix([
         format!("echo 1 > /sys/bus/cxl/devices/{name}/commit"),
@@ -142,6 +152,16 @@ fn holder(map: &Map, range: &Range) -> Option<String> {
         Owner::Hmem { device } if p.range.overlaps(range) => Some(device.clone()),
         _ => None,
     })
+}
+
+/// A device that has a part of `range`, whether it uses it or not.
+fn occupant(map: &Map, range: &Range) -> Option<String> {
+    let mut dax = map.dax.iter();
+    let is_here = |d: &&DaxDevice| d.ranges.iter().any(|r| r.overlaps(range));
+    let mut hmem = map.hmem.iter().filter(|h| h.driver.is_some());
+    hmem.find(|h| h.range.is_some_and(|r| r.overlaps(range)))
+        .map(|h| h.name.clone())
+        .or_else(|| dax.find(is_here).map(|d| d.name.clone()))
 }
 
 /// What the ledger says of the region's last probe.

@@ -172,6 +172,12 @@ pub fn create_region(map: &Map, range: &Range, torn_down: bool) -> Vec<String> {
     if may_come_back || in_the_way.iter().any(|r| r.missing().is_empty()) {
         return Vec::new();
     }
+    if let Some(region) = in_the_way.iter().find(|r| is_locked(map, r)) {
+        return vec![format!(
+            "# nothing to run: the decoders of {} are locked until the next reset, so it cannot be deleted",
+            region.name
+        )];
+    }
     let Some(plan) = create::plan_over(map, range, &in_the_way, &sure) else {
         return Vec::new();
     };
@@ -190,6 +196,18 @@ pub fn create_region(map: &Map, range: &Range, torn_down: bool) -> Vec<String> {
     }
     out.push(plan.command());
     out
+}
+
+/// Whether a region, or a decoder in it or over its addresses, is locked: nothing frees it before a reset.
+fn is_locked(map: &Map, region: &Region) -> bool {
+    let mut own = map.endpoints.iter().filter(|e| {
+        let is_here = e
+            .range
+            .zip(region.range)
+            .is_some_and(|(a, b)| a.overlaps(&b));
+        e.region.as_ref() == Some(&region.name) || is_here
+    });
+    region.locked || own.any(|e| e.locked)
 }
 
 /// Where the answer lies in firmware or on the command line: the aligned range to declare.
