@@ -295,10 +295,11 @@ impl Map {
     }
 }
 
-/// Memory that is declared, or that a dax device serves: it should have something behind it.
+/// Memory that is declared, or that a dax device has: it should have something behind it.
 fn memory_of(map: &Map, reserved: &[reserved::Found]) -> Vec<Range> {
     let mut out: Vec<Range> = reserved.iter().map(|r| r.range).collect();
-    let dax = map.dax.iter().filter(|d| d.driver.is_some());
+    let ours = |d: &&DaxDevice| d.driver.is_some() || !matches!(d.parent, dax::Parent::Other(_));
+    let dax = map.dax.iter().filter(ours);
     out.extend(dax.flat_map(|d| d.ranges.iter().copied()));
     let kmem = map.iomem.iter().filter(|r| iomem::is_kmem(&r.name));
     out.extend(kmem.map(|r| r.range));

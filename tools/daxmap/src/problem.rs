@@ -7,20 +7,23 @@
 
 mod create;
 mod dax;
+mod gate;
 mod machine;
 mod memdev;
 mod offline;
-mod physical;
 mod order;
+mod physical;
 mod piece;
 mod region;
 pub mod remedy;
+mod reserve;
 
 use serde::Serialize;
-mod reserve;
 
 use crate::map::Map;
 use crate::range::Range;
+
+pub use gate::refusal;
 
 /// How bad a problem is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
@@ -217,6 +220,7 @@ pub fn find(map: &Map) -> Vec<Problem> {
     out.extend(region::diagnose(map));
     out.extend(memdev::diagnose(map));
     out.extend(machine::diagnose(map));
+    let mut out: Vec<Problem> = out.into_iter().map(|p| gate::pass(map, p)).collect();
     out.sort_by_key(|p| {
         let first = p.range.map_or(u64::MAX, |r| r.start);
         // What is in use and cannot be relied on comes before what is only missing.

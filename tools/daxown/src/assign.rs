@@ -9,7 +9,7 @@ use clap::ValueEnum;
 use daxmap::cxl::Region;
 use daxmap::dax::{DaxDevice, HmemDevice, Parent};
 use daxmap::modules::Drivers;
-use daxmap::problem::remedy;
+use daxmap::problem::{self, remedy};
 use daxmap::{Map, Owner, Range, Tree};
 
 use crate::cli::Global;
@@ -77,6 +77,9 @@ pub fn run(global: &Global, args: &AssignArgs) -> Result<ExitCode> {
         To::Hmem => to_hmem(&map, &goal, &mut lines)?,
         To::File => to_file(&map, &goal, &mut lines)?,
         To::Nobody => to_nobody(&map, &goal, &mut lines)?,
+    }
+    if let Some(why) = problem::refusal(&map, &lines) {
+        bail!("{}: {why}", args.what);
     }
     let title = format!("{} to {}", args.what, goal.word());
     let plan = Plan {

@@ -15,12 +15,24 @@ pub(super) fn problem(map: &Map, range: Range, bytes: u64, device: Option<&str>)
     let is_kmem = map.dax.iter().any(|d| d.name == subject && d.is_kmem());
     let problem = Problem::new(Kind::Offline, Severity::Warning, subject)
         .at(range, bytes)
-        .because(cause(map, &range))
+        .because(cause(map, &range) + &dead(map, &range))
         .seen(failed(map, &range));
-    // Bringing memory online that nothing answers for makes it worse.
-    match is_kmem && map.dead_in(&range).is_empty() {
+    match is_kmem {
         true => problem.fix(remedy::online(subject)),
         false => problem,
+    }
+}
+
+/// What of it nothing answers for, so that it must stay so.
+fn dead(map: &Map, range: &Range) -> String {
+    let dead: Vec<Range> = map.dead_in(range).iter().map(|d| d.range).collect();
+    let names: Vec<String> = crate::range::merge(dead)
+        .iter()
+        .map(Range::to_string)
+        .collect();
+    match names.is_empty() {
+        true => String::new(),
+        false => format!("; nothing decodes {}", super::listed(&names)),
     }
 }
 
