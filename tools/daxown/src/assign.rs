@@ -6,7 +6,7 @@ use std::process::ExitCode;
 
 use anyhow::{bail, Result};
 use clap::ValueEnum;
-use daxmap::cxl::Region;
+use daxmap::cxl::{Region, RegionState};
 use daxmap::dax::{DaxDevice, HmemDevice, Parent};
 use daxmap::modules::Drivers;
 use daxmap::problem::{self, remedy};
@@ -120,7 +120,10 @@ impl Goal {
             To::Cxl => all(&|d| matches!(d.parent, Parent::Region(_))),
             To::Hmem => all(&|d| matches!(d.parent, Parent::Hmem(_))),
             To::File => all(&|d| d.driver.as_deref() == Some("device_dax")),
-            To::Nobody => dax.is_empty(),
+            To::Nobody => {
+                let is_had = |o: &Owner| matches!(o, Owner::Driver { .. } | Owner::SystemRam);
+                dax.is_empty() && !owners(map, self).iter().any(is_had)
+            }
         }
     }
 }
@@ -151,6 +154,23 @@ fn regions_of<'a>(map: &'a Map, goal: &Goal) -> Vec<&'a Region> {
     let regions = map.regions.iter().filter(|r| r.is_committed());
     regions
         .filter(|r| r.range.is_some_and(|r| goal.meets(&r)))
+        .collect()
+}
+
+/// Who has the bytes concerned, Soft Reserved or in a region.
+fn owners(map: &Map, goal: &Goal) -> Vec<Owner> {
+    let pieces = map.reserved.iter().flat_map(|r| &r.pieces);
+    let pieces = pieces.filter(|p| goal.meets(&p.range));
+    let regions = regions_of(map, goal).into_iter();
+    let regions = regions.filter_map(|r| map.region_piece(r));
+    let mut boot = goal
+        .ranges
+        .iter()
+        .filter(|r| !map.boot_ram_in(r).is_empty());
+    pieces
+        .map(|p| p.owner.clone())
+        .chain(regions.map(|p| p.owner))
+        .chain(boot.next().map(|_| Owner::SystemRam))
         .collect()
 }
 
@@ -188,6 +208,11 @@ fn to_cxl(map: &Map, goal: &Goal, lines: &mut Vec<String>) -> Result<()> {
         if region.mode.as_deref() == Some("pmem") {
             bail!("{name} is persistent memory: dax_cxl does not serve it");
         }
+        if let Some(driver) = map.accelerator_of(region) {
+            bail!(
+                "{name} is the memory of {driver}, whose driver has it: dax_cxl does not serve it"
+            );
+        }
         let Some(range) = region.range else { continue };
         let here = Goal {
             ranges: vec![range],
@@ -211,7 +236,16 @@ fn to_cxl(map: &Map, goal: &Goal, lines: &mut Vec<String>) -> Result<()> {
                 lines.push(format!("echo {dax_region} > /sys/bus/cxl/drivers_probe"));
             }
             // It was taken from its driver, which makes the dax region.
-            None if lines.is_empty() => lines.push(region_driver(region, "bind")),
+            None if lines.is_empty() && region.state == RegionState::CommittedUnbound => {
+                lines.push(region_driver(region, "bind"));
+            }
+            None if lines.is_empty() => bail!(
+                "{name} is with its driver already, which made no dax region of it{}",
+                match map.boot_ram_in(&range).is_empty() {
+                    true => "; `daxown doctor` says what is known",
+                    false => ": a part of it is System RAM since boot",
+                }
+            ),
             _ => {}
         }
     }
@@ -230,6 +264,10 @@ fn to_hmem(map: &Map, goal: &Goal, lines: &mut Vec<String>) -> Result<()> {
         );
     }
     let regions = regions_of(map, goal);
+    let accelerator = regions.iter().find_map(|r| map.accelerator_of(r));
+    if let Some(driver) = accelerator {
+        bail!("it is the memory of {driver}, whose driver has it");
+    }
     let served: Vec<&&Region> = regions.iter().filter(|r| r.dax_driver.is_some()).collect();
     if let (Some(region), Drivers::Rust) = (served.first(), map.drivers) {
         bail!(
@@ -297,12 +335,9 @@ fn to_nobody(map: &Map, goal: &Goal, lines: &mut Vec<String>) -> Result<()> {
         .filter(|r| r.dax_driver.is_some())
         .collect();
     if hmem.is_empty() && regions.is_empty() {
-        let owner = map
-            .reserved
-            .iter()
-            .flat_map(|r| &r.pieces)
-            .find(|p| goal.meets(&p.range));
-        match owner.map(|p| &p.owner) {
+        let owners = owners(map, goal);
+        let is_had = |o: &&Owner| matches!(o, Owner::Driver { .. } | Owner::SystemRam);
+        match owners.iter().find(is_had).or(owners.first()) {
             Some(Owner::SystemRam) => {
                 bail!("the kernel has it as System RAM since boot: no driver can let go of it")
             }
