@@ -111,6 +111,9 @@ fn lost(map: &Map, region: &Region) -> Option<Problem> {
     };
     let lines = dax::lines(map, about);
     let mut problem = match &region.dax_region {
+        _ if region.mode.as_deref() == Some("pmem") => problem.because(format!(
+            "{name} is persistent memory, and {holder} has its range: System RAM there overwrites what is kept"
+        )),
         _ if map.is_without_dax_cxl() => problem.because(format!(
             "{name} is committed but idle: this kernel has no dax_cxl, so HMEM serves everything, and \
              {holder} has its range"
@@ -121,9 +124,6 @@ fn lost(map: &Map, region: &Region) -> Option<Problem> {
                 "{name} is committed but idle: {holder} had its range first, so the probe of {dax_region} lost"
             ))
         }
-        _ if region.mode.as_deref() == Some("pmem") => problem.because(format!(
-            "{name} is persistent memory, and {holder} has its range: System RAM there overwrites what is kept"
-        )),
         Some(dax_region) => problem.because(format!(
             "{name} is committed but idle: {holder} has its range, and {dax_region} has no driver (no \
              failed probe is known)"
@@ -231,13 +231,15 @@ pub(super) fn boot_ram(map: &Map, range: &Range) -> Problem {
     let mut regions = map.committed_in(range).filter_map(|r| Some((r, r.range?)));
     let found = regions.find_map(|(region, whole)| {
         let ram = map.boot_ram_in(&whole);
-        (region.dax_region.is_none() && !ram.is_empty()).then_some((region, ram))
+        (region.dax_region.is_none() && !ram.is_empty()).then_some((region, ram, whole))
     });
-    let Some((region, ram)) = found else {
+    let Some((region, ram, whole)) = found else {
         return Problem::new(Kind::BootRam, Severity::Loss, "CXL")
             .because("a part of its region is System RAM since boot");
     };
     let name = region.name.as_str();
+    let mut rest = subtract(whole, &ram).into_iter();
+    let is_declared = rest.any(|r| map.reserved.iter().any(|x| x.range.overlaps(&r)));
     let parts: Vec<String> = ram.iter().map(Range::to_string).collect();
     Problem::new(Kind::BootRam, Severity::Loss, name)
         .because(format!(
@@ -253,7 +255,10 @@ pub(super) fn boot_ram(map: &Map, range: &Range) -> Problem {
             true => "# boot without efi=nosoftreserve",
             false => "# have firmware declare all of it Soft Reserved, or all of it System RAM",
         }])
-        .fix(["# the Rust dax_hmem serves what is not System RAM yet: install it, then reboot"])
+        // It takes what is declared, and nothing else.
+        .fix(is_declared.then_some(
+            "# the Rust dax_hmem serves what is not System RAM yet: install it, then reboot",
+        ))
 }
 
 /// Windows whose memory, or a part of it, firmware gave as plain System RAM.

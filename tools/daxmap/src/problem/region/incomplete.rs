@@ -5,7 +5,7 @@
 use crate::cxl::{EndpointDecoder, Memdev, Region};
 use crate::log::Event;
 use crate::map::Map;
-use crate::problem::{dax, listed, Kind, Problem, Severity};
+use crate::problem::{dax, listed, remedy, Kind, Problem, Severity};
 use crate::range::Range;
 use crate::unsound::Fault;
 
@@ -71,6 +71,25 @@ pub(super) fn problem(map: &Map, region: &Region) -> Option<Problem> {
             listed(&names)
         )));
     }
+    let blank: Vec<String> = blank(map, &range).iter().map(|m| m.name.clone()).collect();
+    if !blank.is_empty() {
+        let (is, it) = match blank.len() {
+            1 => ("is", "it was detached or reset"),
+            _ => ("are", "they were detached or reset"),
+        };
+        let anew = remedy::create_region(map, &range, false);
+        return Some(
+            problem
+                .because(format!(
+                    "{lacks}; {} {is} there and map{} nothing: {it}, or the region was never made whole",
+                    listed(&blank),
+                    if blank.len() == 1 { "s" } else { "" },
+                ))
+                .fix([format!("# {name} is of no use as it is: it has to be deleted and made anew")])
+                .fix(anew)
+                .seen(refusal(map, region)),
+        );
+    }
     Some(
         problem
             .because(format!(
@@ -79,6 +98,17 @@ pub(super) fn problem(map: &Map, region: &Region) -> Option<Problem> {
             .seen(dax::lines(map, |e| matches!(e, Event::CardGone)))
             .seen(refusal(map, region)),
     )
+}
+
+/// Devices behind the window that show their decoders, none of them committed.
+fn blank<'a>(map: &'a Map, range: &Range) -> Vec<&'a Memdev> {
+    let mut windows = map.windows.iter();
+    let Some(window) = windows.find(|w| w.range.is_some_and(|r| r.overlaps(range))) else {
+        return Vec::new();
+    };
+    map.behind(window)
+        .filter(|m| m.bound && map.shows_decoders(m) && !map.maps_by_decoders(m))
+        .collect()
 }
 
 fn hidden<'a>(map: &'a Map, range: &Range) -> Vec<&'a Memdev> {
