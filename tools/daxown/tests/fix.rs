@@ -191,3 +191,18 @@ fn memory_is_handed_over() {
     );
     assert_eq!(output.stdout, "region0 is with CXL already\n");
 }
+
+#[test]
+fn a_region_that_its_driver_has_is_assigned_to_nobody_else() {
+    for (machine, to, word) in [
+        ("type2-owned", "cxl", "is the memory of 0000:e1:00.0"),
+        ("type2-owned", "nobody", "nothing here can take it"),
+        ("boot-ram-half", "cxl", "System RAM since boot"),
+        ("boot-ram-half", "nobody", "System RAM since boot"),
+    ] {
+        let machine = fixture(&format!("machines/{machine}"));
+        let output = daxown(&machine, &["assign", "region0", "--to", to, "--dry-run"]);
+        assert_eq!(output.status, 3, "{}", output.stdout);
+        assert!(output.stderr.contains(word), "{}", output.stderr);
+    }
+}
