@@ -70,6 +70,8 @@ pub struct Record {
     pub dev: Option<String>,
     /// The CXL region, such as `region0`.
     pub region: Option<String>,
+    /// Who else has the memory: a resource, or a device; one word.
+    pub holder: Option<String>,
     /// Who won where this piece lost.
     pub lost_to: Option<String>,
     /// 0, or the positive errno of the step that failed.
@@ -153,6 +155,7 @@ fn record(mut fields: BTreeMap<String, String>) -> Option<Record> {
         reason: fields.remove("reason"),
         dev: fields.remove("dev"),
         region: fields.remove("region"),
+        holder: fields.remove("holder"),
         lost_to: fields.remove("lost_to"),
         errno: errno(&mut fields),
         seen_ns: time(&mut fields, "seen_ns"),

@@ -7,6 +7,7 @@
 //! `Unknown` included: the range is cut at every edge known, and each part takes the strongest claim.
 
 mod claim;
+mod foreign;
 mod place;
 mod reason;
 mod unclaimed;
@@ -106,6 +107,15 @@ pub struct Piece {
 impl Piece {
     /// Bytes that can be used now, as System RAM, as a file or by another driver; `None` if unknown.
     pub fn usable_bytes(&self) -> Option<u64> {
+        self.known_bytes().filter(|&used| {
+            // Whoever has it may use the rest. What the log says is lost is lost whoever has it.
+            let is_told = self.reason.evidence == Evidence::Log;
+            self.owner != Owner::Unknown || is_told || used >= self.range.len()
+        })
+    }
+
+    /// Bytes that can be used now for sure; `None` if nothing is known of it.
+    pub fn known_bytes(&self) -> Option<u64> {
         if matches!(self.owner, Owner::Driver { .. }) {
             return Some(self.range.len().saturating_sub(self.unsound_bytes));
         }

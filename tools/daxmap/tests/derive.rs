@@ -2,69 +2,14 @@
 
 //! What is concluded from small trees made by hand: places, owners, ledgers, modules, odd ends.
 
+mod made;
+
 use std::fs;
-use std::os::unix::fs::symlink;
-use std::path::Path;
 
 use daxmap::problem::{self, Kind};
 use daxmap::{Map, Owner, State, Tree};
 
-struct Machine(tempfile::TempDir);
-
-impl Machine {
-    fn new(cmdline: &str) -> Machine {
-        let machine = Machine(tempfile::tempdir().unwrap());
-        machine.file("proc/cmdline", cmdline);
-        machine.file("proc/modules", "dax_hmem 1 0 - Live 0x0\n");
-        machine.file("proc/sys/kernel/osrelease", "7.3.4\n");
-        machine.file(
-            "proc/iomem",
-            "00001000-000fffff : System RAM\n00200000-002fffff : x\n",
-        );
-        machine.file("sys/devices/system/memory/block_size_bytes", "8000000\n");
-        machine.file("sys/devices/system/memory/memory0/state", "online\n");
-        machine.device(
-            "platform",
-            "platform/hmem_platform.0",
-            Some("hmem_platform"),
-        );
-        machine
-    }
-
-    fn path(&self) -> &Path {
-        self.0.path()
-    }
-
-    fn file(&self, path: &str, text: &str) {
-        let path = self.path().join(path);
-        fs::create_dir_all(path.parent().unwrap()).unwrap();
-        fs::write(path, text).unwrap();
-    }
-
-    fn device(&self, bus: &str, device: &str, driver: Option<&str>) {
-        let dir = self.path().join("sys/devices").join(device);
-        fs::create_dir_all(&dir).unwrap();
-        if let Some(driver) = driver {
-            symlink(
-                format!("/sys/bus/{bus}/drivers/{driver}"),
-                dir.join("driver"),
-            )
-            .unwrap();
-        }
-        let devices = self.path().join(format!("sys/bus/{bus}/devices"));
-        fs::create_dir_all(&devices).unwrap();
-        let name = device.rsplit('/').next().unwrap();
-        symlink(format!("/sys/devices/{device}"), devices.join(name)).unwrap();
-    }
-
-    fn map(&self) -> Map {
-        Map::read(&Tree::open(self.path()).unwrap())
-    }
-}
-
-fn hmem(n: u32) -> String {
-    format!("platform/hmem_platform.0/hmem.{n}")
-}
+use made::{hmem, Machine};
 
 #[test]
 fn failed_hmem_devices_are_placed_in_order_of_address() {

@@ -184,7 +184,7 @@ fn of(path: &Path, checkup: Checkup, strict: bool) -> MachineDoc {
             Owner::Unknown => &mut owners.unknown,
         };
         *sum = sum.saturating_add(piece.range.len());
-        usable = usable.saturating_add(piece.usable_bytes().unwrap_or(0));
+        usable = usable.saturating_add(piece.known_bytes().unwrap_or(0));
     }
     let worst = checkup.problems.iter().map(|p| p.severity).max();
     let mut kinds: Vec<String> = checkup

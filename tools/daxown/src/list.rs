@@ -334,7 +334,12 @@ fn totals(rows: &[Row], look: &Look) -> String {
         .iter()
         .filter_map(|d| d.range.as_ref())
         .map(|r| r.size));
-    let usable = sum(reserved.iter().filter_map(|d| d.used.usable));
+    // Of what is not known, at least what is in use is.
+    let used = |d: &&RowDoc| {
+        let used = d.used.online.unwrap_or(0).saturating_add(d.used.file);
+        d.used.usable.unwrap_or(used.saturating_sub(d.used.unsound))
+    };
+    let usable = sum(reserved.iter().map(used));
     let unknown = reserved.iter().any(|d| d.used.usable.is_none());
     let mut line = format!(
         "Soft Reserved: {}, usable {}{}",

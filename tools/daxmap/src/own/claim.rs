@@ -12,6 +12,7 @@ use crate::log::Event;
 use crate::map::Map;
 use crate::range::Range;
 
+use super::foreign;
 use super::reason::{cxl_reason, hmem_reason, ledger_reason, Evidence, Reason, ReasonCode};
 use super::{Owner, State};
 
@@ -101,13 +102,7 @@ fn from_ledger(map: &Map, record: &Record) -> Vec<Claim> {
         Standing::Free => (Owner::Nobody, Some(State::Free)),
         Standing::Failed => (Owner::Nobody, Some(State::Failed)),
         Standing::Stuck => (Owner::Nobody, Some(State::Stuck)),
-        Standing::Foreign => {
-            let name = record
-                .dev
-                .clone()
-                .unwrap_or_else(|| "another driver".into());
-            (Owner::Driver { name }, Some(State::Foreign))
-        }
+        Standing::Foreign => foreign::owner(map, record),
     };
     vec![of_record(map, record, owner, state)]
 }

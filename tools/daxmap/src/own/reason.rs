@@ -5,6 +5,7 @@
 use ownership::Why;
 use serde::Serialize;
 
+use super::foreign;
 use crate::ledger::{self, Record};
 use crate::map::Map;
 use crate::range::{covered_bytes, Range};
@@ -139,9 +140,14 @@ pub(super) fn ledger_reason(map: &Map, record: &Record) -> Reason {
         "excluded" => "kept out by dax_hmem.exclude".into(),
         "region-torn-down" => "its CXL region was torn down".into(),
         "unbound" => "its device was unbound".into(),
+        "foreign-region" | "foreign-resource" => foreign::text(record, &word),
         "incomplete" => "not all of the range could be served".into(),
         _ => word.replace('-', " "),
     };
+    if let ledger::State::Other(state) = &record.state {
+        text =
+            format!("the ledger says \"{state}\" ({text}), a word that this daxown does not know");
+    }
     if record.errno != 0 {
         text.push_str(&format!(", error -{}", record.errno));
     }

@@ -99,11 +99,15 @@ pub(super) fn unclaimed(map: &Map, range: Range) -> Claim {
         );
     }
     if !map.in_source.sysfs {
-        return make(
+        let mut claim = make(
             Owner::Unknown,
             ReasonCode::NotReadable,
             from_log(map, &range),
         );
+        if reserve_failed(map, &range).is_some() {
+            claim.reason.evidence = Evidence::Log;
+        }
+        return claim;
     }
     if let Some((code, text)) = physical(map, &range) {
         return make(Owner::Nobody, code, text);

@@ -66,7 +66,7 @@ pub(super) fn diagnose(map: &Map, reserved: &Reserved, piece: &Piece) -> Vec<Pro
             hmem_failed(map, piece)
         }
         (Owner::Nobody, State::Failed) if is_unbound(piece) => hmem_unbound(piece),
-        (Owner::Nobody, State::Failed) => unserved(map, piece),
+        (Owner::Nobody, State::Failed | State::Foreign) => unserved(map, piece),
         (Owner::Nobody, _) => unowned(map, reserved, piece),
         (Owner::Hmem { .. } | Owner::Cxl { .. }, _) => {
             return join(out, dax::unused(map, piece, lost))
@@ -87,11 +87,21 @@ fn unknown(map: &Map, piece: &Piece) -> Problem {
     if !map.in_source.sysfs {
         return problem.because("who owns this range is not in what was given");
     }
+    if piece.reason.evidence == Evidence::Ledger {
+        return problem
+            .because(format!(
+                "whether it can be used is not known: {}",
+                piece.reason.text
+            ))
+            .seen(["/sys/kernel/debug/dax_hmem/ledger"])
+            .fix(["# a daxown of the version of the modules knows more"]);
+    }
+    let needs_root = map.gaps.iter().any(|g| g.needs_root);
     problem
         .because(
             "what could be read does not tell who owns this range, or how much of it is online",
         )
-        .fix(["# run daxown as root"])
+        .fix(needs_root.then_some("# run daxown as root"))
 }
 
 /// Where sysfs is not in the source: what the log says of the range, and nothing else.

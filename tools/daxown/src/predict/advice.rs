@@ -174,7 +174,7 @@ fn now(map: &Map) -> Option<u64> {
         }));
     }
     pieces.iter().try_fold(0u64, |sum, p| {
-        let bytes = p.usable_bytes()?.saturating_add(p.offline_bytes?);
+        let bytes = p.known_bytes()?.saturating_add(p.offline_bytes?);
         Some(sum.saturating_add(bytes))
     })
 }

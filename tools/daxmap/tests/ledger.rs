@@ -1,0 +1,93 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! What is said of a piece follows the ledger, and no further than it goes.
+
+mod made;
+
+use daxmap::problem::{self, Kind, Severity};
+use daxmap::{Map, Owner, State};
+
+use made::{hmem, Machine};
+
+/// A machine of 1 GiB whose ledger has this line.
+fn with(line: &str) -> Machine {
+    let machine = Machine::new("memmap=1G%0x400000000+0xefffffff\n");
+    let range = "range=0x400000000-0x43fffffff node=1";
+    let text = format!("# dax_hmem ledger 1\n{range} {line}\n");
+    machine.file("sys/kernel/debug/dax_hmem/ledger", &text);
+    machine
+}
+
+fn told(map: &Map) -> (Owner, State, Option<u64>) {
+    let piece = &map.reserved[0].pieces[0];
+    (piece.owner.clone(), piece.state, piece.usable_bytes())
+}
+
+#[test]
+fn a_word_that_is_not_known_is_named() {
+    let machine = with("state=quarantined reason=poisoned dev=hmem.0 errno=0");
+    machine.device("platform", &hmem(0), Some("hmem"));
+    let map = machine.map();
+    assert_eq!(told(&map), (Owner::Unknown, State::Unknown, None));
+    let problems = problem::find(&map);
+    let problem = problems
+        .iter()
+        .find(|p| p.kind == Kind::Unreadable)
+        .unwrap();
+    assert_eq!((problem.severity, problem.bytes), (Severity::Warning, 0));
+    for word in ["\"quarantined\"", "poisoned"] {
+        assert!(problem.cause.contains(word), "{}", problem.cause);
+    }
+    let remedy = problem.remedy.join("\n");
+    assert!(!remedy.contains("root"), "{remedy}");
+}
+
+#[test]
+fn who_else_has_it_is_the_holder() {
+    let driver = |name: &str| Owner::Driver { name: name.into() };
+    let all = Some(1 << 30);
+    for (line, expected) in [
+        (
+            "reason=foreign-resource holder=0000:e1:00.0",
+            (driver("0000:e1:00.0"), State::Foreign, all),
+        ),
+        (
+            "reason=foreign-region region=region0 holder=0000:e1:00.0",
+            (driver("0000:e1:00.0"), State::Foreign, all),
+        ),
+        (
+            "reason=foreign-resource holder=Unusable_memory",
+            (Owner::Nobody, State::Foreign, Some(0)),
+        ),
+        (
+            "reason=foreign-resource",
+            (Owner::Unknown, State::Unknown, None),
+        ),
+        (
+            "reason=foreign-region region=region0",
+            (
+                Owner::Cxl {
+                    region: "region0".into(),
+                },
+                State::Idle,
+                Some(0),
+            ),
+        ),
+    ] {
+        let machine = with(&format!("state=foreign {line} errno=0"));
+        let map = machine.map();
+        assert_eq!(told(&map), expected, "{line}");
+        // What nobody can use is told with its bytes, and who has it.
+        let lost: u64 = problem::find(&map).iter().map(|p| p.bytes).sum();
+        let expected = expected.2.map_or(0, |used| (1 << 30) - used);
+        assert_eq!(lost, expected, "{line}");
+    }
+    let map = with("state=foreign reason=foreign-resource holder=Unusable_memory").map();
+    let problems = problem::find(&map);
+    let unserved = problems.iter().find(|p| p.kind == Kind::Unserved).unwrap();
+    assert!(
+        unserved.cause.contains("Unusable memory"),
+        "{}",
+        unserved.cause
+    );
+}
