@@ -91,3 +91,51 @@ fn who_else_has_it_is_the_holder() {
         unserved.cause
     );
 }
+
+/// The Rust modules on a kernel without debugfs.
+fn without_ledger(cmdline: &str) -> Machine {
+    let machine = Machine::new(cmdline);
+    let attribute = "sys/devices/platform/hmem_platform.0/ownership";
+    machine.file(attribute, "settled\n");
+    let window = "platform/ACPI0017:00/root0/decoder0.0";
+    machine.device("cxl", window, None);
+    for (name, value) in [("start", "0x400000000"), ("size", "0x100000000")] {
+        machine.file(&format!("sys/devices/{window}/{name}"), value);
+    }
+    machine
+}
+
+#[test]
+fn without_the_ledger_nothing_was_left_to_cxl() {
+    // What the driver cuts off is told by where it lies.
+    let machine = without_ledger("memmap=1025M%0x400000000+0xefffffff\n");
+    machine.device("platform", &hmem(0), Some("hmem"));
+    let dax = format!("{}/dax0.0", hmem(0));
+    machine.device("dax", &dax, Some("device_dax"));
+    machine.file(&format!("sys/devices/{dax}/size"), "1073741824\n");
+    machine.file(&format!("sys/devices/{dax}/resource"), "0x400000000\n");
+    machine.file("sys/bus/dax/x", "");
+    let problems = problem::find(&machine.map());
+    let cut = problems.iter().find(|p| p.bytes > 0).unwrap();
+    assert_eq!(
+        (cut.kind, cut.severity, cut.bytes),
+        (Kind::Misaligned, Severity::Warning, 1 << 20)
+    );
+    // Of the rest nothing is known.
+    let machine = without_ledger("memmap=1G%0x400000000+0xefffffff\n");
+    let problems = problem::find(&machine.map());
+    let lost = problems.iter().find(|p| p.bytes > 0).unwrap();
+    assert_eq!((lost.kind, lost.bytes), (Kind::Unexplained, 1 << 30));
+    assert!(lost.cause.contains("ledger"), "{}", lost.cause);
+    assert!(lost.remedy.iter().all(|l| l.starts_with('#')), "{lost:?}");
+    // Or it waits.
+    machine.file(
+        "sys/devices/platform/hmem_platform.0/ownership",
+        "pending\n",
+    );
+    let problems = problem::find(&machine.map());
+    assert!(
+        problems.iter().any(|p| p.kind == Kind::Deferred),
+        "{problems:?}"
+    );
+}

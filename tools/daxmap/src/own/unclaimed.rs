@@ -6,12 +6,15 @@ use ownership::Why;
 
 use super::claim::Claim;
 use super::reason::{Evidence, Reason, ReasonCode};
-use super::Owner;
+use super::{Owner, State};
 use crate::decode;
 use crate::log::Event;
 use crate::map::Map;
 use crate::modules::Drivers;
 use crate::range::Range;
+
+/// What the drivers align to: a huge page.
+const ALIGN: u64 = 2 << 20;
 
 /// The dax device and range of a failure to reserve that the log tells of there.
 pub(crate) fn reserve_failed<'a>(map: &'a Map, range: &Range) -> Option<(&'a str, Range)> {
@@ -70,6 +73,45 @@ fn physical(map: &Map, range: &Range) -> Option<(ReasonCode, String)> {
             region.name
         ),
     ))
+}
+
+/// An hmem device whose place is not known: it may have been for any range.
+fn unplaced_hmem(map: &Map) -> Option<&str> {
+    let mut unplaced = map.hmem.iter().filter(|h| h.range.is_none());
+    unplaced.next().map(|h| h.name.as_str())
+}
+
+/// What the Rust dax_hmem left, where no ledger says why: it never leaves a range to CXL and forgets it.
+fn without_record(map: &Map, range: &Range) -> (ReasonCode, String, Option<State>) {
+    let undecided = map.platform.ownership.as_deref() == Some("pending");
+    if undecided && !map.windows_of(range).is_empty() {
+        let text = "undecided, waiting for CXL".into();
+        return (
+            ReasonCode::Known(Why::AwaitingCxl),
+            text,
+            Some(State::Deferred),
+        );
+    }
+    // It serves each part of a range from the first to the last multiple of 2 MiB in it.
+    if range.len() < ALIGN && range.aligned_inside(ALIGN).is_none() {
+        let side = |why, side| {
+            let text = format!("cut off: the range does not {side} at a 2 MiB boundary");
+            (ReasonCode::Known(why), text, Some(State::Failed))
+        };
+        return if range.start.is_multiple_of(ALIGN) {
+            side(Why::UnalignedEnd, "end")
+        } else if range.end.wrapping_add(1).is_multiple_of(ALIGN) {
+            side(Why::UnalignedStart, "start")
+        } else {
+            let text = "no part of it is aligned to 2 MiB".into();
+            (ReasonCode::Known(Why::TooSmall), text, Some(State::Failed))
+        };
+    }
+    let text = match map.ledger {
+        Some(_) => "no driver has it, and the ledger of dax_hmem has no record of it",
+        None => "no driver has it, and the ledger of dax_hmem, which says why, is not there",
+    };
+    (ReasonCode::NotReadable, text.into(), None)
 }
 
 /// What to say of a part that nothing claims.
@@ -131,6 +173,19 @@ pub(super) fn unclaimed(map: &Map, range: Range) -> Claim {
             Owner::Nobody,
             ReasonCode::PlatformUnbound,
             "dax_hmem is not bound to hmem_platform.0".into(),
+        );
+    }
+    if map.drivers == Drivers::Rust {
+        let (code, text, state) = without_record(map, &range);
+        let mut claim = make(Owner::Nobody, code, text);
+        claim.state = state;
+        return claim;
+    }
+    if let Some(name) = unplaced_hmem(map) {
+        return make(
+            Owner::Nobody,
+            ReasonCode::NoDevice,
+            format!("dax_hmem made no device for it, unless {name}, which has no driver and shows no address"),
         );
     }
     if !map.windows_of(&range).is_empty() {

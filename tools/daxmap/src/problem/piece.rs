@@ -241,7 +241,9 @@ fn unserved(map: &Map, piece: &Piece) -> Problem {
         piece.device.clone().unwrap_or_else(|| "dax_hmem".into()),
     )
     .because(format!("nobody serves it; {}", piece.reason.text))
-    .seen(["/sys/kernel/debug/dax_hmem/ledger"])
+    .seen(
+        (piece.reason.evidence == Evidence::Ledger).then_some("/sys/kernel/debug/dax_hmem/ledger"),
+    )
     .seen(
         map.log
             .iter()
@@ -340,6 +342,11 @@ fn unowned(map: &Map, reserved: &Reserved, piece: &Piece) -> Problem {
         ReasonCode::NotListed => not_registered(map),
         ReasonCode::BootRam => super::region::boot_ram(map, &piece.range),
         ReasonCode::LeftToCxl => left_to_cxl(map, piece),
+        ReasonCode::NotReadable => loss(Kind::Unexplained, "dax_hmem")
+            .because(piece.reason.text.clone())
+            .fix([
+                "# the ledger is in debugfs, which root can mount: mount -t debugfs none /sys/kernel/debug",
+            ]),
         _ => {
             let shown = reserved.sources.first() == Some(&Source::Iomem);
             loss(Kind::Unexplained, "dax_hmem")
