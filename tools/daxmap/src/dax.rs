@@ -145,8 +145,10 @@ fn parent(real: &str) -> Parent {
         if index_of(name, "hmem.").is_some() {
             return Parent::Hmem(name.to_string());
         }
-        if index_of(name, "region").is_some() {
-            return Parent::Region(name.to_string());
+        // Persistent memory has regions of its own, on another bus.
+        let region = name.strip_prefix("dax_").unwrap_or_default();
+        if index_of(region, "region").is_some() {
+            return Parent::Region(region.to_string());
         }
     }
     Parent::Other(ancestors.first().copied().unwrap_or_default().to_string())
@@ -209,6 +211,10 @@ mod tests {
         assert_eq!(
             parent("sys/devices/platform/ACPI0017:00/root0/decoder0.0/region1/dax_region1/dax1.0"),
             Parent::Region("region1".into())
+        );
+        assert_eq!(
+            parent("sys/devices/platform/e820_pmem/ndbus0/region1/dax1.0/dax1.0"),
+            Parent::Other("dax1.0".into())
         );
         assert_eq!(
             parent("sys/devices/x/pfn0.1/dax0.0"),

@@ -149,6 +149,8 @@ pub fn block<S: AsRef<str>>(label: &str, lines: &[S], look: &Look, kind: Lines) 
     let mut out = String::new();
     for (i, line) in lines.iter().flat_map(|l| broken(l.as_ref())).enumerate() {
         let label = match i {
+            // A label that is too long still ends before the text.
+            0 if label.len() >= LABEL => look.dim(&format!("{label} ")),
             0 if !label.is_empty() => look.dim(&format!("{label:LABEL$}")),
             _ => " ".repeat(LABEL),
         };

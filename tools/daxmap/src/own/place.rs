@@ -7,6 +7,7 @@
 //! first free room that fits its size.
 
 use crate::dax::Parent;
+use crate::log::{Event, Verdict};
 use crate::map::Map;
 use crate::range::{subtract, Range};
 use crate::reserved::Found;
@@ -29,10 +30,17 @@ pub(crate) fn place_hmem(map: &mut Map, reserved: &[Found]) {
         .flat_map(|r| subtract(r.range, &taken))
         .collect();
     room.reverse();
+    // What the log says was left to CXL got no device.
+    room.retain(|r| !is_left_to_cxl(map, r));
     let mut lost: Vec<usize> = (0..map.hmem.len())
         .filter(|&i| map.hmem[i].range.is_none())
         .collect();
     lost.sort_by_key(|&i| map.hmem[i].id);
+    // Devices without a size could have been for any room, if there is more of it than devices.
+    let without_size = lost.iter().filter(|&&i| map.hmem[i].size.is_none());
+    if without_size.count() > 0 && room.len() > lost.len() {
+        lost.retain(|&i| map.hmem[i].size.is_some());
+    }
     for i in lost {
         let hmem = &mut map.hmem[i];
         while let Some(free) = room.pop() {
@@ -94,6 +102,15 @@ fn place_divided(map: &mut Map, reserved: &[Found]) {
         map.hmem[i].range = range;
         map.hmem[i].range_derived = range.is_some();
     }
+}
+
+/// Whether the last that the log says of a range is that dax_hmem left it to CXL.
+fn is_left_to_cxl(map: &Map, range: &Range) -> bool {
+    let mut said = map.log.iter().rev().filter_map(|m| match &m.event {
+        Event::Decision { range: r, verdict } if r.overlaps(range) => Some(*verdict),
+        _ => None,
+    });
+    matches!(said.next(), Some(Verdict::Defers | Verdict::Drops))
 }
 
 /// Ranges that a single committed region contains: dax_hmem makes no device for them.
