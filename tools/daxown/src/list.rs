@@ -133,7 +133,7 @@ pub fn run(global: &Global, args: &ListArgs) -> Result<ExitCode> {
             gaps: json::gaps(&map),
         })?
     } else if args.kind == Some(RowKind::Device) {
-        devices::render(&found, args.noheadings, &look)
+        devices::render(&map, &found, args.noheadings, &look)
     } else {
         render(&map, &rows, args, &look)
     };

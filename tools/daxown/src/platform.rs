@@ -2,14 +2,14 @@
 
 //! `daxown doctor --platform`: whether firmware, kernel and modules can serve such memory at all.
 
+mod place;
+
 use std::process::ExitCode;
 
 use anyhow::Result;
-use daxmap::cxl::Window;
 use daxmap::modules::{Drivers, Presence};
-use daxmap::predict::Layout;
 use daxmap::topology::Topology;
-use daxmap::{Map, Range, Tree};
+use daxmap::{Map, Tree};
 use schemars::JsonSchema;
 use serde::Serialize;
 
@@ -98,14 +98,13 @@ fn render(check: &CheckDoc, look: &Look) -> String {
 }
 
 fn checks(tree: &Tree, map: &Map) -> Vec<CheckDoc> {
-    let cmdline = tree.text("proc/cmdline").unwrap_or_default();
     let topology = Topology::read(tree, map);
-    let mut out = vec![reserved(map, &cmdline), switched_off(&cmdline)];
+    let mut out = vec![reserved(map), switched_off(tree, map)];
     out.extend(modules(map));
     out.push(windows(map));
-    out.push(plain_ram(map));
-    out.push(alignment(tree, map));
-    out.extend(nodes(tree, map));
+    out.push(place::plain_ram(map));
+    out.push(place::alignment(tree, map));
+    out.extend(place::nodes(tree, map));
     out.push(locks(map, &topology));
     out
 }
@@ -118,7 +117,7 @@ fn check(what: &str, result: Outcome, text: impl Into<String>) -> CheckDoc {
     }
 }
 
-fn reserved(map: &Map, cmdline: &str) -> CheckDoc {
+fn reserved(map: &Map) -> CheckDoc {
     let bytes: u64 = map.reserved.iter().map(|r| r.range.len()).sum();
     if bytes > 0 {
         let n = map.reserved.len();
@@ -129,10 +128,7 @@ fn reserved(map: &Map, cmdline: &str) -> CheckDoc {
         );
         return check("firmware", Outcome::Ready, text);
     }
-    let refused = cmdline
-        .split_whitespace()
-        .any(|w| w.contains("nosoftreserve"));
-    if refused {
+    if map.host.no_soft_reserve {
         return check(
             "firmware",
             Outcome::Poor,
@@ -141,11 +137,13 @@ fn reserved(map: &Map, cmdline: &str) -> CheckDoc {
     }
     let has_map = daxmap::log::has_memory_map(&map.log) || tree_has(map);
     if !has_map {
-        return check(
-            "firmware",
-            Outcome::Unknown,
-            "the boot memory map is not in the kernel log any more, nor in /sys/firmware/memmap",
-        );
+        let text = match map.in_source.sysfs {
+            true => {
+                "the boot memory map is not in the kernel log any more, nor in /sys/firmware/memmap"
+            }
+            false => "the boot memory map is not in what was given",
+        };
+        return check("firmware", Outcome::Unknown, text);
     }
     check(
         "firmware",
@@ -160,12 +158,24 @@ fn tree_has(map: &Map) -> bool {
     map.platform.present || map.iomem.iter().any(|r| r.name == "Soft Reserved")
 }
 
-fn switched_off(cmdline: &str) -> CheckDoc {
-    let bad: Vec<&str> = cmdline
-        .split_whitespace()
-        .filter(|w| w.starts_with("hmem.disable") || w.contains("nosoftreserve"))
-        .collect();
-    match bad.is_empty() {
+/// What keeps the kernel from telling dax_hmem of such memory.
+fn switched_off(tree: &Tree, map: &Map) -> CheckDoc {
+    let mut bad = Vec::new();
+    if map.host.hmem_disabled {
+        bad.push("device_hmem.disable (the kernel registers no Soft Reserved range)");
+    }
+    if map.host.no_soft_reserve {
+        bad.push("efi=nosoftreserve (such memory is plain RAM from boot on)");
+    }
+    let text = "to be removed from the kernel command line: ";
+    if !bad.is_empty() {
+        return check(
+            "command",
+            Outcome::Missing,
+            format!("{text}{}", bad.join(" and ")),
+        );
+    }
+    match tree.exists("proc/cmdline") {
         true => check(
             "command",
             Outcome::Ready,
@@ -173,9 +183,17 @@ fn switched_off(cmdline: &str) -> CheckDoc {
         ),
         false => check(
             "command",
-            Outcome::Missing,
-            format!("on the command line: {}", bad.join(" ")),
+            Outcome::Unknown,
+            format!("the kernel command line is not {}", readable(map)),
         ),
+    }
+}
+
+/// Where something is not that cannot be known.
+fn readable(map: &Map) -> &'static str {
+    match map.in_source.sysfs {
+        true => "readable",
+        false => "in what was given",
     }
 }
 
@@ -225,10 +243,20 @@ fn modules(map: &Map) -> Vec<CheckDoc> {
 
 fn windows(map: &Map) -> CheckDoc {
     let size: u64 = map.windows.iter().filter_map(|w| w.size).sum();
+    let given = map.in_source.sysfs;
+    let devices = |n: usize| match (n, given) {
+        (0, false) => "the memory devices are not in what was given".to_string(),
+        _ => format!("{n} memory device{}", plural(n)),
+    };
     match (map.windows.len(), map.memdevs.len()) {
+        (0, _) if !given => check(
+            "windows",
+            Outcome::Unknown,
+            format!("no CXL window is in what was given; {}", devices(map.memdevs.len())),
+        ),
         (0, 0) => check("windows", Outcome::Poor, "no CXL window and no CXL memory device is known"),
         (0, n) => check("windows", Outcome::Poor, format!("{n} CXL memory devices, and no window: the CEDT of the firmware has none, or cxl_acpi is not loaded")),
-        (n, devices) => check("windows", Outcome::Ready, format!("{n} window{} of {} in all, {devices} memory device{}", plural(n), human(size), plural(devices))),
+        (n, known) => check("windows", Outcome::Ready, format!("{n} window{} of {} in all, {}", plural(n), human(size), devices(known))),
     }
 }
 
@@ -237,105 +265,6 @@ fn plural(n: usize) -> &'static str {
         ""
     } else {
         "s"
-    }
-}
-
-/// Firmware that gives CXL memory as plain RAM leaves nothing to decide.
-fn plain_ram(map: &Map) -> CheckDoc {
-    let inside: Vec<Range> = map
-        .iomem
-        .iter()
-        .filter(|r| r.name == "System RAM")
-        .filter(|r| {
-            map.windows
-                .iter()
-                .any(|w| w.range.is_some_and(|w| w.overlaps(&r.range)))
-        })
-        .map(|r| r.range)
-        .collect();
-    match inside.first() {
-        None => check(
-            "plain RAM",
-            Outcome::Ready,
-            "no CXL window holds System RAM since boot",
-        ),
-        Some(first) => {
-            let bytes: u64 = inside.iter().map(Range::len).sum();
-            let text = format!(
-                "{} in CXL windows are System RAM since boot (first at {first}): firmware gave them so, and no driver \
-                 can take them back; its option for special purpose memory changes that",
-                human(bytes)
-            );
-            check("plain RAM", Outcome::Poor, text)
-        }
-    }
-}
-
-/// What the edges of ranges cost.
-fn alignment(tree: &Tree, map: &Map) -> CheckDoc {
-    let layout = Layout::read(tree, map);
-    let block = layout.block_size;
-    let mut off = Vec::new();
-    for range in &layout.reserved {
-        let inside = range.aligned_inside(block);
-        let used = inside.map_or(0, |r| r.len());
-        if used < range.len() {
-            let at = match inside {
-                Some(inside) => {
-                    let ends = [
-                        (inside.start - range.start, "start"),
-                        (range.end - inside.end, "end"),
-                    ];
-                    let lost = ends.iter().filter(|(bytes, _)| *bytes > 0);
-                    lost.map(|(bytes, side)| format!("{} at its {side}", human(*bytes)))
-                        .collect::<Vec<_>>()
-                        .join(", ")
-                }
-                None => "all of it".into(),
-            };
-            off.push(format!("{range} ({at})"));
-        }
-    }
-    match off.is_empty() {
-        true => check(
-            "alignment",
-            Outcome::Ready,
-            format!(
-                "every range begins and ends at a memory block of {}",
-                human(block)
-            ),
-        ),
-        false => check(
-            "alignment",
-            Outcome::Poor,
-            format!(
-                "memory blocks are {}; what lies outside of whole ones cannot be System RAM: {}",
-                human(block),
-                off.join("; ")
-            ),
-        ),
-    }
-}
-
-/// The node of each window.
-fn nodes(tree: &Tree, map: &Map) -> Vec<CheckDoc> {
-    let layout = Layout::read(tree, map);
-    let node = |w: &Window| {
-        let name = w.name.as_deref().unwrap_or(&w.decoder);
-        Some((name.to_string(), layout.node_at(w.range?.start)))
-    };
-    let found: Vec<String> = map
-        .windows
-        .iter()
-        .filter_map(node)
-        .map(|(name, node)| match node {
-            Some(node) => format!("{name}: node {node}"),
-            None => format!("{name}: not told by SRAT, and nothing is served there yet"),
-        })
-        .collect();
-    match found.is_empty() {
-        true => Vec::new(),
-        false => vec![check("nodes", Outcome::Ready, found.join("; "))],
     }
 }
 
@@ -359,10 +288,10 @@ fn locks(map: &Map, topology: &Topology) -> CheckDoc {
         );
     }
     match known.count() {
-        0 if !map.windows.is_empty() => check(
+        0 if !map.windows.is_empty() || !map.in_source.sysfs => check(
             "locks",
             Outcome::Unknown,
-            "whether decoders are locked cannot be read",
+            format!("whether decoders are locked is not {}", readable(map)),
         ),
         _ => check("locks", Outcome::Ready, "no root decoder is locked"),
     }

@@ -31,7 +31,7 @@ pub struct DeviceDoc {
     pub persistent: Option<u64>,
     /// Bytes of volatile capacity in regions.
     pub mapped: Option<u64>,
-    /// Bytes of volatile capacity in no region.
+    /// Bytes of volatile capacity in no region; `null` if the device shows no decoder.
     pub unmapped: Option<u64>,
     /// Bytes of its regions that HMEM serves in their place.
     pub hmem: u64,
@@ -79,9 +79,11 @@ fn device(map: &Map, topology: &Topology, memdev: &Memdev) -> DeviceDoc {
         .filter(|r| r.is_committed())
         .filter_map(|r| r.range)
         .collect();
+    // A device that shows no decoder may have mapped all of it.
     let unmapped = memdev
         .ram_bytes
-        .map(|ram| ram.saturating_sub(memdev.mapped_bytes.unwrap_or(0)));
+        .zip(memdev.mapped_bytes)
+        .map(|(ram, mapped)| ram.saturating_sub(mapped));
     let free = windows
         .iter()
         .filter_map(|w| w.range)
@@ -114,7 +116,7 @@ fn device(map: &Map, topology: &Topology, memdev: &Memdev) -> DeviceDoc {
         mapped: memdev.mapped_bytes,
         unmapped,
         hmem: regions.iter().map(share).fold(0, u64::saturating_add),
-        hmem_maybe: beside.min(unmapped.unwrap_or(0)),
+        hmem_maybe: beside.min(unmapped.or(memdev.ram_bytes).unwrap_or(0)),
         regions: regions.iter().map(|r| r.name.clone()).collect(),
         dax,
         windows: windows
@@ -133,11 +135,11 @@ fn hmem_bytes(map: &Map, range: &Range) -> u64 {
         .fold(0, u64::saturating_add)
 }
 
-pub fn render(devices: &[DeviceDoc], noheadings: bool, look: &Look) -> String {
+pub fn render(map: &Map, devices: &[DeviceDoc], noheadings: bool, look: &Look) -> String {
     if devices.is_empty() {
         return match noheadings {
             true => String::new(),
-            false => "No CXL memory device is there.\n".into(),
+            false => format!("No CXL memory device {}.\n", show::here(map)),
         };
     }
     let mut table = Table::new(look);
@@ -200,8 +202,8 @@ fn totals(devices: &[DeviceDoc], look: &Look) -> String {
         return String::new();
     }
     let sum = |of: fn(&DeviceDoc) -> Option<u64>| {
-        let all = devices.iter().filter_map(of);
-        look.size(all.fold(0, u64::saturating_add))
+        let all: Option<Vec<u64>> = devices.iter().map(of).collect();
+        look.maybe_size(all.map(|all| all.into_iter().fold(0, u64::saturating_add)))
     };
     let text = format!(
         "{} devices: volatile {}, in regions {}, unmapped {}",
