@@ -9,6 +9,7 @@ use std::process::ExitCode;
 use anyhow::{bail, Result};
 use clap::ValueEnum;
 use comfy_table::CellAlignment::{Left, Right};
+use daxmap::cxl::RegionState;
 use daxmap::predict::{Decider, Forecast, Holder, Layout, Part, Policy};
 use daxmap::{Map, Tree};
 use schemars::JsonSchema;
@@ -70,6 +71,8 @@ pub struct PartDoc {
     pub ram: u64,
     /// Bytes that could be used as a file instead.
     pub file: u64,
+    /// Bytes of both that no device is behind, so that they are no memory.
+    pub dead: u64,
     /// A word for the decision: `covered`, `no-region`, `partly-covered`, `outside-windows`, ...
     pub reason: String,
     /// What keeps all or some of it from becoming System RAM: `trimmed`, `kmem-cannot-reserve`, ...
@@ -85,7 +88,7 @@ pub struct ForecastDoc {
     pub drivers: String,
     /// `whole` or `split`; `null` for drivers that have no policy.
     pub policy: Option<String>,
-    /// Bytes that would become System RAM.
+    /// Bytes that would become System RAM, without those that no device is behind.
     pub ram: u64,
     /// Committed regions that would stay idle because HMEM has their memory.
     pub lost_regions: Vec<String>,
@@ -183,6 +186,7 @@ fn document(decider: Decider, forecast: &Forecast) -> ForecastDoc {
                 node: p.node,
                 ram: p.ram_bytes,
                 file: p.file_bytes,
+                dead: p.dead_bytes,
                 reason: p.why.code.into(),
                 hindrance: p.hindrance.as_ref().map(|w| w.code.into()),
                 text: text_of(p),
@@ -227,6 +231,14 @@ fn render(
     advice: &Advice,
     look: &Look,
 ) -> String {
+    let mut unknown = map.regions.iter();
+    let unknown = unknown.find(|r| r.state == RegionState::Unknown && r.range.is_some());
+    if let Some(region) = unknown.filter(|_| advice.total == 0) {
+        return format!(
+            "Whether {} is committed is not known: nothing can be predicted.\n",
+            region.name
+        );
+    }
     if advice.total == 0 {
         let nothing = show::nothing(map).replacen("no ", "No ", 1);
         return format!("{nothing}: no driver would do anything.\n");
@@ -267,7 +279,7 @@ fn render(
                 look.size(p.range.len()),
                 owner_text(&p.holder),
                 p.node.map_or("-".into(), |n| n.to_string()),
-                look.size(p.ram_bytes),
+                look.size(p.sound_ram_bytes()),
                 text_of(p),
             ]);
         }

@@ -215,6 +215,44 @@ fn a_refused_parameter() {
     assert!(predicted(&fixture("cover-c"), "rust", &policy).len() == 1);
 }
 
+/// What keeps the kernel from listing anything keeps both drivers from serving it, whatever is rebooted.
+#[test]
+fn an_unlisted_range() {
+    let mut files = harm::load(&fixture("hmemfirst-c"));
+    let key = "sys/module/device_hmem/parameters/disable".to_string();
+    files.insert(key, Entry::File(b"Y\n".to_vec()));
+    files.retain(|path, _| !path.contains("hmem_platform"));
+    let file = tempfile::NamedTempFile::new().unwrap();
+    harm::save(&files, &file);
+    let text = daxown(file.path(), &["predict"]).stdout;
+    assert!(text.contains("remove device_hmem.disable"), "{text}");
+    assert!(!text.contains("a reboot alone"), "{text}");
+    let platform = daxown(file.path(), &["doctor", "--platform"]).stdout;
+    assert!(platform.contains("missing command"), "{platform}");
+}
+
+/// What no device is behind is no gain, and what is System RAM since boot is there now and then.
+#[test]
+fn what_is_no_memory_is_not_predicted() {
+    for (name, ram) in [
+        ("machines/undecoded-gigabyte", None),
+        ("machines/boot-ram-half", Some(2u64 << 30)),
+        ("machines/type2-owned", Some(0)),
+    ] {
+        let output = daxown(&fixture(name), &["predict", "-J", "--drivers", "c"]);
+        let document: Value = serde_json::from_str(&output.stdout).unwrap();
+        let forecast = &document["forecasts"][0];
+        let total = document["total"].as_u64().unwrap();
+        match ram {
+            Some(ram) => assert_eq!(forecast["ram"], ram, "{name}"),
+            None => assert!(forecast["ram"].as_u64().unwrap() < total, "{name}"),
+        }
+        assert_eq!(document["now"], forecast["ram"], "{name}: {document:#}");
+        let advice = document["advice"].to_string();
+        assert!(!advice.contains("a reboot alone"), "{name}: {advice}");
+    }
+}
+
 /// The sentence that an administrator reads.
 #[test]
 fn advice() {

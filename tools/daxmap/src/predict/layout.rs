@@ -74,6 +74,12 @@ pub struct Layout {
     pub resources: Vec<(String, Range)>,
     /// Those of `resources` whose owner alone may use the addresses.
     pub obstacles: Vec<Range>,
+    /// What no device is behind: whoever serves it, it is no memory.
+    pub dead: Vec<Range>,
+    /// The kernel lists nothing for dax_hmem (`device_hmem.disable`).
+    pub is_unlisted: bool,
+    /// The CXL windows are not in the source.
+    pub without_windows: bool,
     /// What the Rust dax_hmem is told to keep away from (`dax_hmem.exclude`).
     pub excluded: Vec<Range>,
     /// Bytes in a memory block.
@@ -110,6 +116,9 @@ impl Layout {
                 .collect(),
             resources: resources(map),
             obstacles: obstacles(map),
+            dead: map.dead.iter().map(|d| d.range).collect(),
+            is_unlisted: map.host.hmem_disabled,
+            without_windows: !map.in_source.sysfs && map.windows.is_empty(),
             excluded: options::excluded(tree),
             block_size: map.memory.block_size.unwrap_or(BLOCK),
             has_dax_cxl: map
@@ -122,12 +131,20 @@ impl Layout {
             nodes: Nodes::read(map),
             assumes: Vec::new(),
         };
+        // A region lies in a window, though that be not in the source.
+        if layout.without_windows {
+            layout.windows = layout.regions.iter().map(|r| r.range).collect();
+        }
         for region in &mut layout.regions {
             let is_ram = layout.ram.iter().any(|r| r.overlaps(&region.range));
+            // A list of regions may leave out what they made.
+            region.has_dax_region |= !map.in_source.sysfs && !is_ram;
             region.is_foreign =
                 region.is_committed && !region.is_pmem && !region.has_dax_region && !is_ram;
         }
-        layout.listed = listed(&layout, tree.exists(HMAT));
+        if !layout.is_unlisted {
+            layout.listed = listed(&layout, tree.exists(HMAT));
+        }
         layout.assumes = assumptions(map);
         layout
     }
@@ -158,6 +175,9 @@ impl Layout {
             ram: Vec::new(),
             resources,
             obstacles: Vec::new(),
+            dead: Vec::new(),
+            is_unlisted: false,
+            without_windows: false,
             excluded: Vec::new(),
             block_size: BLOCK,
             has_dax_cxl: true,
@@ -173,6 +193,10 @@ impl Layout {
     /// Whether dax_hmem waits for CXL before it decides about `range`.
     pub fn is_in_window(&self, range: &Range) -> bool {
         self.has_dax_cxl && self.windows.iter().any(|w| w.overlaps(range))
+    }
+
+    pub(super) fn is_reserved(&self, range: &Range) -> bool {
+        self.reserved.iter().any(|r| r.contains(range))
     }
 
     /// The target node of the memory at an address, if it can be told.
@@ -192,7 +216,9 @@ impl Layout {
 
     pub(super) fn outside(&self) -> &'static str {
         match self.windows.is_empty() {
+            true if self.without_windows => "no CXL window is in what was given",
             true => "no CXL window is known",
+            false if self.without_windows => "in no window of a known region",
             false => "outside every CXL window",
         }
     }
@@ -306,6 +332,11 @@ fn assumptions(map: &Map) -> Vec<String> {
             "{} not loaded: windows and regions that firmware set up may be missing here",
             missing.join(", ")
         ));
+    }
+    if !map.in_source.sysfs && map.windows.is_empty() {
+        out.push(
+            "what was given has no CXL windows: a range that no region meets is taken to lie in none".into(),
+        );
     }
     if let Some("offline") = map.memory.auto_online.as_deref() {
         out.push(

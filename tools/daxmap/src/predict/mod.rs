@@ -91,12 +91,20 @@ pub struct Part {
     /// Bytes that can be used as a file instead: the Rust drivers leave what holds no memory block to
     /// device_dax.
     pub file_bytes: u64,
+    /// Bytes of both that no device is behind: they are put into use all the same.
+    pub dead_bytes: u64,
 }
 
 impl Part {
     /// Bytes that can be used, in one way or the other.
     pub fn used_bytes(&self) -> u64 {
-        self.ram_bytes.saturating_add(self.file_bytes)
+        let both = self.ram_bytes.saturating_add(self.file_bytes);
+        both.saturating_sub(self.dead_bytes)
+    }
+
+    /// Bytes of System RAM that are memory.
+    pub fn sound_ram_bytes(&self) -> u64 {
+        self.ram_bytes.saturating_sub(self.dead_bytes)
     }
 }
 
@@ -118,9 +126,9 @@ impl Forecast {
         }
     }
 
-    /// Bytes that become System RAM.
+    /// Bytes that become System RAM, and are memory.
     pub fn ram_bytes(&self) -> u64 {
-        self.parts.iter().map(|p| p.ram_bytes).sum()
+        self.parts.iter().map(Part::sound_ram_bytes).sum()
     }
 
     /// Bytes there are.
@@ -200,14 +208,15 @@ fn made(layout: &Layout, verdicts: &[Verdict], hmem: &[Range], decider: Decider)
 /// nobody listed, and of a region comes in exactly one part.
 fn parts(layout: &Layout, verdicts: &[Verdict], devices: &[Device], lost: &[String]) -> Vec<Part> {
     let mut whole: Vec<Range> = layout.reserved.clone();
-    for region in layout.regions.iter().filter(|r| r.is_offered()) {
+    let volatile = |r: &&RegionAt| r.is_committed && !r.is_pmem;
+    for region in layout.regions.iter().filter(volatile) {
         whole.extend(crate::range::subtract(region.range, &layout.reserved));
     }
     whole.sort_unstable();
     let mut edges: Vec<Range> = devices.iter().map(|d| d.range).collect();
     edges.extend(verdicts.iter().map(|v| v.range));
     edges.extend(verdicts.iter().flat_map(|v| &v.lost).map(|(r, _)| *r));
-    edges.extend(layout.ram.iter().copied());
+    edges.extend(layout.ram.iter().chain(&layout.dead).copied());
     edges.extend(layout.regions.iter().map(|r| r.range));
 
     let mut out: Vec<Part> = Vec::new();
@@ -218,6 +227,7 @@ fn parts(layout: &Layout, verdicts: &[Verdict], devices: &[Device], lost: &[Stri
                 last.range.end = part.range.end;
                 last.ram_bytes += part.ram_bytes;
                 last.file_bytes += part.file_bytes;
+                last.dead_bytes += part.dead_bytes;
             }
             _ => out.push(part),
         }
@@ -250,9 +260,20 @@ fn part(
     };
     let decided = |v: Option<&Verdict>| match (v, region) {
         (Some(v), _) => v.why.clone(),
+        (None, Some(r)) if layout.is_unlisted && layout.is_reserved(&range) => Why::new(
+            "not-listed",
+            format!(
+                "device_hmem.disable keeps dax_hmem away, and {} has it",
+                r.name
+            ),
+        ),
         (None, Some(r)) => Why::new(
             "region",
             format!("{} is committed, outside of Soft Reserved memory", r.name),
+        ),
+        (None, None) if layout.is_unlisted => Why::new(
+            "not-listed",
+            "device_hmem.disable keeps the kernel from listing it for dax_hmem",
         ),
         (None, None) => Why::new("not-listed", "the kernel does not list it for dax_hmem"),
     };
@@ -265,19 +286,30 @@ fn part(
             node,
             ram_bytes: range.len(),
             file_bytes: 0,
+            dead_bytes: 0,
         };
     }
     if let Some(device) = device {
         let ram: Vec<Range> = device.ram.into_iter().collect();
         let ram_bytes = covered_bytes(&range, &ram);
+        let file_bytes = if device.is_file { range.len() } else { 0 };
+        let is_dead = layout.dead.iter().any(|d| d.contains(&range));
+        let hindrance = match is_dead {
+            true => Some(Why::known(
+                Word::Undecoded,
+                "no device is behind it: what is made System RAM there is no memory",
+            )),
+            false => device.hindrance.clone().filter(|_| ram_bytes < range.len()),
+        };
         return Part {
             range,
             holder: device.holder.clone(),
             why: decided(verdict),
-            hindrance: device.hindrance.clone().filter(|_| ram_bytes < range.len()),
+            hindrance,
             node,
             ram_bytes,
-            file_bytes: if device.is_file { range.len() } else { 0 },
+            file_bytes,
+            dead_bytes: if is_dead { ram_bytes + file_bytes } else { 0 },
         };
     }
     let cut = verdict.and_then(|v| v.lost.iter().find(|(r, _)| r.contains(&range)));
@@ -320,5 +352,6 @@ fn part(
         node: None,
         ram_bytes: 0,
         file_bytes: 0,
+        dead_bytes: 0,
     }
 }

@@ -140,6 +140,10 @@ fn obstacles(
 /// What the platform lists, as far as firmware marked it Soft Reserved, and what else it marked so.
 fn found(layout: &Layout) -> Vec<Listed> {
     let mut out: Vec<Listed> = Vec::new();
+    // Without the platform's device dax_hmem has nothing to look at.
+    if layout.is_unlisted {
+        return out;
+    }
     for listed in &layout.listed {
         let parts = layout.reserved.iter();
         out.extend(

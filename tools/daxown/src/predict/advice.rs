@@ -23,6 +23,7 @@ pub struct Advice {
     c: u64,
     foreign: u64,
     refused: Option<String>,
+    is_unlisted: bool,
 }
 
 impl Advice {
@@ -56,6 +57,7 @@ impl Advice {
             c: ram(Decider::C),
             foreign: sum(Decider::Rust(policy), &is_foreign),
             refused: layout.refused.clone(),
+            is_unlisted: layout.is_unlisted,
         }
     }
 
@@ -80,6 +82,13 @@ impl Advice {
                 "mend {parameter} on the kernel command line or in /etc/modprobe.d: the Rust dax_hmem refuses to be \
                  loaded with it"
             )];
+        }
+        if self.is_unlisted {
+            return vec![
+                "remove device_hmem.disable from the kernel command line, and reboot: with it the kernel lists no \
+                 Soft Reserved range, and only CXL regions are served"
+                    .into(),
+            ];
         }
         let mut out = vec![self.drivers_line(look)];
         if self.foreign > 0 {
@@ -170,11 +179,17 @@ fn now(map: &Map) -> Option<u64> {
             online_bytes: map.online_bytes(part),
             offline_bytes: map.offline_bytes(part),
             file_bytes: piece.file_bytes.min(part.len()),
+            unsound_bytes: map.unsound_bytes(&part),
             ..piece.clone()
         }));
     }
     pieces.iter().try_fold(0u64, |sum, p| {
-        let bytes = p.known_bytes()?.saturating_add(p.offline_bytes?);
+        // What another driver has is not counted, now or then; what nothing is behind neither.
+        let used = p.online_bytes?.saturating_add(p.file_bytes);
+        let dead = map.dead_in(&p.range);
+        let dead = dead.iter().filter_map(|d| map.offline_bytes(d.range));
+        let offline = p.offline_bytes?.saturating_sub(dead.sum());
+        let bytes = used.saturating_sub(p.unsound_bytes).saturating_add(offline);
         Some(sum.saturating_add(bytes))
     })
 }
