@@ -3,6 +3,7 @@
 //! The CXL bus in sysfs: windows (root decoders), regions with their targets, memory devices.
 
 mod endpoint;
+pub(crate) mod given;
 pub(crate) mod port;
 mod reach;
 

@@ -177,6 +177,26 @@ pub fn parse(text: &str) -> Vec<Message> {
         .collect()
 }
 
+/// Lines that speak of this memory, and of which nothing could be made: what stands before the message
+/// has no known form.
+pub fn unread(text: &str) -> Vec<&str> {
+    const WORDS: [&str; 5] = [
+        "soft reserved",
+        "kmem dax",
+        "hmem hmem.",
+        "hmem_platform hmem_platform.",
+        "cxl_dax_region dax_region",
+    ];
+    // At the start of a line it would have been read.
+    let speaks = |line: &str| {
+        let line = line.to_lowercase();
+        WORDS.iter().any(|w| line.find(w).is_some_and(|at| at > 0))
+    };
+    let is_read =
+        |line: &str| stamp::split(line).is_none_or(|(_, text)| parse::event(text).is_some());
+    text.lines().filter(|l| speaks(l) && !is_read(l)).collect()
+}
+
 /// Whether a text looks like a kernel log: a line has a stamp or is of interest here.
 pub fn is_log(text: &str) -> bool {
     let head = text.lines().take(2000);

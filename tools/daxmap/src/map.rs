@@ -108,18 +108,23 @@ impl Map {
         let failed_build = dkms::read(&scan, release.as_deref());
         let dax = dax::devices(&scan, &iomem);
         let hmem = dax::hmem(&scan, &dax);
-        let cxl = cxl::read(&scan);
+        let mut cxl = cxl::read(&scan);
+        let in_source = Parts {
+            sysfs: !tree.is_pasted() && (scan.exists("sys/bus") || scan.exists("sys/devices")),
+            iomem: scan.exists("proc/iomem"),
+            log: log_text.is_some(),
+        };
+        if !in_source.sysfs {
+            cxl::given::add_regions(&mut cxl.regions, &iomem);
+            scan.gap_of_log(log_text.as_deref().unwrap_or_default());
+        }
         let platform = dax::platform(&scan);
         let hmem_runs = platform.bound || hmem.iter().any(|h| h.driver.is_some());
         let mut map = Map {
             drivers: drivers(&scan, &modules, ledger.is_some(), hmem_runs),
             unknown_cards: host::has_unknown_cards(&scan, &cxl.memdevs),
             host: host::read(&scan),
-            in_source: Parts {
-                sysfs: !tree.is_pasted() && (scan.exists("sys/bus") || scan.exists("sys/devices")),
-                iomem: scan.exists("proc/iomem"),
-                log: log_text.is_some(),
-            },
+            in_source,
             endpoints: cxl.endpoints,
             ports: cxl.ports,
             dead: Vec::new(),
@@ -148,6 +153,8 @@ impl Map {
             &firmware::memmap(&scan),
             &firmware::command_line(&map.host.command_line),
         );
+        let declared: Vec<Range> = ranges.iter().map(|r| r.range).collect();
+        cxl::given::settle_sizes(&scan, &mut map.regions, &declared);
         own::place_hmem(&mut map, &ranges);
         map.by_hand = reserved::by_hand(&map, &ranges);
         map.dead = decode::find(&map, &memory_of(&map, &ranges), &map.by_hand);

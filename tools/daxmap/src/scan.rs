@@ -53,6 +53,19 @@ impl<'a> Scan<'a> {
         }
     }
 
+    /// Lines of a log that were given and could not be read, though they are about this memory.
+    pub(crate) fn gap_of_log(&self, log: &str) {
+        let unread: Vec<&str> = crate::log::unread(log);
+        if let Some(first) = unread.first() {
+            let (first, n) = (shorten(first.trim()), unread.len());
+            self.gap(
+                "dev/kmsg",
+                format!("lines of no known form ({n}): {first}"),
+                false,
+            );
+        }
+    }
+
     fn keep<T>(&self, path: &str, result: Result<T, Lack>) -> Option<T> {
         match result {
             Ok(value) => Some(value),

@@ -6,7 +6,7 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use anyhow::Result;
-use daxmap::cxl::Region;
+use daxmap::cxl::{Region, RegionState};
 use daxmap::problem::{self, Problem, Severity};
 use daxmap::range::subtract;
 use daxmap::{Map, Range, Tree};
@@ -262,8 +262,20 @@ fn closing(checkup: &Checkup, status: u8, look: &Look) -> String {
         _ => look.paint(show::severity_style(Severity::Loss), "LOSS"),
     };
     let unplaced = known == 0 && checkup.map.platform.present;
+    let undecided = checkup.map.regions.iter();
+    let undecided = undecided.filter(|r| r.state == RegionState::Unknown);
+    let undecided: Vec<&str> = undecided.map(|r| r.name.as_str()).collect();
     let mut parts = vec![if unplaced {
         "where the Soft Reserved memory of this machine lies cannot be read".to_string()
+    } else if known == 0 && !undecided.is_empty() {
+        format!(
+            "no Soft Reserved memory {}; whether {} committed is not known",
+            show::here(&checkup.map),
+            match &undecided[..] {
+                [one] => format!("{one} is"),
+                more => format!("{} are", more.join(", ")),
+            }
+        )
     } else if known == 0 {
         show::nothing(&checkup.map)
     } else if t.not_usable == 0 && checkup.is_known() {

@@ -141,6 +141,10 @@ fn of_other(map: &Map, subject: &Subject) -> Story {
     Story {
         title: match subject.sort {
             Sort::Address => "neither Soft Reserved nor in a CXL region".into(),
+            _ if !subject.ranges.is_empty() => format!(
+                "{}, neither Soft Reserved nor of a CXL region",
+                subject.name
+            ),
             _ => format!("{} has no address that can be read", subject.name),
         },
         range: subject.ranges.first().copied(),

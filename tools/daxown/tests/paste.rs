@@ -58,6 +58,8 @@ fn a_log_in_every_stamp() {
         "<6>[   24.903542] ",
         "<6>",
         "[Tue Dec  2 10:11:12 2025] ",
+        "[Di Dez  2 10:11:12 2025] ",
+        "1764670280.123456 node17 kernel: ",
         "2025-12-02T10:11:12,345678+01:00 ",
         "Dec  2 10:11:12 node17 kernel: ",
         "Dec  2 10:11:12 node17 kernel: [   24.903542] ",
@@ -165,4 +167,65 @@ fn what_is_nothing_is_refused_with_a_way_out() {
         assert!(said.stderr.contains("daxown capture"), "{}", said.stderr);
     }
     assert_eq!(daxown(Path::new("/no/such"), &["list"]).status, 3);
+}
+
+/// The resource tree shows regions, and not what became of them.
+#[test]
+fn regions_of_the_resource_tree_are_not_left_out() {
+    let text = "490000000-58fffffff : CXL Window 0\n  490000000-4afffffff : region0\n    \
+                490000000-4afffffff : System RAM (kmem)\n  4b0000000-4cfffffff : region1\n";
+    let list = given(text, &["list"]).stdout;
+    for word in [
+        "region0  0x490000000-0x4afffffff  512 MiB  unknown",
+        "region1",
+    ] {
+        assert!(list.contains(word), "{list}");
+    }
+    let explained = given(text, &["explain", "region1"]);
+    assert_eq!(explained.status, 0, "{}", explained.stderr);
+    let doctor = given(text, &["doctor"]).stdout;
+    assert!(!doctor.contains("no committed CXL region"), "{doctor}");
+    let predict = given(text, &["predict"]).stdout;
+    assert!(predict.contains("nothing can be predicted"), "{predict}");
+}
+
+#[test]
+fn a_platform_that_was_not_given_is_not_ready() {
+    for text in [LOG, CXL, DAXCTL] {
+        let said = given(text, &["doctor", "--platform"]).stdout;
+        let told: Vec<&str> = said.lines().filter(|l| l.starts_with("ready")).collect();
+        let known = ["firmware", "windows"];
+        let is_known = |l: &&str| known.iter().any(|k| l[8..].starts_with(k));
+        assert!(told.iter().all(is_known), "{said}");
+        assert!(!said.contains("served there yet"), "{said}");
+    }
+}
+
+/// What `-u` rounded is exact only if a range ends there.
+#[test]
+fn rounded_sizes() {
+    let cxl = r#"[{"region":"region0","resource":"0x2080000000","size":"1.33 TiB (1.47 TB)","type":"ram",
+        "interleave_ways":3,"decode_state":"commit"}]"#;
+    let list = given(cxl, &["list"]).stdout;
+    assert!(!list.contains("0x2080000000-"), "{list}");
+    let log = "[    0.0] BIOS-e820: [mem 0x0000002080000000-0x00000175ffffffff] soft reserved\n";
+    let list = given(&format!("{cxl}\n{log}"), &["list"]).stdout;
+    assert!(
+        list.contains("region0        0x2080000000-0x175ffffffff"),
+        "{list}"
+    );
+    let predict = given(&format!("{cxl}\n{log}"), &["predict"]).stdout;
+    for wrong in ["another driver", "outside"] {
+        assert!(!predict.contains(wrong), "{predict}");
+    }
+}
+
+#[test]
+fn capacity_that_is_not_shown_is_not_free() {
+    let list = given(CXL, &["list", "--kind", "device", "-J"]).stdout;
+    let list: serde_json::Value = serde_json::from_str(&list).unwrap();
+    assert!(list["devices"][0]["unmapped"].is_null(), "{list}");
+    assert_eq!(list["devices"][0]["volatile"], 256u64 << 30);
+    let none = given(DAXCTL, &["list", "--kind", "device"]).stdout;
+    assert!(none.contains("in what was given"), "{none}");
 }

@@ -4,7 +4,7 @@
 
 use ownership::{Standing, Why};
 
-use crate::cxl::Region;
+use crate::cxl::{Region, RegionState};
 use crate::dax::Parent;
 use crate::iomem::is_system_ram;
 use crate::ledger::{self, Record};
@@ -298,7 +298,13 @@ pub(super) fn of_region(map: &Map, region: &Region, range: Range) -> Claim {
             region: region.name.clone(),
         },
         device: dax_of(map, &Parent::Region(region.name.clone()), &range),
-        reason: if region.dax_driver.is_some() {
+        reason: if region.state == RegionState::Unknown {
+            Reason {
+                code: ReasonCode::NotReadable,
+                text: format!("whether {} is committed is not known", region.name),
+                evidence: Evidence::Derived,
+            }
+        } else if region.dax_driver.is_some() || !map.in_source.sysfs {
             cxl_reason(map, &range)
         } else {
             Reason {

@@ -85,7 +85,10 @@ fn unknown(map: &Map, piece: &Piece) -> Problem {
     let problem =
         Problem::new(Kind::Unreadable, Severity::Warning, "Soft Reserved").at(piece.range, 0);
     if !map.in_source.sysfs {
-        return problem.because("who owns this range is not in what was given");
+        return problem.because(match piece.owner {
+            Owner::Unknown => "who owns this range is not in what was given",
+            _ => "how much of this range is in use is not in what was given",
+        });
     }
     if piece.reason.evidence == Evidence::Ledger {
         return problem

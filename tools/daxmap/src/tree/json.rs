@@ -5,11 +5,13 @@
 //! Objects are told by the key that names them, wherever they are nested. Sizes and addresses may be
 //! numbers, hexadecimal strings, or the texts of `-u`, such as `256.00 GiB (274.88 GB)`.
 
+mod size;
+
 use serde_json::{Map, Value};
 
 use super::archive::Archive;
-use crate::range::parse_number;
 use crate::scan::index_of;
+use size::{number, power_of_two, size, Size, CAPACITY};
 
 const ROOT: &str = "sys/devices/platform/ACPI0017:00/root0";
 
@@ -139,37 +141,16 @@ fn is_memdev(object: &Object) -> bool {
         && !object.contains_key("decoder")
 }
 
-/// A number in any of the tools' forms.
-fn number(value: &Value) -> Option<u64> {
-    if let Some(n) = value.as_u64() {
-        return Some(n);
+/// Writes a size; one that was rounded too much becomes its bounds, in files that sysfs has not.
+fn write_size(archive: &mut Archive, dir: &str, file: &str, value: Option<Size>) {
+    match value {
+        Some(Size::Exact(n)) => write(archive, dir, file, Some(n)),
+        Some(Size::Between(least, most)) => {
+            write(archive, dir, &format!("{file}_from"), Some(least));
+            write(archive, dir, &format!("{file}_to"), Some(most));
+        }
+        None => {}
     }
-    let text = value.as_str()?.trim();
-    parse_number(text).or_else(|| human(text))
-}
-
-/// `256.00 GiB (274.88 GB)`: what the tools round, they round to hundredths.
-fn human(text: &str) -> Option<u64> {
-    let (number, unit) = text
-        .split_whitespace()
-        .next()
-        .zip(text.split_whitespace().nth(1))?;
-    let shift = match unit {
-        "KiB" => 10,
-        "MiB" => 20,
-        "GiB" => 30,
-        "TiB" => 40,
-        "PiB" => 50,
-        _ => return None,
-    };
-    let (int, frac) = number.split_once('.').unwrap_or((number, "0"));
-    let hundredths = format!("{frac:0<2}").get(..2)?.parse::<u64>().ok()?;
-    let whole = int
-        .parse::<u64>()
-        .ok()?
-        .checked_mul(100)?
-        .checked_add(hundredths)?;
-    whole.checked_mul(1 << shift).map(|n| n / 100)
 }
 
 fn write(archive: &mut Archive, dir: &str, file: &str, value: Option<u64>) {
@@ -197,6 +178,16 @@ fn get(object: &Object, key: &str) -> Option<u64> {
     object.get(key).and_then(number)
 }
 
+fn get_size(object: &Object, key: &str, unit: u64) -> Option<Size> {
+    object.get(key).and_then(|value| size(value, unit))
+}
+
+/// What an interleave set is a multiple of.
+fn unit_of_set(object: &Object) -> u64 {
+    let ways = get(object, "interleave_ways").filter(|n| (1..=16).contains(n));
+    CAPACITY * ways.unwrap_or(1)
+}
+
 fn is_disabled(object: &Object) -> bool {
     object.get("state").and_then(Value::as_str) == Some("disabled")
 }
@@ -207,13 +198,13 @@ fn memdev(archive: &mut Archive, object: &Object, name: &str) {
     let dir = format!("sys/devices/pci/{host}/{name}");
     let driver = (!is_disabled(object)).then_some("cxl_mem");
     device(archive, "cxl", &dir, driver);
-    write(
-        archive,
-        &dir,
-        "ram/size",
-        get(object, "ram_size").or(Some(0)),
-    );
-    write(archive, &dir, "pmem/size", get(object, "pmem_size"));
+    let ram = match object.contains_key("ram_size") {
+        true => get_size(object, "ram_size", CAPACITY),
+        false => Some(Size::Exact(0)),
+    };
+    write_size(archive, &dir, "ram/size", ram);
+    let pmem = get_size(object, "pmem_size", CAPACITY);
+    write_size(archive, &dir, "pmem/size", pmem);
     write(archive, &dir, "serial", get(object, "serial"));
     write(archive, &dir, "numa_node", get(object, "numa_node"));
 }
@@ -238,8 +229,10 @@ fn decoder(archive: &mut Archive, object: &Object, name: &str, place: &mut Place
     }
     device(archive, "cxl", &dir, None);
     write(archive, &dir, "start", get(object, "resource").or(Some(0)));
-    write(archive, &dir, "size", get(object, "size"));
-    write(archive, &dir, "dpa_size", get(object, "dpa_size"));
+    let all = get_size(object, "size", unit_of_set(object));
+    write_size(archive, &dir, "size", all);
+    let own = get_size(object, "dpa_size", CAPACITY);
+    write_size(archive, &dir, "dpa_size", own);
     write(
         archive,
         &dir,
@@ -259,7 +252,8 @@ fn region(archive: &mut Archive, object: &Object, name: &str, place: &mut Place)
     let driver = (!is_disabled(object)).then_some("cxl_region");
     device(archive, "cxl", &dir, driver);
     write(archive, &dir, "resource", get(object, "resource"));
-    write(archive, &dir, "size", get(object, "size"));
+    let all = get_size(object, "size", unit_of_set(object));
+    write_size(archive, &dir, "size", all);
     let decoded = object.get("decode_state").and_then(Value::as_str);
     write(
         archive,
@@ -312,9 +306,11 @@ fn dax(archive: &mut Archive, object: &Object, name: &str, place: &Place) {
         _ => None,
     };
     device(archive, "dax", &dir, driver);
-    for key in ["size", "target_node", "align"] {
-        write(archive, &dir, key, get(object, key));
-    }
+    write(archive, &dir, "target_node", get(object, "target_node"));
+    let align = object.get("align").and_then(power_of_two);
+    write(archive, &dir, "align", align);
+    let unit = align.filter(|&n| n > 0).unwrap_or(2 << 20);
+    write_size(archive, &dir, "size", get_size(object, "size", unit));
     let mappings = object.get("mappings").and_then(Value::as_array);
     for (i, m) in mappings.into_iter().flatten().enumerate() {
         for key in ["start", "end"] {
@@ -331,19 +327,6 @@ fn dax(archive: &mut Archive, object: &Object, name: &str, place: &Place) {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn sizes_in_every_form() {
-        for (value, size) in [
-            (serde_json::json!(268435456u64), 256 << 20),
-            (serde_json::json!("0x10000000"), 256 << 20),
-            (serde_json::json!("256.00 MiB (268.44 MB)"), 256 << 20),
-            (serde_json::json!("1.50 GiB (1.61 GB)"), 3 << 29),
-        ] {
-            assert_eq!(number(&value), Some(size), "{value}");
-        }
-        assert_eq!(number(&serde_json::json!("many GiB")), None);
-    }
 
     #[test]
     fn documents_stand_among_other_text() {

@@ -64,6 +64,10 @@ pub fn of_region(map: &Map, region: &Region) -> Vec<Step> {
     let (text, device) = match (&region.dax_region, &region.dax_driver) {
         (Some(d), Some(driver)) => (format!("{d} is bound to {driver}"), Some(d)),
         (Some(d), None) => (format!("{d} has no driver"), Some(d)),
+        _ if !map.in_source.sysfs => (
+            "whether it made a dax region is not in what was given".to_string(),
+            None,
+        ),
         _ => ("it made no dax region".to_string(), None),
     };
     let mut evidence: Vec<String> = device

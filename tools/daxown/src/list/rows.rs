@@ -127,6 +127,7 @@ fn region(map: &Map, region: &Region) -> Row {
         (None, true) => Owner::Cxl {
             region: region.name.clone(),
         },
+        (None, false) if region.state == RegionState::Unknown => Owner::Unknown,
         (None, false) => Owner::Nobody,
     };
     let state = match region.state {
@@ -187,7 +188,12 @@ fn region(map: &Map, region: &Region) -> Row {
 
 /// A region's own line: mode, ways, members, who took its place.
 fn describe(map: &Map, region: &Region, holder: &Option<Owner>) -> String {
-    let mut words = vec![region.mode.clone().unwrap_or_else(|| "no mode".into())];
+    let mode = match (&region.mode, region.state) {
+        (Some(mode), _) => mode.clone(),
+        (None, RegionState::Unknown) => "whether it is committed is not known".into(),
+        (None, _) => "no mode".into(),
+    };
+    let mut words = vec![mode];
     if let Some(ways) = region.ways.filter(|&w| w > 1) {
         words.push(format!("{ways}-way"));
     }
