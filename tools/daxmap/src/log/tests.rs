@@ -112,8 +112,7 @@ fn others_of_the_drivers_are_kept_as_text() {
 
 #[test]
 fn what_could_not_be_read_is_told() {
-    let odd =
-        "<<19:40>> node17 kmem dax0.0: mapping0: 0x490000000-0x4cfffffff could not reserve region";
+    let odd = "<<19:40>> node17 BIOS-e820: [mem 0x490000000-0x4cfffffff] soft reserved";
     let log = format!("{odd}\n[    1.0] kmem dax0.0: something\n[    2.0] e1000 eth0: link up\n");
     assert_eq!(unread(&log), [odd]);
 }

@@ -98,9 +98,9 @@ fn without_record(map: &Map, range: &Range) -> (ReasonCode, String, Option<State
             let text = format!("cut off: the range does not {side} at a 2 MiB boundary");
             (ReasonCode::Known(why), text, Some(State::Failed))
         };
-        return if range.start.is_multiple_of(ALIGN) {
+        return if range.start % ALIGN == 0 {
             side(Why::UnalignedEnd, "end")
-        } else if range.end.wrapping_add(1).is_multiple_of(ALIGN) {
+        } else if range.end.wrapping_add(1) % ALIGN == 0 {
             side(Why::UnalignedStart, "start")
         } else {
             let text = "no part of it is aligned to 2 MiB".into();
