@@ -70,6 +70,13 @@ pub enum Event {
         /// What it wanted.
         range: Range,
     },
+    /// A driver asked for addresses that another has.
+    RequestFailed {
+        /// Its device.
+        device: String,
+        /// What it wanted.
+        range: Range,
+    },
     /// kmem found no room for the range in the resource tree.
     ReserveFailed {
         /// The dax device.

@@ -5,6 +5,7 @@
 //! Each byte of Soft Reserved memory and of committed volatile CXL regions that is not usable is in
 //! exactly one problem that counts bytes; problems that count none explain or warn.
 
+mod asked;
 mod create;
 mod dax;
 mod gate;
@@ -217,6 +218,7 @@ pub fn find(map: &Map) -> Vec<Problem> {
         }
     }
     out.extend(physical::diagnose(map));
+    out.extend(asked::diagnose(map));
     out.extend(region::diagnose(map));
     out.extend(memdev::diagnose(map));
     out.extend(machine::diagnose(map));

@@ -5,6 +5,7 @@
 mod made;
 
 use daxmap::dax::Parent;
+use daxmap::problem::{self, Kind};
 
 use made::{hmem, Machine};
 
@@ -48,4 +49,29 @@ fn regions_of_persistent_memory_are_not_cxl_s() {
         "{:?}",
         map.dax
     );
+}
+
+/// The log tells of a driver that found its memory taken.
+#[test]
+fn who_asked_for_what_hmem_has() {
+    let machine = Machine::new("memmap=1G%0x400000000+0xefffffff\n");
+    machine.device("platform", &hmem(0), Some("hmem"));
+    let size = format!("sys/devices/{}/dax_region/size", hmem(0));
+    machine.file(&size, "1073741824\n");
+    let told = |range: &str| {
+        let line = format!(
+            "[    9.0] sfc 0000:e1:00.0: can't request region for resource [mem {range}]\n"
+        );
+        machine.file("dev/kmsg", &line);
+        let problems = problem::find(&machine.map());
+        problems.into_iter().find(|p| p.kind == Kind::Foreign)
+    };
+    let problem = told("0x400000000-0x43fffffff").unwrap();
+    assert_eq!(
+        (problem.subject.as_str(), problem.bytes),
+        ("0000:e1:00.0", 0)
+    );
+    assert!(problem.cause.contains("hmem.0 has it"), "{}", problem.cause);
+    assert!(problem.remedy.iter().all(|l| l.starts_with('#')));
+    assert_eq!(told("0xfe000000-0xfe0fffff"), None);
 }

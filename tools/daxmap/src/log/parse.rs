@@ -56,6 +56,10 @@ pattern!(
     r"([!-~]{1,40}): dax_region resource conflict for \[mem 0x([0-9a-f]{1,16})-0x([0-9a-f]{1,16})"
 );
 pattern!(
+    REQUEST,
+    r"^[!-~]+ ([!-~]{1,40}): can't request region for resource \[mem 0x([0-9a-f]{1,16})-0x([0-9a-f]{1,16})"
+);
+pattern!(
     MAPPING,
     r"(dax[0-9]+\.[0-9]+): mapping[0-9]+: (?:0x)?([0-9a-f]{1,16})-(?:0x)?([0-9a-f]{1,16}) ([ -~]{1,80})$"
 );
@@ -138,6 +142,12 @@ fn known(text: &str) -> Option<Event> {
     }
     if let Some(c) = captures(&CONFLICT, text) {
         return Some(Event::Conflict {
+            device: string(&c, 1)?,
+            range: range(&c, 2)?,
+        });
+    }
+    if let Some(c) = captures(&REQUEST, text) {
+        return Some(Event::RequestFailed {
             device: string(&c, 1)?,
             range: range(&c, 2)?,
         });
@@ -252,7 +262,7 @@ mod tests {
     fn every_pattern_compiles() {
         for p in [
             &MAP, &SRAT, &PROBE, &OLD_PROBE, &NO_WINDOW, &ATTACH, &HAS_RAM, &OFFLINING, &CONFLICT,
-            &MAPPING, &TRUNCATED, &REJECTED, &RESOURCE, &DEVICE,
+            &REQUEST, &MAPPING, &TRUNCATED, &REJECTED, &RESOURCE, &DEVICE,
         ] {
             assert!(p.is_some());
         }
