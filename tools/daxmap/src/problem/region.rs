@@ -112,7 +112,7 @@ fn lost(map: &Map, region: &Region) -> Option<Problem> {
     let lines = dax::lines(map, about);
     let mut problem = match &region.dax_region {
         _ if region.mode.as_deref() == Some("pmem") => problem.because(format!(
-            "{name} is persistent memory, and {holder} has its range: System RAM there overwrites what is kept"
+            "{name} is persistent memory, and {holder} has its range: System RAM there would overwrite what is kept"
         )),
         _ if map.is_without_dax_cxl() => problem.because(format!(
             "{name} is committed but idle: this kernel has no dax_cxl, so HMEM serves everything, and \
