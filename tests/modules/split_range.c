@@ -10,6 +10,7 @@
 #include <linux/dax.h>
 #include <linux/ioport.h>
 #include <linux/module.h>
+#include <linux/numa.h>
 
 #define MOST_SEAMS 16
 
@@ -39,8 +40,13 @@ static int put(resource_size_t start, resource_size_t end)
 	res = __request_region(list, start, end - start + 1, entry.name, 0);
 	if (!res)
 		return -ENOMEM;
-	/* The node; the walk hands it out. */
+	/*
+	 * The node; the walk hands it out. It is that of the start, as the kernel has it where
+	 * HMAT does not say otherwise.
+	 */
 	res->desc = entry.desc;
+	if (entry.desc == phys_to_target_node(entry.start))
+		res->desc = phys_to_target_node(start);
 	return 0;
 }
 
