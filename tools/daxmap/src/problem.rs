@@ -9,6 +9,7 @@ mod asked;
 mod create;
 mod dax;
 mod gate;
+mod hmem;
 mod machine;
 mod memdev;
 mod offline;

@@ -4,13 +4,12 @@
 
 use ownership::Why;
 
-use super::{dax, offline, physical, remedy, Kind, Problem, Severity};
+use super::{dax, hmem, offline, physical, remedy, Kind, Problem, Severity};
 use crate::firmware::Source;
 use crate::log::Event;
 use crate::map::Map;
 use crate::modules::{Drivers, Presence};
 use crate::own::{reserve_failed, Evidence, Owner, Piece, ReasonCode, State};
-use crate::range::Range;
 use crate::reserved::Reserved;
 
 /// What the drivers align to: a huge page.
@@ -63,9 +62,9 @@ pub(super) fn diagnose(map: &Map, reserved: &Reserved, piece: &Piece) -> Vec<Pro
         }
         (_, State::Free) => free(map, piece),
         (Owner::Nobody, State::Failed) if piece.reason.code == ReasonCode::HmemProbeFailed => {
-            hmem_failed(map, piece)
+            hmem::failed(map, piece)
         }
-        (Owner::Nobody, State::Failed) if is_unbound(piece) => hmem_unbound(piece),
+        (Owner::Nobody, State::Failed) if hmem::is_unbound(piece) => hmem::unbound(piece),
         (Owner::Nobody, State::Failed | State::Foreign) => unserved(map, piece),
         (Owner::Nobody, _) => unowned(map, reserved, piece),
         (Owner::Hmem { .. } | Owner::Cxl { .. }, _) => {
@@ -156,24 +155,6 @@ fn file(map: &Map, piece: &Piece) -> Problem {
             ),
             format!("# on {device}: only if nobody, on any host, needs it any more"),
         ])
-}
-
-/// Whether its hmem device has no driver, and no ledger says why.
-fn is_unbound(piece: &Piece) -> bool {
-    piece.reason.code == ReasonCode::Known(Why::NotBound)
-        && piece.reason.evidence != Evidence::Ledger
-}
-
-/// An hmem device that somebody unbound, or that no driver was there for.
-fn hmem_unbound(piece: &Piece) -> Problem {
-    let device = piece.device.clone().unwrap_or_else(|| "hmem".into());
-    Problem::new(Kind::NoDriver, Severity::Loss, device.as_str())
-        .because(format!(
-            "{device} has no driver, and no failed probe is known: it was unbound by hand, or dax_hmem \
-             came without it"
-        ))
-        .seen([format!("/sys/bus/platform/devices/{device}")])
-        .fix([remedy::bind_hmem(&device)])
 }
 
 fn deferred(map: &Map, piece: &Piece) -> Problem {
@@ -268,72 +249,6 @@ fn unserved(map: &Map, piece: &Piece) -> Problem {
             remedy::bind_hmem(&h.name)
         )]),
         None => problem.fix(["# once the cause is gone, reboot: dax_hmem then tries again"]),
-    }
-}
-
-/// The stock driver gives every failed probe the error -12; the range tells the causes apart.
-fn hmem_failed(map: &Map, piece: &Piece) -> Problem {
-    let device = piece.device.clone().unwrap_or_else(|| "hmem".into());
-    let failed = dax::lines(
-        map,
-        |e| matches!(e, Event::ProbeFailed { device: d, .. } if *d == device),
-    );
-    let conflict = dax::lines(
-        map,
-        |e| matches!(e, Event::Conflict { device: d, .. } if *d == device),
-    );
-    let make = |kind| Problem::new(kind, Severity::Loss, device.clone());
-    if !conflict.is_empty() {
-        return make(Kind::Conflict)
-            .because(format!(
-                "{device} found the range taken by another dax region"
-            ))
-            .seen(conflict)
-            .fix(["# look: daxctl list --regions --devices"]);
-    }
-    if piece.range.aligned_inside(ALIGN) != Some(piece.range) {
-        let (head, tail) = remainders(&piece.range);
-        let sides: Vec<String> = [(head, "start"), (tail, "end")]
-            .into_iter()
-            .filter(|(kib, _)| *kib > 0)
-            .map(|(kib, side)| format!("{kib} KiB too many at its {side}"))
-            .collect();
-        // Of what holds no memory block nobody makes System RAM.
-        let block = map.memory.block_size.unwrap_or(128 << 20);
-        let severity = match piece.range.aligned_inside(block) {
-            Some(_) => Severity::Loss,
-            None => Severity::Warning,
-        };
-        return Problem::new(Kind::Misaligned, severity, device.clone())
-            .because(format!(
-                "the range is not aligned to 2 MiB ({}), and the driver of {device} refuses it whole",
-                sides.join(", ")
-            ))
-            .seen(failed)
-            .fix(remedy::declare_aligned(&piece.range, ALIGN))
-            .fix(map.memory.block_size.map(|b| {
-                format!("# (kmem uses whole memory blocks of {} MiB: what is aligned to them is used whole)", b >> 20)
-            }))
-            .fix(remedy::use_rust_modules());
-    }
-    make(Kind::HmemProbeFailed)
-        .because(format!(
-            "{}; the range is aligned, and nothing else is known to hold it: the kernel may have been \
-             short of memory then",
-            piece.reason.text
-        ))
-        .seen(failed)
-        .fix([remedy::bind_hmem(&device)])
-}
-
-/// KiB outside the aligned inside, at the start and at the end.
-fn remainders(range: &Range) -> (u64, u64) {
-    match range.aligned_inside(ALIGN) {
-        Some(inside) => (
-            (inside.start - range.start) >> 10,
-            (range.end - inside.end) >> 10,
-        ),
-        None => (0, range.len() >> 10),
     }
 }
 
