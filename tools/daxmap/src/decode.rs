@@ -241,7 +241,7 @@ fn unbacked(map: &Map, window: &Window, memory: &[Range], mapped: &[Range]) -> V
     }
     if devices.is_empty() {
         // An accelerator is no memory device, unless its driver makes it one.
-        if window.takes_type2 != Some(false) && !card_removed(map) {
+        if window.takes_type2 != Some(false) && !card_removed(map, window) {
             return Vec::new();
         }
         let why = Why::NoDevice { window: name };
@@ -274,9 +274,24 @@ fn all(ranges: Vec<Range>, why: &Why) -> Vec<Dead> {
 fn capacity_left(map: &Map, devices: &[&Memdev]) -> Option<u64> {
     devices.iter().try_fold(0u64, |sum, m| {
         let size = m.ram_bytes?.saturating_add(m.pmem_bytes.unwrap_or(0));
-        let left = if map.maps_by_decoders(m) { 0 } else { size };
+        let left = match map.maps_by_decoders(m) {
+            true => translated(map, m),
+            false => size,
+        };
         Some(sum.saturating_add(left))
     })
+}
+
+/// Capacity behind committed decoders in no region, at addresses that no window has: a host bridge may
+/// translate addresses, so that these are a device's own.
+fn translated(map: &Map, memdev: &Memdev) -> u64 {
+    let own = map.endpoints.iter().filter(|e| e.memdev == memdev.name);
+    let elsewhere = |range: Range| {
+        let mut windows = map.windows.iter().filter_map(|w| w.range);
+        !windows.any(|w| w.overlaps(&range))
+    };
+    own.filter(|e| map.is_committed(e) && e.region.is_none() && e.range.is_some_and(elsewhere))
+        .fold(0, |sum, e| sum.saturating_add(e.dpa_bytes))
 }
 
 /// The highest `bytes` of some ranges: which of them is dead cannot be told, devices fill from below.
@@ -294,9 +309,19 @@ fn highest(mut ranges: Vec<Range>, mut bytes: u64) -> Vec<Range> {
     out
 }
 
-/// The log tells of a card that was taken out.
-fn card_removed(map: &Map) -> bool {
-    map.log.iter().any(|m| matches!(m.event, Event::CardGone))
+/// The log tells of a card that was taken out behind the window: of a port of one of its host bridges.
+fn card_removed(map: &Map, window: &Window) -> bool {
+    let is_behind = |port: &str| {
+        let mut bridges = window.bridges.iter();
+        bridges.any(|b| {
+            b.strip_prefix("pci")
+                .is_some_and(|bus| port.starts_with(bus))
+        })
+    };
+    map.log.iter().any(|m| match &m.event {
+        Event::CardGone { port } => is_behind(port),
+        _ => false,
+    })
 }
 
 /// Only what is of interest, each byte once.

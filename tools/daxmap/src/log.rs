@@ -148,7 +148,10 @@ pub enum Event {
         block: String,
     },
     /// A PCI card was taken out.
-    CardGone,
+    CardGone {
+        /// The port it was behind, such as `0000:10:00.0`; empty if the message has none.
+        port: String,
+    },
     /// A message of a driver concerned, of no known form.
     Said {
         /// The device it is about.

@@ -84,6 +84,8 @@ impl Map {
         if region.state != RegionState::Committed || region.dax_region.is_some() || is_pmem {
             return None;
         }
+        // The kernel's own image and crash memory lie in RAM since boot.
+        let ram = self.boot_ram_in(&range);
         let holder = self.iomem.iter().find(|r| {
             let ours = [
                 "region",
@@ -95,7 +97,9 @@ impl Map {
                 "namespace",
                 "Persistent Memory",
             ];
-            range.contains(&r.range) && !ours.iter().any(|o| r.name.starts_with(o))
+            range.contains(&r.range)
+                && !ours.iter().any(|o| r.name.starts_with(o))
+                && !ram.iter().any(|ram| ram.contains(&r.range))
         });
         if let Some(holder) = holder {
             return Some(holder.name.clone());

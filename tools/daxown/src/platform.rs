@@ -8,6 +8,7 @@ use std::process::ExitCode;
 
 use anyhow::Result;
 use daxmap::modules::{Drivers, Presence};
+use daxmap::problem::refusal;
 use daxmap::topology::Topology;
 use daxmap::{Map, Tree};
 use schemars::JsonSchema;
@@ -198,15 +199,24 @@ fn readable(map: &Map) -> &'static str {
 }
 
 fn modules(map: &Map) -> Vec<CheckDoc> {
+    let without_cxl = is_without_cxl(map);
     let one = |name: &str, what: &str, need: Outcome| {
         let presence = map.module(name).map_or(Presence::Unknown, |m| m.presence);
         match presence {
             Presence::Loaded | Presence::BuiltIn => check(name, Outcome::Ready, what),
-            Presence::Installed => check(
+            Presence::Installed if without_cxl && name.starts_with("cxl") => check(
                 name,
-                Outcome::Poor,
-                format!("not loaded: {what}; modprobe {name}"),
+                Outcome::Ready,
+                "not needed: ACPI declares no CXL (ACPI0017)",
             ),
+            Presence::Installed => {
+                let load = format!("modprobe {name}");
+                let text = match refusal(map, std::slice::from_ref(&load)) {
+                    Some(_) => format!("not loaded: {what}; see `daxown doctor` before it is"),
+                    None => format!("not loaded: {what}; {load}"),
+                };
+                check(name, Outcome::Poor, text)
+            }
             Presence::Absent => check(name, need, format!("the kernel does not have it: {what}")),
             Presence::Unknown => check(
                 name,
@@ -241,6 +251,11 @@ fn modules(map: &Map) -> Vec<CheckDoc> {
     out
 }
 
+/// Whether firmware is known to declare no CXL at all.
+fn is_without_cxl(map: &Map) -> bool {
+    map.in_source.sysfs && !map.host.has_cxl && map.windows.is_empty() && map.memdevs.is_empty()
+}
+
 fn windows(map: &Map) -> CheckDoc {
     let size: u64 = map.windows.iter().filter_map(|w| w.size).sum();
     let given = map.in_source.sysfs;
@@ -254,6 +269,9 @@ fn windows(map: &Map) -> CheckDoc {
             Outcome::Unknown,
             format!("no CXL window is in what was given; {}", devices(map.memdevs.len())),
         ),
+        (0, 0) if is_without_cxl(map) => {
+            check("windows", Outcome::Ready, "ACPI declares no CXL (ACPI0017)")
+        }
         (0, 0) => check("windows", Outcome::Poor, "no CXL window and no CXL memory device is known"),
         (0, n) => check("windows", Outcome::Poor, format!("{n} CXL memory devices, and no window: the CEDT of the firmware has none, or cxl_acpi is not loaded")),
         (n, known) => check("windows", Outcome::Ready, format!("{n} window{} of {} in all, {}", plural(n), human(size), devices(known))),

@@ -239,6 +239,10 @@ fn render(
             region.name
         );
     }
+    if advice.total == 0 && !map.in_source.sysfs {
+        return "Neither Soft Reserved memory nor regions are in what was given: nothing can be predicted.\n"
+            .to_string();
+    }
     if advice.total == 0 {
         let nothing = show::nothing(map).replacen("no ", "No ", 1);
         return format!("{nothing}: no driver would do anything.\n");

@@ -181,7 +181,16 @@ fn cxl(text: &str) -> Option<Event> {
         });
     }
     let gone = text.contains("pciehp: Slot(") && text.ends_with(": Card not present");
-    gone.then_some(Event::CardGone)
+    gone.then(|| {
+        let mut words = text.split([' ', ':']).map(str::trim);
+        let named = words.any(|word| word == "pcieport");
+        let address = text.split_once("pcieport ").map(|(_, rest)| rest);
+        let port = address.and_then(|rest| rest.split_once(": "));
+        let port = port.filter(|_| named).map_or("", |(port, _)| port);
+        Event::CardGone {
+            port: port.to_string(),
+        }
+    })
 }
 
 fn kmem(text: &str) -> Option<Event> {

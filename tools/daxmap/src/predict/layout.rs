@@ -96,6 +96,8 @@ pub struct Layout {
     pub is_idle: bool,
     /// Which node has which memory.
     pub(super) nodes: Nodes,
+    /// The kernel's own drivers of this release were measured.
+    pub is_measured: bool,
     /// What the forecast takes for granted.
     pub assumes: Vec<String>,
 }
@@ -127,6 +129,7 @@ impl Layout {
             without_kmem: without_kmem(map),
             policy: options::policy(tree),
             refused: options::refused(tree),
+            is_measured: is_measured(map),
             is_idle: options::is_idle(tree),
             nodes: Nodes::read(map),
             assumes: Vec::new(),
@@ -184,6 +187,7 @@ impl Layout {
             without_kmem: None,
             policy,
             refused: None,
+            is_measured: true,
             is_idle,
             nodes: Nodes::default(),
             assumes: Vec::new(),
@@ -312,10 +316,16 @@ fn listed(layout: &Layout, has_hmat: bool) -> Vec<Listed> {
     out
 }
 
+/// Whether the kernel's own drivers of this release were measured.
+fn is_measured(map: &Map) -> bool {
+    map.release
+        .as_deref()
+        .is_some_and(|r| r.starts_with(MEASURED))
+}
+
 fn assumptions(map: &Map) -> Vec<String> {
     let mut out = Vec::new();
-    let release = map.release.as_deref().unwrap_or_default();
-    if !release.starts_with(MEASURED) {
+    if !is_measured(map) {
         out.push(format!(
             "the kernel's own drivers are those of Linux {MEASURED}; those of other releases were not measured"
         ));
@@ -327,7 +337,8 @@ fn assumptions(map: &Map) -> Vec<String> {
                 .is_some_and(|m| m.presence == Presence::Installed)
         })
         .collect();
-    if !missing.is_empty() {
+    let has_cxl = map.host.has_cxl || !map.windows.is_empty() || !map.in_source.sysfs;
+    if !missing.is_empty() && has_cxl {
         out.push(format!(
             "{} not loaded: windows and regions that firmware set up may be missing here",
             missing.join(", ")

@@ -112,7 +112,7 @@ fn dead(map: &Map, severity: Severity, subject: &str, range: &Range, why: &Why) 
     let make = |kind| Problem::new(kind, severity, subject);
     match why {
         Why::NoDevice { window } => {
-            let gone = dax::lines(map, |e| matches!(e, Event::CardGone));
+            let gone = dax::lines(map, |e| matches!(e, Event::CardGone { .. }));
             let kind = match severity {
                 Severity::Loss => Kind::Undecoded,
                 _ => Kind::DeviceGone,
@@ -155,7 +155,7 @@ fn dead(map: &Map, severity: Severity, subject: &str, range: &Range, why: &Why) 
             ways,
             granularity,
         } => {
-            let gone = dax::lines(map, |e| matches!(e, Event::CardGone));
+            let gone = dax::lines(map, |e| matches!(e, Event::CardGone { .. }));
             let have_n = u64::try_from(have.len()).unwrap_or(*ways);
             make(Kind::MemberGone)
                 .because(format!(

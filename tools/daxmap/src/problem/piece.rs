@@ -151,9 +151,9 @@ fn file(map: &Map, piece: &Piece) -> Problem {
         .because(format!("served as /dev/{device}, not as System RAM"))
         .fix([
             format!(
-                "# `daxctl reconfigure-device{force} --mode=system-ram` makes it System RAM, and destroys what is"
+                "# `daxctl reconfigure-device{force} --mode=system-ram {device}` makes it System RAM, and"
             ),
-            format!("# on {device}: only if nobody, on any host, needs it any more"),
+            "# destroys what is on it: only if nobody, on any host, needs it any more".into(),
         ])
 }
 

@@ -7,6 +7,7 @@ mod incomplete;
 use super::{dax, listed, offline, order, remedy, Kind, Problem, Severity};
 use crate::cxl::{Region, RegionState, Target};
 use crate::dax::{DaxDevice, Parent};
+use crate::ledger::{text, Record, Why};
 use crate::log::Event;
 use crate::map::Map;
 use crate::own::{Owner, ReasonCode};
@@ -187,6 +188,17 @@ pub(super) fn idle(map: &Map, name: &str) -> Problem {
     }
     if let Some(range) = region.range.filter(|r| !map.boot_ram_in(r).is_empty()) {
         return boot_ram(map, &range);
+    }
+    let mut records = map.ledger.iter().flat_map(|l| &l.records);
+    let foreign = text(Why::ForeignRegion.word());
+    let is_foreign =
+        |r: &Record| r.region.as_deref() == Some(name) && r.reason.as_deref() == Some(foreign);
+    if records.any(is_foreign) {
+        return Problem::new(Kind::Unserved, Severity::Loss, name)
+            .because(format!(
+                "{name} is another driver's, or of a mode that dax_cxl does not know, says the ledger"
+            ))
+            .seen(["/sys/kernel/debug/dax_hmem/ledger"]);
     }
     let Some(dax_region) = &region.dax_region else {
         if region.state == RegionState::CommittedUnbound {

@@ -46,15 +46,21 @@ impl Advice {
             Policy::Whole => Policy::Split,
             Policy::Split => Policy::Whole,
         };
+        let now = now(map);
+        let mut c = ram(Decider::C);
+        // What drivers of another release do shows better in what they did.
+        if map.drivers == Drivers::Stock && !layout.is_measured {
+            c = c.max(now.unwrap_or(0));
+        }
         Advice {
             total: Forecast::of(layout, Decider::C).bytes(),
-            now: now(map),
+            now,
             drivers: map.drivers,
             policy,
             policy_now: layout.policy,
             rust: ram(Decider::Rust(policy)),
             other_policy: ram(Decider::Rust(other)),
-            c: ram(Decider::C),
+            c,
             foreign: sum(Decider::Rust(policy), &is_foreign),
             refused: layout.refused.clone(),
             is_unlisted: layout.is_unlisted,

@@ -95,7 +95,7 @@ pub(super) fn problem(map: &Map, region: &Region) -> Option<Problem> {
             .because(format!(
                 "{lacks}, and no device is there that could be it: the card is gone, or was reset"
             ))
-            .seen(dax::lines(map, |e| matches!(e, Event::CardGone)))
+            .seen(dax::lines(map, |e| matches!(e, Event::CardGone { .. })))
             .seen(refusal(map, region)),
     )
 }
