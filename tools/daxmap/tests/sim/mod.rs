@@ -5,6 +5,7 @@
 //! [`run`] does what a command does.
 
 pub mod run;
+mod sane;
 pub mod tree;
 
 use daxmap::Range;
@@ -372,40 +373,5 @@ impl Machine {
             kmem: matches!(used, Use::Online | Use::Offline),
             has_node: true,
         });
-    }
-
-    /// What devices answer to.
-    pub fn mapped(&self) -> Vec<Range> {
-        let regions = self.regions.iter();
-        let regions = regions.filter(|r| r.committed && !r.accelerator);
-        let regions = regions.map(|r| r.range);
-        regions
-            .chain(self.mems.iter().filter_map(|m| m.hidden))
-            .collect()
-    }
-
-    /// Bytes in use with something behind them, and without.
-    pub fn in_use(&self) -> (u64, u64) {
-        let mapped = self.mapped();
-        let used = self
-            .dax
-            .iter()
-            .filter(|d| matches!(d.used, Use::Online | Use::File));
-        used.filter_map(|d| d.range).fold((0, 0), |(good, bad), r| {
-            let behind = daxmap::range::covered_bytes(&r, &mapped);
-            (good + behind, bad + r.len() - behind)
-        })
-    }
-
-    /// No byte of a device is mapped twice.
-    pub fn is_sane(&self) -> bool {
-        self.mems.iter().all(|m| {
-            let regions = self
-                .regions
-                .iter()
-                .filter(|r| r.mems.contains(&m.id) && r.committed);
-            let used: u64 = regions.map(Region::each).sum();
-            used + m.hidden.map_or(0, |r| r.len()) <= CAPACITY
-        })
     }
 }
