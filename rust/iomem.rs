@@ -15,6 +15,7 @@ use kernel::{
         from_result,
         to_result, //
     },
+    fmt,
     prelude::*,
     types::Opaque, //
 };
@@ -135,5 +136,12 @@ impl Drop for SoftReserved {
         // SAFETY: By the type invariant the entry is linked. What lies inside it moves up to its
         // parent. Fails only for entries that are not linked.
         unsafe { bindings::remove_resource(self.0.get()) };
+    }
+}
+
+impl fmt::Display for Range {
+    /// As `%pr` prints a memory resource.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "[mem {:#010x}-{:#010x}]", self.start(), self.end())
     }
 }

@@ -19,8 +19,11 @@
 //!   block. What is left over at unaligned ends is named in the log.
 //! - A range decided for HMEM before any CXL window is published stays with HMEM when CXL arrives.
 
-// Without regions nobody follows them, without debugfs nobody reads the ledger.
-#![cfg_attr(not(all(CONFIG_DEV_DAX_CXL, CONFIG_DEBUG_FS)), allow(dead_code))]
+// Without regions nobody follows them, without debugfs or report nobody reads what is told.
+#![cfg_attr(
+    not(all(CONFIG_DEV_DAX_CXL, CONFIG_DEBUG_FS, CONFIG_DAX_HMEM_REPORT)),
+    allow(dead_code, unused_imports)
+)]
 
 // `pub` there means what it would mean in a crate of its own, which cannot be shared out of tree.
 #[allow(unreachable_pub)]
@@ -36,10 +39,12 @@ mod arbiter;
 mod cxl;
 mod decoded;
 mod device;
+mod event;
 mod node;
 mod params;
 mod platform;
 mod regions;
+#[cfg_attr(not(CONFIG_DAX_HMEM_REPORT), path = "no_report.rs")]
 mod report;
 mod soft_reserved;
 #[cfg(CONFIG_DEV_DAX_CXL)]

@@ -5,10 +5,6 @@
 use crate::{
     arbiter::Arbiter,
     attribute::Attribute,
-    debugfs_file::{
-        Contents,
-        File, //
-    },
     decoded::Decoded,
     hmem_device::Memory,
     hmem_resources::{
@@ -33,6 +29,7 @@ use crate::{
         },
         Range, //
     },
+    report::LedgerFile,
     soft_reserved::SoftReservedRange,
     synchronous::Synchronous, //
 };
@@ -41,7 +38,6 @@ use kernel::{
         self,
         Core, //
     },
-    fmt,
     platform,
     prelude::*,
     sync::{
@@ -68,14 +64,14 @@ pub(crate) struct Binding {
     /// Where user space can wait until ownership is settled.
     attribute: Option<Pin<KBox<Attribute<Arbiter>>>>,
     /// Where the ledger is read.
-    ledger: Option<File<Arbiter>>,
+    ledger: Option<LedgerFile>,
 }
 
 impl Drop for Binding {
     fn drop(&mut self) {
         // First no more readers, then no more decisions.
-        drop(self.ledger.take());
-        drop(self.attribute.take());
+        self.ledger = None;
+        self.attribute = None;
         Arbiter::stop(&self.arbiter);
     }
 }
@@ -119,7 +115,7 @@ fn bind(pdev: &platform::Device<Core<'_>>) -> Result<Binding> {
             .ok(),
         // A test harness has none.
         ledger: own
-            .then(|| File::new(pdev.as_ref(), c"dax_hmem", c"ledger", arbiter.clone()))
+            .then(|| LedgerFile::open(pdev.as_ref(), &arbiter))
             .transpose()
             .inspect_err(warn("ledger"))
             .unwrap_or(None),
@@ -127,14 +123,6 @@ fn bind(pdev: &platform::Device<Core<'_>>) -> Result<Binding> {
     };
     Arbiter::start(&binding.arbiter, ranges);
     Ok(binding)
-}
-
-impl Contents for Arbiter {
-    fn write(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        writeln!(f, "# dax_hmem ledger 1")?;
-        self.report.note_bound(&self.shared.devices);
-        self.report.write_ledger(f)
-    }
 }
 
 /// The ranges that have been found so far.

@@ -88,7 +88,7 @@ impl Arbiter {
         for region in &gone {
             self.shared.devices.end_going(&region.range);
         }
-        drop(teller);
+        teller.end();
         if left_to_cxl {
             regions.reprobe(split);
         }

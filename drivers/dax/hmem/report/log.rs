@@ -4,16 +4,14 @@
 //!
 //! Each range gets its own, unless there are many, see [`joined`](super::joined).
 
-use super::{
-    joined::{
-        Joined,
-        Run, //
-    },
-    Event, //
+use super::joined::{
+    Joined,
+    Run, //
 };
 use crate::{
     clock::now_ns,
     dax,
+    event::Event,
     node,
     ownership::{
         Fate,

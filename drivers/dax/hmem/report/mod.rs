@@ -9,6 +9,7 @@
 //! memory that comes online.
 
 use crate::{
+    event::Event,
     hmem_device::{
         Devices,
         Memory, //
@@ -26,14 +27,15 @@ use kernel::{
     }, //
 };
 
+mod enter;
 mod entry;
-mod event;
+mod file;
 mod joined;
 mod ledger;
 mod log;
 mod text;
 
-pub(crate) use event::Event;
+pub(crate) use file::LedgerFile;
 use ledger::Ledger;
 use log::Lines;
 
@@ -79,14 +81,14 @@ impl Report {
     }
 
     /// Notes which devices are bound at this moment.
-    pub(crate) fn note_bound(&self, devices: &Devices) {
+    fn note_bound(&self, devices: &Devices) {
         for ledger in self.ledgers.lock().iter_mut() {
             ledger.note_bound(devices);
         }
     }
 
     /// Writes the ledger as it stands at this moment.
-    pub(crate) fn write_ledger(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    fn write_ledger(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let ledgers = self.ledgers.lock();
 
         for ledger in ledgers.iter() {
@@ -99,7 +101,7 @@ impl Report {
     }
 }
 
-/// One look at all ranges, while it lasts. The last lines of the log come when this is dropped.
+/// One look at all ranges, while it lasts. The last lines of the log come at its end.
 pub(crate) struct Teller<'a> {
     report: &'a Report,
     lines: Lines<'a>,
@@ -194,6 +196,9 @@ impl<'a> Teller<'a> {
     pub(crate) fn trimmed(&self, piece: &Range, part: &Range) {
         log::trimmed(self.device(), piece, part);
     }
+
+    /// Ends it, which is when the last lines of the log come.
+    pub(crate) fn end(self) {}
 
     /// Says that memory is System RAM of an earlier owner that has gone. Its user keeps it online.
     /// It is claimed again; kmem cannot reserve it a second time and will say so.

@@ -1,20 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! How ranges and reasons read in the log.
+//! How reasons read in the log.
 
 use crate::ownership::{
-    Range,
     Reason,
     Taken, //
 };
 use kernel::fmt;
-
-impl fmt::Display for Range {
-    /// As `%pr` prints a memory resource.
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "[mem {:#010x}-{:#010x}]", self.start(), self.end())
-    }
-}
 
 impl fmt::Display for Reason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -8,6 +8,7 @@ use super::{
     Taking, //
 };
 use crate::{
+    event::Event,
     ownership::{
         Coverage,
         Extent,
@@ -16,10 +17,7 @@ use crate::{
         Taken, //
     },
     regions::Regions,
-    report::{
-        Event,
-        Teller, //
-    }, //
+    report::Teller, //
 };
 use kernel::prelude::*;
 

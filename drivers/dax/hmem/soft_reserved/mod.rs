@@ -6,6 +6,7 @@
 //! to HMEM is registered for all ranges together, see [`register`].
 
 use crate::{
+    event::Event,
     hmem_device::{
         HmemDevice,
         Memory, //
@@ -19,10 +20,7 @@ use crate::{
         World, //
     },
     regions::Regions,
-    report::{
-        Event,
-        Teller, //
-    }, //
+    report::Teller, //
 };
 use kernel::prelude::*;
 

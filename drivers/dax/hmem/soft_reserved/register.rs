@@ -12,6 +12,7 @@ use super::{
 use crate::{
     cxl,
     dax,
+    event::Event,
     hmem_device::{
         HmemDevice,
         Memory, //
@@ -32,10 +33,7 @@ use crate::{
     },
     params,
     regions::Regions,
-    report::{
-        Event,
-        Teller, //
-    }, //
+    report::Teller, //
 };
 use kernel::{
     prelude::*,

@@ -1,77 +1,25 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! What the core tells, one event for each outcome, and how it stands in the ledger.
+//! How each event stands in the ledger.
 
 use super::{
     entry::Entry,
     ledger::Ledger, //
 };
 use crate::{
-    iomem_tree::Name,
+    event::Event,
     ownership::{
         Fate,
         Mode,
-        Range,
         Standing,
         Taken,
-        Verdict,
         Why, //
     },
     trace::Step, //
 };
 use kernel::prelude::*;
 
-/// What has become of a range, or of a piece of it.
-pub(crate) enum Event {
-    /// It is undecided until CXL has enumerated.
-    Deferred {
-        /// Its CXL region is gone again.
-        again: bool,
-    },
-    /// It has an owner, or can have none.
-    Decided(Verdict),
-    /// HMEM has made a device for a piece.
-    Served {
-        piece: Range,
-        node: c_int,
-        id: c_int,
-        /// Whether its driver took it.
-        bound: bool,
-        verdict: Option<Verdict>,
-    },
-    /// A piece is not HMEM's.
-    Taken {
-        piece: Range,
-        taken: Taken,
-        /// What the resource there is called.
-        holder: Option<Name>,
-    },
-    /// A piece is not aligned.
-    Unaligned { piece: Range, fate: Fate },
-    /// There is no device for a piece.
-    NotRegistered { piece: Range, error: Error },
-    /// What the range holds could not be told in full.
-    Incomplete { error: Error },
-    /// The regions could not be looked at.
-    Undecidable { error: Error },
-    /// What served a piece went with a CXL region.
-    Released { piece: Range, region: Option<c_int> },
-    /// What did not serve a piece went, to be tried again.
-    Retried { piece: Range },
-    /// What served a piece goes, because the platform device is unbound.
-    Closed { piece: Range },
-}
-
 impl Event {
-    /// A piece is System RAM in use that nothing decodes any more.
-    pub(crate) fn stuck(piece: Range) -> Self {
-        Self::Taken {
-            piece,
-            taken: Taken::Stuck,
-            holder: None,
-        }
-    }
-
     /// Enters it in the ledger. Returns whether it is news.
     pub(super) fn enter(&self, ledger: &mut Ledger, now_ns: u64) -> bool {
         let range = ledger.range();
