@@ -42,6 +42,7 @@ pub fn guest_modules(
     let kernel = &assets.kernel;
     let ours = match drivers {
         Drivers::Rust if scenario.cxl_test => Some(provision::modules_for_cxl_test(ctx, kernel)?),
+        Drivers::Rust if !scenario.report => Some(provision::modules_without_report(ctx, kernel)?),
         _ => assets.updates.clone(),
     };
     let mut preferred = Vec::new();

@@ -53,6 +53,7 @@ pub use lock::Lock;
 pub use modules::make_command;
 pub use modules::modules;
 pub use modules::modules_for_cxl_test;
+pub use modules::modules_without_report;
 pub use modules::toolchain_args;
 pub use prepared::prepared;
 pub use prepared::Wanted;

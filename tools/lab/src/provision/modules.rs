@@ -50,7 +50,13 @@ pub fn modules_for_cxl_test(ctx: &Ctx, kernel: &Kernel) -> Result<PathBuf> {
     build(ctx, kernel, "-cxl-test", &[WRAPPED])
 }
 
-fn build(ctx: &Ctx, kernel: &Kernel, suffix: &str, linking: &[&str]) -> Result<PathBuf> {
+/// Builds the modules without what tells people of the decisions.
+pub fn modules_without_report(ctx: &Ctx, kernel: &Kernel) -> Result<PathBuf> {
+    build(ctx, kernel, "-no-report", &["CONFIG_DAX_HMEM_REPORT=n"])
+}
+
+/// `suffix` names the variant, `options` are what makes it one.
+fn build(ctx: &Ctx, kernel: &Kernel, suffix: &str, options: &[&str]) -> Result<PathBuf> {
     host::ensure(ctx)?;
     let dir = ctx
         .cache
@@ -69,24 +75,23 @@ fn build(ctx: &Ctx, kernel: &Kernel, suffix: &str, linking: &[&str]) -> Result<P
         return Ok(updates);
     }
 
-    let how = match linking {
-        [] => "",
-        _ => ", linked to mocks",
-    };
-    announce(&format!("Building the modules for {}{how}", kernel.release));
+    announce(&format!(
+        "Building the modules for {}{suffix}",
+        kernel.release
+    ));
     prune::forget_unused(&ctx.cache.join("modules"))?;
     forget_old(&dir)?;
     if root.exists() {
         // What an interrupted run left there would go into guests too.
         fs::remove_dir_all(&root).with_context(|| format!("cannot remove {}", root.display()))?;
     }
-    let objects = dir.join("objects");
+    let objects = dir.join(format!("objects{suffix}"));
     fs::create_dir_all(&objects).with_context(|| format!("cannot make {}", objects.display()))?;
-    make(ctx, kernel, &objects, "build the modules for", linking)?;
+    make(ctx, kernel, &objects, "build the modules for", options)?;
     let path = format!("INSTALL_MOD_PATH={}", root.display());
     // A kernel of a distribution's wants them signed with a key of its own, and compressed.
     let plain = ["CONFIG_MODULE_SIG_ALL=", "CONFIG_MODULE_COMPRESS_ALL="];
-    let install = [&[path.as_str(), "modules_install"], &plain[..], linking].concat();
+    let install = [&[path.as_str(), "modules_install"], &plain[..], options].concat();
     make(ctx, kernel, &objects, "install the modules for", &install)?;
     if !updates.join("dax_hmem.ko").is_file() {
         bail!(

@@ -128,6 +128,9 @@ pub fn diagnosis(
     Ok(faults)
 }
 
+/// How a fault begins that is about a loss which daxown cannot explain.
+pub const NO_CAUSE: &str = "knows no cause";
+
 fn range_faults(
     range: &RangeReport,
     document: &Value,
@@ -173,7 +176,7 @@ fn range_faults(
     for problem in problems {
         let cause = problem["cause"].as_str().unwrap_or_default();
         if problem["kind"] == "unexplained" || cause.is_empty() {
-            faults.push(format!("knows no cause: {problem}"));
+            faults.push(format!("{NO_CAUSE}: {problem}"));
         }
     }
     faults

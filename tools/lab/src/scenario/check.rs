@@ -101,6 +101,7 @@ pub fn scenario(path: &Path, text: &str) -> Result<Scenario, Faults> {
             .map(|need| need.get_ref().clone())
             .collect(),
         cxl_test: raw.modules.cxl_test,
+        report: raw.modules.report,
         hold: raw
             .modules
             .hold

@@ -112,6 +112,8 @@ pub struct Scenario {
     pub needs: Vec<String>,
     /// The kernel's CXL unit tests take the place of its CXL drivers.
     pub cxl_test: bool,
+    /// Our modules tell people of their decisions.
+    pub report: bool,
     /// Modules that only a step can release.
     pub hold: Vec<String>,
     /// Modules of tests/modules that the steps need.

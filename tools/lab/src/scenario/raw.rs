@@ -224,12 +224,15 @@ pub struct Kernel {
 }
 
 /// `[modules]`
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Modules {
     /// The CXL drivers are those of the kernel's tools/testing/cxl, and its mocks can be loaded.
     #[serde(default)]
     pub cxl_test: bool,
+    /// Ours are built with what tells people of their decisions.
+    #[serde(default = "yes")]
+    pub report: bool,
     /// Neither udev nor the kernel can load these until a step says `release`.
     #[serde(default)]
     pub hold: Vec<Spanned<String>>,
@@ -239,6 +242,18 @@ pub struct Modules {
     /// Options by module.
     #[serde(default)]
     pub options: BTreeMap<String, Spanned<String>>,
+}
+
+impl Default for Modules {
+    fn default() -> Self {
+        Self {
+            cxl_test: false,
+            report: true,
+            hold: Vec::new(),
+            test: Vec::new(),
+            options: BTreeMap::new(),
+        }
+    }
 }
 
 /// `[[step]]`: one thing done after the guest has settled; exactly one verb.
