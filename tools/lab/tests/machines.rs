@@ -52,6 +52,40 @@ fn each_makes_a_scenario() {
     assert!(count > 90, "{count}");
 }
 
+/// A machine of a report becomes one that the lab takes, with all its devices, and the file says what
+/// it has not of the machine.
+#[test]
+fn each_reported_machine_makes_a_scenario_and_says_what_it_lacks() {
+    let machines = repo().join("tools/daxown/tests/fixtures/machines");
+    let mut count = 0;
+    for entry in fs::read_dir(&machines).expect("machines") {
+        let path = entry.expect("entry").path();
+        let told = path.display();
+        let tree = Tree::open(&path).expect("a capture");
+        let map = Map::read(&tree);
+        let text = match daxmap::scenario::text(&tree, &map) {
+            Ok(text) => text,
+            Err(daxmap::scenario::Unfit::Nothing) => {
+                assert!(map.windows.is_empty() && map.reserved.is_empty(), "{told}");
+                continue;
+            }
+            Err(error) => panic!("{told}: {error}"),
+        };
+        let remarks: Vec<&str> = text.lines().filter(|l| l.starts_with("# - ")).collect();
+        let remarked = |word: &str| remarks.iter().any(|r| r.contains(word));
+        let scenario = load(&path);
+        assert_eq!(scenario.machine.devices.len(), map.memdevs.len(), "{told}");
+        let built = scenario.regions.len();
+        let named = map.regions.iter().filter(|r| remarked(&r.name)).count();
+        assert!(built + named >= map.regions.len(), "{told}: {remarks:?}");
+        for decoder in map.endpoints.iter().filter(|d| d.region.is_none()) {
+            assert!(decoder.range.is_none() || remarked(&decoder.name), "{told}");
+        }
+        count += 1;
+    }
+    assert!(count > 20, "{count}");
+}
+
 /// A guest of the lab is small enough already: nothing moves.
 #[test]
 fn a_guest_stays_as_it_is() {

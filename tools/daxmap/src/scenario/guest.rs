@@ -5,6 +5,7 @@
 use std::collections::BTreeMap;
 
 use crate::cxl::{Region, RegionState};
+use crate::log;
 use crate::map::Map;
 use crate::predict::Layout;
 use crate::range::Range;
@@ -296,6 +297,18 @@ fn note(map: &Map, tree: &Tree, edges: &Edges, remarks: &mut Vec<String>) {
             "an edge of a window or region lies inside of a memory block of {} MiB; the guest has blocks of 128 MiB",
             edges.block >> 20
         ));
+    }
+    let alone = map.endpoints.iter().filter(|d| d.region.is_none());
+    remarks.extend(alone.filter_map(|d| {
+        Some(format!(
+            "{} of {} decodes {} for no region; the lab commits decoders with a region only",
+            d.name, d.memdev, d.range?
+        ))
+    }));
+    if map.reserved.is_empty() && !log::has_memory_map(&map.log) {
+        remarks.push(
+            "the firmware's memory map is not known: there may be Soft Reserved memory".into(),
+        );
     }
     if tree.exists("sys/firmware/acpi/tables/HMAT") {
         remarks.push("the HMAT, by which the kernel lists ranges by node".into());
