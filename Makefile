@@ -13,6 +13,8 @@
 #
 # CLIPPY=1, MO=<dir>, V=1 and LLVM= have their usual meaning. Without LLVM= the
 # toolchain is the one that the kernel tree was configured with.
+# CONFIG_DAX_HMEM_REPORT=n leaves out the log of decisions, the ledger and the trace
+# events.
 
 .DEFAULT_GOAL := modules
 
@@ -52,7 +54,7 @@ deb:
 	@$(CURDIR)/tools/make-deb
 
 help:
-	@sed -n '3,16s/^# \{0,1\}//p' $(firstword $(MAKEFILE_LIST))
+	@sed -n '3,18s/^# \{0,1\}//p' $(firstword $(MAKEFILE_LIST))
 
 # Packages of the modules do not have the lab.
 -include tools/lab.mk
