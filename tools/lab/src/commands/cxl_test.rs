@@ -29,7 +29,7 @@ pub struct CxlTest {
 }
 
 impl CxlTest {
-    /// Runs the scenarios of tests/cxl-test.
+    /// Runs the scenarios of tests/scenarios/cxl-test.
     pub fn run(self, ctx: &Ctx) -> Result<ExitCode> {
         let kdir = self.kdir.map(PathBuf::from);
         self.selection

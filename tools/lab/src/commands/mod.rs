@@ -48,7 +48,7 @@ pub enum Command {
     /// same with the kernel's own modules, for comparison. The first run builds a kernel, a variant of
     /// `base`, in about ten minutes.
     ///
-    /// Each test is a scenario of tests/cxl-test: `lab run tests/cxl-test/NAME.toml` shows one.
+    /// Each test is a scenario of tests/scenarios/cxl-test: `lab run tests/scenarios/cxl-test/NAME.toml` shows one.
     CxlTest(cxl_test::CxlTest),
     /// Run random layouts of ranges, windows and regions in guests
     FuzzLayouts(fuzz::Fuzz),

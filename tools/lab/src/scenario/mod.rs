@@ -232,7 +232,7 @@ pub enum Action {
 }
 
 impl Scenario {
-    /// Reads a scenario by name (from `tests/scenarios`) or by path; of a capture that daxown made, the
+    /// Reads a scenario by name (from `tests/scenarios` or a folder of it) or by path; of a capture that daxown made, the
     /// scenario that daxown makes of it.
     pub fn load(repo: &Path, name: &str) -> Result<Self> {
         let path = Self::find(repo, name)?;
@@ -263,15 +263,16 @@ impl Scenario {
 
     /// Every scenario that needs the checkers of the debug kernel, by name.
     pub fn all_debug(repo: &Path) -> Result<Vec<PathBuf>> {
-        Self::all_in(&repo.join("tests/debug"))
+        Self::all_in(&repo.join("tests/scenarios/debug"))
     }
 
-    /// Every scenario that is about another flavour of kernel: those of `F` are in `tests/F`.
+    /// Every scenario that is about another flavour of kernel: those of `F` are in
+    /// `tests/scenarios/F`.
     pub fn all_flavors(repo: &Path) -> Result<Vec<PathBuf>> {
         let mut paths = Vec::new();
         for config in Self::files(&repo.join("tests/flavors"), "config")? {
             let flavor = config.file_stem().unwrap_or_default();
-            let dir = repo.join("tests").join(flavor);
+            let dir = repo.join("tests/scenarios").join(flavor);
             if flavor != "debug" && dir.is_dir() {
                 paths.extend(Self::all_in(&dir)?);
             }
@@ -281,7 +282,7 @@ impl Scenario {
 
     /// Every scenario for the kernel's CXL unit tests, by name.
     pub fn all_cxl_test(repo: &Path) -> Result<Vec<PathBuf>> {
-        Self::all_in(&repo.join("tests/cxl-test"))
+        Self::all_in(&repo.join("tests/scenarios/cxl-test"))
     }
 
     fn all_in(dir: &Path) -> Result<Vec<PathBuf>> {
@@ -300,16 +301,26 @@ impl Scenario {
         Ok(paths)
     }
 
+    /// Every scenario of the project, of whatever flavour; those that any kernel can run come last.
+    fn known(repo: &Path) -> Result<Vec<PathBuf>> {
+        let mut paths = Self::all_flavors(repo)?;
+        paths.extend(Self::all_debug(repo)?);
+        paths.extend(Self::all(repo)?);
+        Ok(paths)
+    }
+
     fn find(repo: &Path, name: &str) -> Result<PathBuf> {
-        let known = repo.join("tests/scenarios").join(format!("{name}.toml"));
-        if !name.contains('/') && known.is_file() {
-            return Ok(known);
+        if !name.contains('/') {
+            let mut known = Self::known(repo)?.into_iter();
+            if let Some(path) = known.rfind(|path| path.file_stem().is_some_and(|s| s == name)) {
+                return Ok(path);
+            }
         }
         let path = PathBuf::from(name);
         if path.is_file() || machine::is_capture(&path) {
             return Ok(path);
         }
-        let mut names: Vec<String> = Self::all(repo)?
+        let mut names: Vec<String> = Self::known(repo)?
             .iter()
             .filter_map(|path| path.file_stem())
             .map(|stem| stem.to_string_lossy().into_owned())

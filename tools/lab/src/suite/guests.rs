@@ -59,7 +59,7 @@ pub fn run_scenario(
 }
 
 /// Of what needs the debug kernel, this is run with all the others.
-const ON_DEBUG: &str = "tests/debug/turmoil.toml";
+const ON_DEBUG: &str = "tests/scenarios/debug/turmoil.toml";
 
 /// Of what runs on any kernel, this is run on Debian's own too: a range of each kind after a boot, and
 /// one that a region covers by half; with `all`. `FLAVOR=debian` runs all.
