@@ -50,6 +50,7 @@ pub use kdir::kernel_from_kdir;
 pub use kernel::kernel;
 pub use kernel::nothing_is_built;
 pub use lock::Lock;
+pub use modules::copy_sources;
 pub use modules::make_command;
 pub use modules::modules;
 pub use modules::modules_for_cxl_test;

@@ -188,6 +188,21 @@ fn sources_key(repo: &Path) -> Result<String> {
     Ok(key.finish())
 }
 
+/// Copies what the modules are made from to a directory, as a package of the sources has it.
+pub fn copy_sources(repo: &Path, to: &Path) -> Result<()> {
+    for name in SOURCES {
+        let mut files = Vec::new();
+        collect(&repo.join(name), &mut files)?;
+        for file in files {
+            let target = to.join(file.strip_prefix(repo)?);
+            let dir = target.parent().unwrap_or(to);
+            fs::create_dir_all(dir).with_context(|| format!("cannot make {}", dir.display()))?;
+            fs::copy(&file, &target).with_context(|| format!("cannot copy {}", file.display()))?;
+        }
+    }
+    Ok(())
+}
+
 /// All source files below `path`; what a build leaves in a checkout does not count.
 fn collect(path: &Path, files: &mut Vec<PathBuf>) -> Result<()> {
     if path.is_dir() {

@@ -54,17 +54,18 @@ pub fn without_regions(ctx: &Ctx) -> Item {
     })
 }
 
-/// Builds everything anew, since clippy says nothing about what is up to date.
+/// Builds everything anew, since clippy says nothing about what is up to date. It does so in a copy of
+/// the sources, as people build: guests get what is built beside them.
 fn clippy(ctx: &Ctx, kernel: &Kernel, name: &str) -> Result<Report> {
     let checks = ctx.cache.join("checks");
     fs::create_dir_all(&checks).with_context(|| format!("cannot create {}", checks.display()))?;
-    let objects = tempfile::tempdir_in(&checks).context("cannot make a build directory")?;
+    let sources = tempfile::tempdir_in(&checks).context("cannot make a build directory")?;
+    provision::copy_sources(&ctx.repo, sources.path())?;
     let mut command = Command::new("make");
     command
         .arg("-C")
-        .arg(&ctx.repo)
+        .arg(sources.path())
         .arg(format!("KDIR={}", kernel.kdir.display()))
-        .arg(format!("MO={}", objects.path().display()))
         .args(&kernel.make_args)
         .arg("CLIPPY=1");
     judge(ctx, name, command)
