@@ -29,10 +29,15 @@ pub fn flush() {
     // keeps loaded by linking to it. Groups and attributes end with NULL, and every attribute in
     // the groups of a bus is embedded in a `struct bus_attribute`, as sysfs takes it to be.
     let store = unsafe {
-        entries(dax::cxl_bus_type.bus_groups)
-            .flat_map(|group| entries((*group).__bindgen_anon_2.attrs_const))
-            .find(|&attr| CStr::from_char_ptr((*attr).name) == c"flush")
-            .and_then(|attr| (*container_of!(attr, bindings::bus_attribute, attr)).store)
+        let mut store = None;
+        for group in entries(dax::cxl_bus_type.bus_groups) {
+            for attr in entries((*group).__bindgen_anon_2.attrs_const) {
+                if CStr::from_char_ptr((*attr).name) == c"flush" {
+                    store = (*container_of!(attr, bindings::bus_attribute, attr)).store;
+                }
+            }
+        }
+        store
     };
     let Some(store) = store else {
         pr_debug!("the CXL bus has no attribute `flush`\n");

@@ -89,10 +89,10 @@ pub(crate) fn register(
     };
     let mut any = false;
 
-    let known = ranges
-        .iter()
-        .flat_map(|r| &r.served)
-        .try_for_each(|served| plan.claimed.push(served.range, GFP_KERNEL));
+    let known = ranges.iter().try_for_each(|range| {
+        let mut served = range.served.iter();
+        served.try_for_each(|s| plan.claimed.push(s.range, GFP_KERNEL))
+    });
     for (of, range) in ranges.iter_mut().enumerate().filter(|(_, r)| r.todo) {
         range.todo = false;
         any |= range.state == State::Hmem;
