@@ -15,11 +15,14 @@ use crate::cli::{DoctorArgs, Global};
 use crate::config::{self, AgreedDoc, Config};
 use crate::fleet;
 use crate::json::{self, DoctorDoc, Machine, ProblemDoc, TotalsDoc};
+use crate::list::DeviceDoc;
 use crate::show::{self, Lines, Look};
 
 /// A machine with what is wrong with it.
 pub struct Checkup {
     pub map: Map,
+    /// Its memory devices.
+    pub devices: Vec<DeviceDoc>,
     /// Those that nobody agreed to.
     pub problems: Vec<Problem>,
     /// Those that are as they should be, with the reason.
@@ -39,10 +42,12 @@ impl Checkup {
     pub fn open(global: &Global, path: &Path) -> Result<Checkup> {
         let tree = Tree::open(path)?;
         let config = Config::read(&tree, global.config.as_ref())?;
-        Ok(Checkup::of(Map::read(&tree), &config))
+        let map = Map::read(&tree);
+        let devices = crate::list::devices(&tree, &map);
+        Ok(Checkup::of(map, devices, &config))
     }
 
-    fn of(map: Map, config: &Config) -> Checkup {
+    fn of(map: Map, devices: Vec<DeviceDoc>, config: &Config) -> Checkup {
         let all = problem::find(&map);
         let not_usable = all.iter().map(|p| p.bytes).fold(0, u64::saturating_add);
         let reserved: Vec<Range> = map.reserved.iter().map(|r| r.range).collect();
@@ -72,6 +77,7 @@ impl Checkup {
             problems,
             agreed: agreement.agreed,
             broken: agreement.broken,
+            devices,
             map,
         }
     }
@@ -214,7 +220,7 @@ fn other_unsound(map: &Map) -> impl Iterator<Item = u64> + '_ {
 /// Prints a file that agrees to what is so now.
 fn agree(global: &Global) -> Result<ExitCode> {
     let map = crate::read(global)?;
-    let checkup = Checkup::of(map, &Config::default());
+    let checkup = Checkup::of(map, Vec::new(), &Config::default());
     let total = checkup
         .totals
         .reserved

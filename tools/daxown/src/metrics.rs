@@ -10,18 +10,16 @@ use std::process::ExitCode;
 
 use anyhow::{Context, Result};
 use daxmap::problem::Severity;
-use daxmap::{Map, Piece, Tree};
+use daxmap::{Map, Piece};
 
 use crate::cli::{Global, MetricsArgs};
 use crate::doctor::Checkup;
 use crate::json::{self, OwnerDoc};
-use crate::list::DeviceDoc;
 use crate::show;
 
 pub fn run(global: &Global, args: &MetricsArgs) -> Result<ExitCode> {
     let checkup = Checkup::read(global)?;
-    let devices = crate::list::devices(&Tree::open(global.path()?)?, &checkup.map);
-    let text = render(&checkup, &devices);
+    let text = render(&checkup);
     match &args.output {
         Some(file) => replace(file, &text).with_context(|| file.display().to_string())?,
         None => crate::print(&text)?,
@@ -49,9 +47,9 @@ struct Family {
     samples: Vec<(Vec<(&'static str, String)>, u64)>,
 }
 
-fn render(checkup: &Checkup, devices: &[DeviceDoc]) -> String {
+fn render(checkup: &Checkup) -> String {
     let mut out = String::new();
-    for family in families(checkup, devices) {
+    for family in families(checkup) {
         if family.samples.is_empty() {
             continue;
         }
@@ -79,7 +77,7 @@ fn escape(value: &str) -> String {
         .replace('\n', "\\n")
 }
 
-fn families(checkup: &Checkup, devices: &[DeviceDoc]) -> Vec<Family> {
+fn families(checkup: &Checkup) -> Vec<Family> {
     let map = &checkup.map;
     let totals = &checkup.totals;
     let single = |name, help, value: u64| Family {
@@ -121,7 +119,7 @@ fn families(checkup: &Checkup, devices: &[DeviceDoc]) -> Vec<Family> {
     ];
     out.extend(things::totals(checkup));
     out.extend(pieces(map));
-    out.extend(things::families(map, devices));
+    out.extend(things::families(map, &checkup.devices));
     out.push(problems(checkup));
     out.push(Family {
         name: "daxown_problems",
