@@ -46,6 +46,7 @@ impl Capture {
                     format: FORMAT,
                     tool: tool.to_string(),
                     root: inherited.as_ref().map_or(root, |m| m.root),
+                    pasted: tree.is_pasted(),
                     unreadable: inherited.map(|m| m.unreadable).unwrap_or_default(),
                 },
             },

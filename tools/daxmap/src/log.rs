@@ -187,9 +187,13 @@ pub fn parse(text: &str) -> Vec<Message> {
         .collect()
 }
 
-/// Lines that speak of this memory, and of which nothing could be made: what stands before the message
-/// has no known form.
+/// What speaks of this memory, and of which nothing could be made: what stands before the message has no
+/// known form, and is left out. It may be the host's name.
 pub fn unread(text: &str) -> Vec<&str> {
+    text.lines().filter_map(unread_part).collect()
+}
+
+fn unread_part(line: &str) -> Option<&str> {
     const WORDS: [&str; 5] = [
         "soft reserved",
         "kmem dax",
@@ -197,14 +201,14 @@ pub fn unread(text: &str) -> Vec<&str> {
         "hmem_platform hmem_platform.",
         "cxl_dax_region dax_region",
     ];
+    let lower = line.to_ascii_lowercase();
+    let first = WORDS.iter().filter_map(|w| lower.find(w)).min();
     // At the start of a line it would have been read.
-    let speaks = |line: &str| {
-        let line = line.to_lowercase();
-        WORDS.iter().any(|w| line.find(w).is_some_and(|at| at > 0))
-    };
-    let is_read =
-        |line: &str| stamp::split(line).is_none_or(|(_, text)| parse::event(text).is_some());
-    text.lines().filter(|l| speaks(l) && !is_read(l)).collect()
+    let at = first.filter(|&at| at > 0)?;
+    // What is reserved stands before that word.
+    let address = line[..at].find("[mem ").filter(|&a| a > 0);
+    let is_read = stamp::split(line).is_none_or(|(_, text)| parse::event(text).is_some());
+    line.get(address.unwrap_or(at)..).filter(|_| !is_read)
 }
 
 /// Whether a text looks like a kernel log: a line has a stamp or is of interest here.
@@ -254,6 +258,14 @@ pub fn for_capture(line: &str) -> Option<String> {
         event,
     };
     Some(message.stamped())
+}
+
+/// A line of which nothing could be made, as it may go into a capture: it is as unread there.
+pub fn unread_for_capture(line: &str) -> Option<String> {
+    let part = unread_part(line)?;
+    let text: String = part.chars().filter(|c| !c.is_control()).collect();
+    // Behind these nothing is taken for a message.
+    Some(format!("? ?: {text}"))
 }
 
 #[cfg(test)]

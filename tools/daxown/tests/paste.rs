@@ -229,3 +229,104 @@ fn capacity_that_is_not_shown_is_not_free() {
     let none = given(DAXCTL, &["list", "--kind", "device"]).stdout;
     assert!(none.contains("in what was given"), "{none}");
 }
+
+/// Every kind of text that the other tests paste, and some of them together.
+fn pastes() -> Vec<String> {
+    let stamped = |prefix: &str| LOG.lines().map(|l| format!("{prefix}{l}\n")).collect();
+    vec![
+        stamped("[   24.903542] "),
+        stamped("[Tue Dec  2 10:11:12 2025] "),
+        stamped("Dec  2 10:11:12 node17 kernel: "),
+        stamped("> <6>[   24.903542][  T99] "),
+        stamped("6,339,24903542,-;"),
+        stamped(""),
+        // Nothing of interest, and nothing that can be read.
+        "[    1.000000] usb 1-1: new device\n".into(),
+        format!("{LOG}node17: dmesg: kmem dax9.0: mapping0: odd\nnode17 x: [mem 0x1000-0x1fff] soft reserved\n"),
+        LOG.replace("BIOS-e820", "[    0.000000] reserve setup_data"),
+        "[    0.000000] Linux version 7.3.4 (x@y)\n[    0.000000] Command line: secret=1 efi=nosoftreserve\n".into(),
+        IOMEM.into(),
+        "490000000-58fffffff : CXL Window 0\n  490000000-4afffffff : region0\n".into(),
+        CXL.into(),
+        DAXCTL.into(),
+        format!("# cxl list\n{CXL}\n# daxctl list\n{DAXCTL}\n# dmesg\n{LOG}# cat /proc/iomem\n{IOMEM}"),
+        MEMBERS.into(),
+        format!("{MEMBERS}\n{LOG}"),
+    ]
+}
+
+/// With endpoints, members and sizes that were rounded.
+const MEMBERS: &str = r#"[{"bus":"root0","decoders:root0":[{"decoder":"decoder0.0","resource":44291850240,"size":"9.00 GiB (9.66 GB)",
+    "regions:decoder0.0":[{"region":"region0","resource":"0xa90000000","size":"1.33 TiB (1.47 TB)","type":"ram",
+      "interleave_ways":2,"decode_state":"commit","mappings":[{"position":1,"memdev":"mem1","decoder":"decoder3.0"},
+      {"position":0,"memdev":"mem0","decoder":"decoder2.0"}],
+      "daxregion":{"id":0,"size":"1.33 TiB","align":2097152,"devices":[{"chardev":"dax0.0","size":"1.33 TiB","mode":"devdax"}]}}]}],
+  "endpoints:root0":[{"endpoint":"endpoint2","host":"mem0","decoders:endpoint2":[{"decoder":"decoder2.0",
+      "resource":"0xa90000000","size":"1.33 TiB","dpa_size":"682.67 GiB","mode":"ram","region":"region0","interleave_ways":2}],
+    "memdev":{"memdev":"mem0","ram_size":"768.00 GiB (824.63 GB)","serial":"0x1","host":"0000:0d:00.0"}}]}]"#;
+
+/// What was pasted can be captured, and the capture says what the paste says: by each verb, and of what
+/// is not in it.
+#[test]
+fn a_capture_of_a_paste_says_the_same() {
+    let dir = tempfile::tempdir().unwrap();
+    let verbs: [&[&str]; 13] = [
+        &["list"],
+        &["list", "-J"],
+        &["list", "--kind", "device", "-J"],
+        &["doctor"],
+        &["doctor", "-J"],
+        &["doctor", "--platform"],
+        &["explain", "0xa90000000"],
+        &["tree", "-J"],
+        &["metrics"],
+        &["predict"],
+        &["timeline"],
+        &["scenario"],
+        &["fix", "--dry-run"],
+    ];
+    for (i, text) in pastes().iter().enumerate() {
+        let paste = dir.path().join(format!("paste{i}.txt"));
+        std::fs::write(&paste, text).unwrap();
+        let copy = dir.path().join(format!("copy{i}.tar.gz"));
+        let name = copy.to_str().unwrap();
+        assert_eq!(given(text, &["capture", name]).status, 0, "{text}");
+        for verb in verbs {
+            let (before, after) = (daxown(&paste, verb), daxown(&copy, verb));
+            let said = |o: &Output, path: &Path| {
+                let path = path.to_str().unwrap();
+                o.stdout.replace(path, "FILE") + &o.stderr.replace(path, "FILE")
+            };
+            assert_eq!(
+                said(&before, &paste),
+                said(&after, &copy),
+                "{verb:?}: {text}"
+            );
+            assert_eq!(before.status, after.status, "{verb:?}: {text}");
+            // Standard input can be read once only.
+            let piped = given(text, verb);
+            assert_eq!(piped.status, before.status, "{verb:?}: {}", piped.stderr);
+            assert_eq!(piped.stdout, before.stdout, "{verb:?}: {text}");
+        }
+        // A copy of the copy is the same, as is one of the file, and one that was unpacked.
+        let again = dir.path().join(format!("again{i}.tar.gz"));
+        daxown(&copy, &["capture", again.to_str().unwrap()]);
+        let bytes = std::fs::read(&copy).unwrap();
+        assert_eq!(bytes, std::fs::read(&again).unwrap(), "{text}");
+        daxown(&paste, &["capture", again.to_str().unwrap()]);
+        assert_eq!(bytes, std::fs::read(&again).unwrap(), "{text}");
+        let folder = dir.path().join(format!("folder{i}"));
+        let unpacked = flate2::read::GzDecoder::new(bytes.as_slice());
+        let mut archive = tar::Archive::new(unpacked);
+        std::fs::create_dir(&folder).unwrap();
+        archive.unpack(&folder).unwrap();
+        let (one, other) = (daxown(&copy, &["doctor"]), daxown(&folder, &["doctor"]));
+        assert_eq!(one.stdout, other.stdout, "{text}");
+        let mut held = String::new();
+        let mut unpacked = flate2::read::GzDecoder::new(bytes.as_slice());
+        std::io::Read::read_to_string(&mut unpacked, &mut held).unwrap();
+        for private in ["node17", "secret", "usb 1-1"] {
+            assert!(!held.contains(private), "{private}: {text}");
+        }
+    }
+}

@@ -8,6 +8,7 @@ use crate::ledger::LEDGER_PATH;
 use crate::log;
 use crate::modules::{module_name, MODULES};
 use crate::scan::index_of;
+use crate::tree::MANIFEST_PATH;
 
 const REGION: &[&str] = &[
     "resource",
@@ -73,6 +74,9 @@ pub(crate) const MODPROBE_DIRS: [&str; 4] = [
 ];
 
 pub(super) fn gather(g: &mut Gather) {
+    if g.tree.is_pasted() {
+        return pasted(g);
+    }
     proc_files(g);
     firmware_map(g);
     bus(g, "cxl", |name| match name {
@@ -102,14 +106,30 @@ pub(super) fn gather(g: &mut Gather) {
     }
 }
 
+/// Of what was pasted, all that was understood. Its files are made of that and nothing else; those of
+/// free text are kept as they are of any machine.
+fn pasted(g: &mut Gather) {
+    let mut todo = g.names("");
+    while let Some(path) = todo.pop() {
+        if g.tree.link(&path).is_ok() {
+            g.link(&path);
+        } else if let Ok(names) = g.tree.list(&path) {
+            g.dir(&path);
+            todo.extend(names.into_iter().map(|name| format!("{path}/{name}")));
+        } else if path != MANIFEST_PATH {
+            g.file(&path);
+        }
+    }
+    resources(g);
+    command_line(g);
+    if g.tree.exists("dev/kmsg") {
+        kernel_log(g);
+    }
+}
+
 fn proc_files(g: &mut Gather) {
-    // Where the kernel's own code and data lie helps an attacker and nobody else.
-    g.lines("proc/iomem", |l| !l.contains(" : Kernel "));
-    g.edited("proc/cmdline", |bytes| {
-        let text = String::from_utf8_lossy(&bytes);
-        let kept: Vec<&str> = text.split_whitespace().filter(|w| is_public(w)).collect();
-        format!("{}\n", kept.join(" ")).into_bytes()
-    });
+    resources(g);
+    command_line(g);
     g.edited("proc/modules", |bytes| {
         let text = String::from_utf8_lossy(&bytes);
         let lines = text.lines().filter_map(|l| {
@@ -124,6 +144,19 @@ fn proc_files(g: &mut Gather) {
         lines.collect::<String>().into_bytes()
     });
     g.file("proc/sys/kernel/osrelease");
+}
+
+/// Where the kernel's own code and data lie helps an attacker and nobody else.
+fn resources(g: &mut Gather) {
+    g.lines("proc/iomem", |l| !l.contains(" : Kernel "));
+}
+
+fn command_line(g: &mut Gather) {
+    g.edited("proc/cmdline", |bytes| {
+        let text = String::from_utf8_lossy(&bytes);
+        let kept: Vec<&str> = text.split_whitespace().filter(|w| is_public(w)).collect();
+        format!("{}\n", kept.join(" ")).into_bytes()
+    });
 }
 
 /// Parameters that shape the memory map or these drivers, and cannot hold a secret.
@@ -285,7 +318,10 @@ fn kernel_log(g: &mut Gather) {
     match g.tree.kernel_log() {
         Ok(text) => {
             // One form for all: a host name that the journal put before each line stays out.
-            let kept = text.lines().filter_map(log::for_capture);
+            let is_pasted = g.tree.is_pasted();
+            let unread = |l| log::unread_for_capture(l).filter(|_| is_pasted);
+            let kept = text.lines();
+            let kept = kept.filter_map(|l| log::for_capture(l).or_else(|| unread(l)));
             let kept: String = kept.map(|l| l + "\n").collect();
             g.put("dev/kmsg", Entry::File(kept.into_bytes()));
         }

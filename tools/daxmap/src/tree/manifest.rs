@@ -16,6 +16,9 @@ pub struct Manifest {
     pub tool: String,
     /// Whether it ran as root.
     pub root: bool,
+    /// It was made of what somebody pasted: what is not in it is not known.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub pasted: bool,
     /// What could not be read.
     #[serde(default)]
     pub unreadable: Vec<Unreadable>,

@@ -180,15 +180,17 @@ impl Tree {
             pasted: false,
             manifest: None,
         };
-        if tree.store.kind("proc").is_err() && tree.store.kind("sys").is_err() {
-            return tree.texts_of().ok_or_else(|| OpenError::Empty {
-                path: path.to_path_buf(),
-            });
-        }
         tree.manifest = tree
             .bytes(MANIFEST_PATH)
             .ok()
             .and_then(|b| Manifest::parse(&b));
+        tree.pasted = tree.manifest.as_ref().is_some_and(|m| m.pasted);
+        let has = |dir| tree.store.kind(dir).is_ok();
+        if !tree.pasted && !has("proc") && !has("sys") {
+            return tree.texts_of().ok_or_else(|| OpenError::Empty {
+                path: path.to_path_buf(),
+            });
+        }
         Ok(tree)
     }
 
