@@ -3,7 +3,8 @@
 //! The rows of `daxown list --kind device`: memory devices, and where their capacity is.
 
 use comfy_table::CellAlignment::{Left, Right};
-use daxmap::cxl::{Memdev, Region};
+use daxmap::cxl::{EndpointDecoder, Memdev, Region, RegionState, Window};
+use daxmap::dax::DaxDevice;
 use daxmap::topology::Topology;
 use daxmap::{Map, Owner, Range, Tree};
 use schemars::JsonSchema;
@@ -31,9 +32,11 @@ pub struct DeviceDoc {
     pub persistent: Option<u64>,
     /// Bytes of volatile capacity in regions.
     pub mapped: Option<u64>,
-    /// Bytes of volatile capacity in no region; `null` if the device shows no decoder.
+    /// Bytes of volatile capacity that decoders in no region have.
+    pub unassigned: Option<u64>,
+    /// Bytes of volatile capacity that no decoder has; `null` if the device shows no decoder.
     pub unmapped: Option<u64>,
-    /// Bytes of its regions that HMEM serves in their place.
+    /// Bytes that HMEM has of what its decoders map, in the place of regions or without one.
     pub hmem: u64,
     /// Bytes that HMEM serves without a region in windows that reach the device: they may be of it.
     pub hmem_maybe: u64,
@@ -61,49 +64,44 @@ fn device(map: &Map, topology: &Topology, memdev: &Memdev) -> DeviceDoc {
         .iter()
         .filter(|r| r.targets.iter().any(|t| t.memdev.as_deref() == Some(name)))
         .collect();
-    let windows: Vec<&daxmap::cxl::Window> = map
+    let windows: Vec<&Window> = map
         .windows
         .iter()
         .filter(|w| topology.is_reached(&w.decoder, name) == Some(true))
         .collect();
-    let share = |r: &&Region| {
-        let served = r
-            .range
-            .filter(|_| r.is_committed() && r.dax_driver.is_none());
-        let ways = r.ways.filter(|w| *w > 0).unwrap_or(1);
-        served.map_or(0, |range| hmem_bytes(map, &range) / ways)
-    };
-    let committed: Vec<Range> = map
-        .regions
-        .iter()
-        .filter(|r| r.is_committed())
-        .filter_map(|r| r.range)
-        .collect();
+    let areas = areas(map, memdev, &windows);
     // A device that shows no decoder may have mapped all of it.
+    let has = |is_assigned: bool| {
+        memdev.mapped_bytes?;
+        let own = decoders(map, memdev).filter(|e| is_assigned == in_region(map, e).is_some());
+        let volatile = own.filter(|e| e.mode.as_deref() != Some("pmem"));
+        Some(volatile.fold(0u64, |sum, e| sum.saturating_add(e.dpa_bytes)))
+    };
+    let (mapped, unassigned) = (has(true), has(false));
+    let taken = mapped.zip(unassigned).map(|(a, b)| a.saturating_add(b));
     let unmapped = memdev
         .ram_bytes
-        .zip(memdev.mapped_bytes)
-        .map(|(ram, mapped)| ram.saturating_sub(mapped));
+        .zip(taken)
+        .map(|(ram, taken)| ram.saturating_sub(taken));
+    let decoded = decoded(map);
     let free = windows
         .iter()
         .filter_map(|w| w.range)
-        .flat_map(|w| daxmap::range::subtract(w, &committed));
+        .flat_map(|w| daxmap::range::subtract(w, &decoded));
     let beside = free
         .map(|r| hmem_bytes(map, &r))
         .fold(0, u64::saturating_add);
-    let mut dax: Vec<String> = regions
-        .iter()
-        .filter_map(|r| r.range)
-        .flat_map(|range| {
-            let on = map
-                .dax
-                .iter()
-                .filter(move |d| d.ranges.iter().any(|r| r.overlaps(&range)));
-            on.map(|d| d.name.clone())
-        })
-        .collect();
+    // What is not said to be committed may be.
+    let unknown = regions.iter().filter(|r| r.state == RegionState::Unknown);
+    let mut places: Vec<Range> = unknown.filter_map(|r| r.range).collect();
+    places.extend(areas.iter().map(|a| a.range));
+    let is_here = |d: &&DaxDevice| {
+        let mut ranges = d.ranges.iter();
+        ranges.any(|r| places.iter().any(|p| p.overlaps(r)))
+    };
+    let dax = map.dax.iter().filter(is_here).map(|d| d.name.clone());
+    let mut dax: Vec<String> = dax.collect();
     dax.sort();
-    dax.dedup();
     let seat = topology.seats.get(name).cloned().unwrap_or_default();
     DeviceDoc {
         name: name.to_string(),
@@ -113,9 +111,10 @@ fn device(map: &Map, topology: &Topology, memdev: &Memdev) -> DeviceDoc {
         node: memdev.node,
         volatile: memdev.ram_bytes,
         persistent: memdev.pmem_bytes,
-        mapped: memdev.mapped_bytes,
+        mapped,
+        unassigned,
         unmapped,
-        hmem: regions.iter().map(share).fold(0, u64::saturating_add),
+        hmem: areas.iter().map(|a| a.hmem).fold(0, u64::saturating_add),
         hmem_maybe: beside.min(unmapped.or(memdev.ram_bytes).unwrap_or(0)),
         regions: regions.iter().map(|r| r.name.clone()).collect(),
         dax,
@@ -124,6 +123,66 @@ fn device(map: &Map, topology: &Topology, memdev: &Memdev) -> DeviceDoc {
             .map(|w| w.name.clone().unwrap_or_else(|| w.decoder.clone()))
             .collect(),
     }
+}
+
+fn decoders<'a>(map: &'a Map, memdev: &'a Memdev) -> impl Iterator<Item = &'a EndpointDecoder> {
+    map.endpoints.iter().filter(|e| e.memdev == memdev.name)
+}
+
+/// The region that an endpoint decoder is in: either may name the other.
+fn in_region<'a>(map: &'a Map, e: &EndpointDecoder) -> Option<&'a Region> {
+    let names = |r: &&Region| {
+        let mut targets = r.targets.iter();
+        e.region.as_ref() == Some(&r.name) || targets.any(|t| t.decoder.as_ref() == Some(&e.name))
+    };
+    map.regions.iter().find(names)
+}
+
+/// Addresses at which a memory device answers, and how many bytes of it HMEM has there.
+struct Area {
+    range: Range,
+    hmem: u64,
+}
+
+/// Where the committed decoders of a device map it; as far as they cannot be read, where its committed
+/// regions do. What a decoder in no region maps outside of windows are not addresses of memory: a host
+/// bridge may translate them.
+fn areas(map: &Map, memdev: &Memdev, windows: &[&Window]) -> Vec<Area> {
+    let mut out: Vec<(Range, u64)> = Vec::new();
+    let is_member = |r: &&Region| {
+        let mut targets = r.targets.iter();
+        r.is_committed() && targets.any(|t| t.memdev.as_ref() == Some(&memdev.name))
+    };
+    for region in map.regions.iter().filter(is_member) {
+        out.extend(region.range.map(|r| (r, region.ways.unwrap_or(1))));
+    }
+    for e in decoders(map, memdev).filter(|e| map.is_committed(e)) {
+        let region = in_region(map, e);
+        let Some(range) = e
+            .range
+            .filter(|_| !region.is_some_and(Region::is_committed))
+        else {
+            continue;
+        };
+        let parts = windows.iter().filter_map(|w| w.range?.overlap(&range));
+        match region {
+            Some(_) => out.push((range, e.ways)),
+            None => out.extend(parts.map(|part| (part, e.ways))),
+        }
+    }
+    let area = |(range, ways): (Range, u64)| Area {
+        range,
+        hmem: hmem_bytes(map, &range) / ways.max(1),
+    };
+    out.into_iter().map(area).collect()
+}
+
+/// All that committed regions and decoders have.
+fn decoded(map: &Map) -> Vec<Range> {
+    let regions = map.regions.iter().filter(|r| r.is_committed());
+    let sets = map.sets();
+    let sets = sets.iter().map(|s| s.range);
+    regions.filter_map(|r| r.range).chain(sets).collect()
 }
 
 /// Bytes of a range that hmem devices have.
@@ -142,6 +201,8 @@ pub fn render(map: &Map, devices: &[DeviceDoc], noheadings: bool, look: &Look) -
             false => format!("No CXL memory device {}.\n", show::here(map)),
         };
     }
+    // Few machines have any.
+    let is_unassigned = devices.iter().any(|d| d.unassigned.unwrap_or(0) > 0);
     let mut table = Table::new(look);
     for (name, side) in [
         ("NAME", Left),
@@ -151,10 +212,13 @@ pub fn render(map: &Map, devices: &[DeviceDoc], noheadings: bool, look: &Look) -
         ("NODE", Right),
         ("VOLATILE", Right),
         ("IN REGIONS", Right),
+        ("UNASSIGNED", Right),
         ("WITH HMEM", Right),
         ("UNMAPPED", Right),
     ] {
-        table.column(name, side);
+        if name != "UNASSIGNED" || is_unassigned {
+            table.column(name, side);
+        }
     }
     table.prose("BEHIND");
     table.prose("WINDOWS");
@@ -166,7 +230,7 @@ pub fn render(map: &Map, devices: &[DeviceDoc], noheadings: bool, look: &Look) -
             (sure, _) => look.size(sure),
         };
         let behind: Vec<&str> = d.regions.iter().chain(&d.dax).map(String::as_str).collect();
-        table.row([
+        let mut row = vec![
             d.name.clone(),
             d.pci.clone().unwrap_or_else(dash),
             d.serial.clone().unwrap_or_else(dash),
@@ -174,6 +238,9 @@ pub fn render(map: &Map, devices: &[DeviceDoc], noheadings: bool, look: &Look) -
             d.node.map_or_else(dash, |n| n.to_string()),
             look.maybe_size(d.volatile),
             look.maybe_size(d.mapped),
+        ];
+        row.extend(is_unassigned.then(|| look.maybe_size(d.unassigned)));
+        row.extend([
             hmem,
             look.maybe_size(d.unmapped),
             if behind.is_empty() {
@@ -187,6 +254,7 @@ pub fn render(map: &Map, devices: &[DeviceDoc], noheadings: bool, look: &Look) -
                 d.windows.join(", ")
             },
         ]);
+        table.row(row);
     }
     table.spare(&["NODE", "WINDOWS", "DRIVER", "PCI", "IN REGIONS"]);
     let text = table.text();
@@ -205,8 +273,12 @@ fn totals(devices: &[DeviceDoc], look: &Look) -> String {
         let all: Option<Vec<u64>> = devices.iter().map(of).collect();
         look.maybe_size(all.map(|all| all.into_iter().fold(0, u64::saturating_add)))
     };
+    let unassigned = match devices.iter().any(|d| d.unassigned.unwrap_or(0) > 0) {
+        true => format!("unassigned {}, ", sum(|d| d.unassigned)),
+        false => String::new(),
+    };
     let text = format!(
-        "{} devices: volatile {}, in regions {}, unmapped {}",
+        "{} devices: volatile {}, in regions {}, {unassigned}unmapped {}",
         devices.len(),
         sum(|d| d.volatile),
         sum(|d| d.mapped),

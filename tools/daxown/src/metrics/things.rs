@@ -122,7 +122,7 @@ fn memory_devices(devices: &[DeviceDoc]) -> Vec<Family> {
         }))
     };
     type Of = fn(&DeviceDoc) -> Option<u64>;
-    let all: [(&'static str, &'static str, Of); 5] = [
+    let all: [(&'static str, &'static str, Of); 6] = [
         (
             "daxown_device_volatile_bytes",
             "Volatile capacity of a CXL memory device.",
@@ -134,13 +134,18 @@ fn memory_devices(devices: &[DeviceDoc]) -> Vec<Family> {
             |d| d.mapped,
         ),
         (
+            "daxown_device_unassigned_bytes",
+            "Volatile capacity of a CXL memory device that decoders in no region have.",
+            |d| d.unassigned,
+        ),
+        (
             "daxown_device_unmapped_bytes",
-            "Volatile capacity of a CXL memory device in no region.",
+            "Volatile capacity of a CXL memory device that no decoder has.",
             |d| d.unmapped,
         ),
         (
             "daxown_device_hmem_bytes",
-            "Bytes of a device's regions that HMEM serves in their place.",
+            "Bytes that HMEM has of what the decoders of a CXL memory device map.",
             |d| Some(d.hmem),
         ),
         (
