@@ -344,7 +344,7 @@ pub struct ExplainDoc {
 /// A node of the map.
 #[derive(Debug, Serialize, JsonSchema)]
 pub struct NodeDoc {
-    /// `window`, `reserved`, `region`, `hmem`, `dax` or `ram`.
+    /// `window`, `reserved`, `region`, `dax`, `ram`, or `other`: whatever else has addresses of a window.
     pub kind: String,
     /// Its name.
     pub name: String,

@@ -174,3 +174,40 @@ fn conditions() {
     );
     assert_eq!(status("cover-c", &["--for", "region0=green"]), 3);
 }
+
+/// Whatever the resource tree has in a window stands in the tree, by its own name.
+#[test]
+fn the_tree_has_all_that_lies_in_a_window() {
+    let iomem = "490000000-58fffffff : CXL Window 0\n  490000000-4afffffff : region0\n    \
+                 490000000-4afffffff : dax0.0\n      490000000-4afffffff : System RAM (kmem)\n  \
+                 500000000-50fffffff : PCI Bus 0000:aa\n    500000000-5000fffff : 0000:aa:00.0\n      \
+                 500000000-5000fffff : nvme\n  520000000-520ffffff : Reserved\n  \
+                 530000000-53fffffff : System RAM\n    530000000-530ffffff : Kernel code\n\
+                 600000000-6ffffffff : PCI Bus 0000:bb\n";
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("iomem");
+    std::fs::write(&file, iomem).unwrap();
+    let text = daxown(&file, &["tree"]).stdout;
+    for line in [
+        "PCI Bus 0000:aa  2 more inside",
+        "─ Reserved",
+        "─ System RAM",
+        "─ region0",
+    ] {
+        assert!(text.contains(line), "{line}: {text}");
+    }
+    // What lies elsewhere, or in the memory of the kernel, does not.
+    for word in ["0000:bb", "Kernel code", "nvme"] {
+        assert!(!text.contains(word), "{word}: {text}");
+    }
+    let said = daxown(&file, &["tree", "-J"]).stdout;
+    let tree: Value = serde_json::from_str(&said).unwrap();
+    let window = &tree["nodes"].as_array().unwrap()[0];
+    let others = window["children"].as_array().unwrap().iter();
+    let others = others.filter(|n| n["kind"] == "other");
+    let names: Vec<&str> = others.map(|n| n["name"].as_str().unwrap()).collect();
+    assert_eq!(names, ["PCI Bus 0000:aa", "Reserved"]);
+    // The picture has a lane for them.
+    let svg = daxown(&file, &["tree", "--svg", "-"]).stdout;
+    assert!(svg.contains("Others"), "{svg}");
+}

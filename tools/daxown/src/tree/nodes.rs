@@ -19,6 +19,8 @@ pub enum Kind {
     Reserved,
     Region,
     Dax,
+    /// Whatever else stands in the resource tree.
+    Other,
     Ram,
 }
 
@@ -30,6 +32,7 @@ impl Kind {
             Kind::Reserved => "reserved",
             Kind::Region => "region",
             Kind::Dax => "dax",
+            Kind::Other => "other",
         }
     }
 }
@@ -55,8 +58,16 @@ pub struct Node {
 impl Node {
     /// A region holds its own dax devices only: one of HMEM at its addresses is not in it.
     fn may_hold(&self, inner: &Node) -> bool {
-        let is_ram = inner.kind == Kind::Ram;
-        self.kind != Kind::Region || is_ram || inner.region.as_ref() == Some(&self.name)
+        let ranks = match self.kind {
+            // It may be around anything, and within anything.
+            Kind::Other => inner.kind != Kind::Window,
+            kind => kind < inner.kind,
+        };
+        let is_free = matches!(inner.kind, Kind::Other | Kind::Ram);
+        let owns = self.kind != Kind::Region || is_free;
+        ranks
+            && self.range.contains(&inner.range)
+            && (owns || inner.region.as_ref() == Some(&self.name))
     }
 }
 
@@ -68,6 +79,7 @@ pub fn build(map: &Map) -> Vec<Node> {
     }
     flat.extend(map.regions.iter().filter_map(|r| region(map, r)));
     flat.extend(dax(map));
+    flat.extend(others(map));
     flat.extend(system_ram(map));
     // Outer before inner: by start, then the longer, then the kind that ranks above.
     flat.sort_by_key(|n| (n.range.start, std::cmp::Reverse(n.range.end), n.kind));
@@ -79,10 +91,7 @@ pub fn build(map: &Map) -> Vec<Node> {
 }
 
 fn insert(nodes: &mut Vec<Node>, node: Node) {
-    let parent = nodes
-        .iter_mut()
-        .rev()
-        .find(|n| n.kind < node.kind && n.range.contains(&node.range) && n.may_hold(&node));
+    let parent = nodes.iter_mut().rev().find(|n| n.may_hold(&node));
     match parent {
         Some(parent) => insert(&mut parent.children, node),
         None => nodes.push(node),
@@ -177,6 +186,62 @@ fn dax(map: &Map) -> impl Iterator<Item = Node> + '_ {
             }
         })
     })
+}
+
+/// What a line of the resource tree is within.
+#[derive(Clone, Copy)]
+enum Within {
+    Nothing,
+    /// The kernel's image and what it keeps for a crash lie in its memory.
+    Ram,
+    /// A line that is shown, by its place.
+    Other(usize),
+}
+
+/// Whatever else has addresses of a window, such as a PCI bridge: what lies inside of it is counted.
+fn others(map: &Map) -> Vec<Node> {
+    let windows: Vec<Range> = map.windows.iter().filter_map(|w| w.range).collect();
+    let mut out: Vec<(Node, u32)> = Vec::new();
+    let mut around: Vec<(usize, Within)> = Vec::new();
+    for r in &map.iomem {
+        around.retain(|(depth, _)| *depth < r.depth);
+        let outer = around.last().map_or(Within::Nothing, |(_, w)| *w);
+        let is_in = |w: &Range| w.overlaps(&r.range) && !r.range.contains(w);
+        let within = match outer {
+            Within::Ram => Within::Ram,
+            _ if is_system_ram(&r.name) => Within::Ram,
+            _ if is_known(map, r) => outer,
+            Within::Other(at) => {
+                out[at].1 += 1;
+                outer
+            }
+            Within::Nothing if windows.iter().any(is_in) => {
+                out.push((node(Kind::Other, &r.name, r.range, String::new()), 0));
+                Within::Other(out.len() - 1)
+            }
+            Within::Nothing => outer,
+        };
+        around.push((r.depth, within));
+    }
+    let named = out.into_iter().map(|(node, inside)| Node {
+        detail: match inside {
+            0 => String::new(),
+            n => format!("{n} more inside"),
+        },
+        ..node
+    });
+    named.collect()
+}
+
+/// Whether a line of the resource tree is shown as something that is known.
+fn is_known(map: &Map, r: &Resource) -> bool {
+    let window = || map.windows.iter().any(|w| w.range == Some(r.range));
+    is_system_ram(&r.name)
+        || r.name == "Soft Reserved"
+        || r.name.starts_with("CXL Window") && window()
+        || map.region(&r.name).is_some()
+        || map.dax.iter().any(|d| d.name == r.name)
+        || map.hmem.iter().any(|h| h.name == r.name)
 }
 
 /// The machine's other memory, for orientation: neighbours as one.

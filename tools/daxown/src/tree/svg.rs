@@ -42,12 +42,15 @@ pub fn draw(map: &Map, nodes: &[Node]) -> String {
     let axis = axis(&flat);
     let end = axis.last().map_or(LEFT + 600.0, |s| s.x + s.width);
     let width = (end + RIGHT).max(760.0);
-    let lanes = [
+    let mut lanes = vec![
         (Kind::Window, "CXL windows"),
         (Kind::Reserved, "Soft Reserved"),
         (Kind::Region, "CXL regions"),
         (Kind::Dax, "DAX devices"),
     ];
+    if flat.iter().any(|n| n.kind == Kind::Other) {
+        lanes.push((Kind::Other, "Others"));
+    }
     let mut picture = Group::new();
     let mut y = TOP;
     for (kind, label) in lanes {

@@ -154,7 +154,7 @@ fn style(node: &Node) -> Style {
         Kind::Reserved => Style::new().bold(),
         Kind::Region => Style::new().fg_color(Some(AnsiColor::Blue.into())),
         Kind::Dax => Style::new().fg_color(Some(AnsiColor::Cyan.into())),
-        Kind::Ram => Style::new().dimmed(),
+        Kind::Other | Kind::Ram => Style::new().dimmed(),
     }
 }
 
