@@ -6,7 +6,9 @@
 use std::collections::BTreeMap;
 
 use daxmap::cxl::Region;
-use daxmap::Map;
+use daxmap::dax::{DaxDevice, Parent};
+use daxmap::range::subtract;
+use daxmap::{Map, Range};
 
 use super::Family;
 use crate::doctor::Checkup;
@@ -43,6 +45,11 @@ pub(super) fn totals(checkup: &Checkup) -> Vec<Family> {
             sum(daxmap::Piece::usable_bytes),
         ),
         one(
+            "daxown_offline_bytes",
+            "Bytes of Soft Reserved memory, regions and dax devices in offline memory blocks.",
+            offline(&checkup.map),
+        ),
+        one(
             "daxown_agreed_problems",
             "Problems that the configuration agrees to; they count in no other metric but not usable bytes.",
             checkup.agreed.len() as u64,
@@ -55,9 +62,17 @@ pub(super) fn totals(checkup: &Checkup) -> Vec<Family> {
     ]
 }
 
+fn offline(map: &Map) -> u64 {
+    let mut ranges: Vec<Range> = map.reserved.iter().map(|r| r.range).collect();
+    ranges.extend(beside(map).into_iter().map(|(range, _)| range));
+    let offline = ranges.into_iter().filter_map(|r| map.offline_bytes(r));
+    offline.fold(0, u64::saturating_add)
+}
+
 /// Regions, devices, nodes.
 pub(super) fn families(map: &Map, devices: &[DeviceDoc]) -> Vec<Family> {
     let mut out = regions(map);
+    out.extend(dax_devices(map));
     out.extend(memory_devices(devices));
     out.extend(nodes(map));
     out
@@ -108,7 +123,79 @@ fn regions(map: &Map) -> Vec<Family> {
             help: "Bytes at a region's addresses that are online System RAM, whoever made them so.",
             samples: with(&|r| map.online_bytes(r.range?)),
         },
+        Family {
+            name: "daxown_region_offline_bytes",
+            help: "Bytes at a region's addresses in offline memory blocks.",
+            samples: with(&|r| map.offline_bytes(r.range?)),
+        },
+        Family {
+            name: "daxown_region_usable_bytes",
+            help: "Bytes at a region's addresses that can be used now, whoever has them.",
+            samples: with(&|r| map.region_piece(r)?.usable_bytes()),
+        },
+        Family {
+            name: "daxown_region_foreign",
+            help: "Whether an accelerator's driver has the region, so that no DAX driver does.",
+            samples: with(&|r| Some(u64::from(map.accelerator_of(r).is_some()))),
+        },
     ]
+}
+
+/// Dax devices by their addresses: names may change at each boot.
+fn dax_devices(map: &Map) -> Vec<Family> {
+    let with = |value: &dyn Fn(&DaxDevice) -> Option<u64>| -> Samples {
+        unique(map.dax.iter().filter(|d| is_ours(d)).filter_map(|d| {
+            let (first, last) = (d.ranges.first()?, d.ranges.last()?);
+            let labels = vec![
+                ("start", format!("{:#x}", first.start)),
+                ("end", format!("{:#x}", last.end)),
+            ];
+            Some((labels, value(d)?))
+        }))
+    };
+    let sum = |d: &DaxDevice, of: &dyn Fn(Range) -> Option<u64>| {
+        let mut each = d.ranges.iter().map(|r| of(*r));
+        each.try_fold(0u64, |sum, n| Some(sum.saturating_add(n?)))
+    };
+    vec![
+        Family {
+            name: "daxown_dax_bytes",
+            help: "Size of a dax device of HMEM or of a CXL region.",
+            samples: with(&|d| sum(d, &|r| Some(r.len()))),
+        },
+        Family {
+            name: "daxown_dax_online_bytes",
+            help: "Bytes of a dax device that are online System RAM.",
+            samples: with(&|d| sum(d, &|r| map.online_bytes(r))),
+        },
+        Family {
+            name: "daxown_dax_offline_bytes",
+            help: "Bytes of a dax device in offline memory blocks.",
+            samples: with(&|d| sum(d, &|r| map.offline_bytes(r))),
+        },
+    ]
+}
+
+/// Of HMEM or of a region: persistent memory has others.
+fn is_ours(dax: &DaxDevice) -> bool {
+    !matches!(dax.parent, Parent::Other(_))
+}
+
+/// Committed volatile regions and dax devices outside of Soft Reserved memory, each byte once, with its
+/// node.
+fn beside(map: &Map) -> Vec<(Range, Option<u32>)> {
+    let mut known: Vec<Range> = map.reserved.iter().map(|r| r.range).collect();
+    let mut out = Vec::new();
+    let volatile = |r: &&Region| r.is_committed() && r.mode.as_deref() != Some("pmem");
+    let regions = map.regions.iter().filter(volatile);
+    let regions = regions.filter_map(|r| Some((r.range?, map.region_piece(r)?.node)));
+    let dax = map.dax.iter().filter(|d| is_ours(d));
+    let dax = dax.flat_map(|d| d.ranges.iter().map(|r| (*r, d.target_node)));
+    for (range, node) in regions.chain(dax) {
+        out.extend(subtract(range, &known).into_iter().map(|r| (r, node)));
+        known.push(range);
+    }
+    out
 }
 
 fn memory_devices(devices: &[DeviceDoc]) -> Vec<Family> {
@@ -162,37 +249,73 @@ fn memory_devices(devices: &[DeviceDoc]) -> Vec<Family> {
     .into()
 }
 
+/// Bytes of a node: all, online, offline.
+type Sums = BTreeMap<u32, (u64, u64, u64)>;
+
+fn add(sums: &mut Sums, node: Option<u32>, size: u64, online: Option<u64>, offline: Option<u64>) {
+    let Some(node) = node else { return };
+    let sum = sums.entry(node).or_default();
+    sum.0 = sum.0.saturating_add(size);
+    sum.1 = sum.1.saturating_add(online.unwrap_or(0));
+    sum.2 = sum.2.saturating_add(offline.unwrap_or(0));
+}
+
 /// Nodes that have Soft Reserved or CXL memory.
 fn nodes(map: &Map) -> Vec<Family> {
-    let mut sums: BTreeMap<u32, (u64, u64, u64)> = BTreeMap::new();
-    for piece in map.reserved.iter().flat_map(|r| &r.pieces) {
-        let Some(node) = piece.node else { continue };
-        let sum = sums.entry(node).or_default();
-        sum.0 = sum.0.saturating_add(piece.range.len());
-        sum.1 = sum.1.saturating_add(piece.online_bytes.unwrap_or(0));
-        sum.2 = sum.2.saturating_add(piece.offline_bytes.unwrap_or(0));
+    let (mut reserved, mut other) = (Sums::new(), Sums::new());
+    for p in map.reserved.iter().flat_map(|r| &r.pieces) {
+        let size = p.range.len();
+        add(&mut reserved, p.node, size, p.online_bytes, p.offline_bytes);
     }
-    let with = |of: fn(&(u64, u64, u64)) -> u64| -> Samples {
-        let each = sums.iter();
-        each.map(|(node, sum)| (vec![("node", node.to_string())], of(sum)))
-            .collect()
+    for (range, node) in beside(map) {
+        let (online, offline) = (map.online_bytes(range), map.offline_bytes(range));
+        add(&mut other, node, range.len(), online, offline);
+    }
+    let family = |name, help, sums: &Sums, of: fn(&(u64, u64, u64)) -> u64| Family {
+        name,
+        help,
+        samples: sums
+            .iter()
+            .map(|(node, sum)| (vec![("node", node.to_string())], of(sum)))
+            .collect(),
     };
     vec![
-        Family {
-            name: "daxown_node_reserved_bytes",
-            help: "Soft Reserved bytes of a NUMA node.",
-            samples: with(|s| s.0),
-        },
-        Family {
-            name: "daxown_node_online_bytes",
-            help: "Soft Reserved bytes of a NUMA node that are online System RAM.",
-            samples: with(|s| s.1),
-        },
-        Family {
-            name: "daxown_node_offline_bytes",
-            help: "Soft Reserved bytes of a NUMA node in offline memory blocks.",
-            samples: with(|s| s.2),
-        },
+        family(
+            "daxown_node_reserved_bytes",
+            "Soft Reserved bytes of a NUMA node.",
+            &reserved,
+            |s| s.0,
+        ),
+        family(
+            "daxown_node_online_bytes",
+            "Soft Reserved bytes of a NUMA node that are online System RAM.",
+            &reserved,
+            |s| s.1,
+        ),
+        family(
+            "daxown_node_offline_bytes",
+            "Soft Reserved bytes of a NUMA node in offline memory blocks.",
+            &reserved,
+            |s| s.2,
+        ),
+        family(
+            "daxown_node_other_bytes",
+            "Bytes of regions and dax devices of a NUMA node outside of Soft Reserved memory.",
+            &other,
+            |s| s.0,
+        ),
+        family(
+            "daxown_node_other_online_bytes",
+            "Of daxown_node_other_bytes, those that are online System RAM.",
+            &other,
+            |s| s.1,
+        ),
+        family(
+            "daxown_node_other_offline_bytes",
+            "Of daxown_node_other_bytes, those in offline memory blocks.",
+            &other,
+            |s| s.2,
+        ),
     ]
 }
 
