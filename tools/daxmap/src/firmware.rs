@@ -34,9 +34,13 @@ const E820_SOFT_RESERVED: u64 = 0xefff_ffff;
 
 /// The "Soft Reserved" entries of `/sys/firmware/memmap`.
 pub(crate) fn memmap(scan: &Scan) -> Vec<Range> {
+    merge(memmap_entries(scan))
+}
+
+/// The same, as firmware divides them.
+pub(crate) fn memmap_entries(scan: &Scan) -> Vec<Range> {
     let dir = "sys/firmware/memmap";
-    let ranges = scan
-        .list(dir)
+    scan.list(dir)
         .iter()
         .filter_map(|entry| {
             let kind = scan.value(&format!("{dir}/{entry}/type"))?;
@@ -47,20 +51,22 @@ pub(crate) fn memmap(scan: &Scan) -> Vec<Range> {
             let end = scan.number(&format!("{dir}/{entry}/end"))?;
             Range::new(start, end)
         })
-        .collect();
-    merge(ranges)
+        .collect()
 }
 
 /// The `memmap=SIZE%ADDRESS[-FROM]+TYPE` parameters that make memory Soft Reserved.
 pub fn command_line(cmdline: &str) -> Vec<Range> {
-    let ranges = cmdline
+    merge(command_line_entries(cmdline))
+}
+
+/// The same, as they are given.
+pub(crate) fn command_line_entries(cmdline: &str) -> Vec<Range> {
+    cmdline
         .split_whitespace()
         .filter_map(|word| word.trim_matches('"').strip_prefix("memmap="))
         .flat_map(|value| value.split(','))
         .filter_map(soft_reserved)
-        .collect();
-    // The kernel joins neighbours of one type as well.
-    merge(ranges)
+        .collect()
 }
 
 fn soft_reserved(value: &str) -> Option<Range> {

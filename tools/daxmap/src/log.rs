@@ -220,6 +220,11 @@ pub fn is_log(text: &str) -> bool {
 
 /// Soft Reserved entries of the last memory map printed: the kernel prints one more after each edit.
 pub fn soft_reserved(messages: &[Message]) -> Vec<Range> {
+    crate::range::merge(soft_reserved_entries(messages))
+}
+
+/// The same, entry by entry.
+pub(crate) fn soft_reserved_entries(messages: &[Message]) -> Vec<Range> {
     let entries = || {
         messages.iter().filter_map(|m| match &m.event {
             Event::MapEntry { map, range, kind } => Some((map, range, kind)),
@@ -229,11 +234,10 @@ pub fn soft_reserved(messages: &[Message]) -> Vec<Range> {
     let Some((last, _, _)) = entries().next_back() else {
         return Vec::new();
     };
-    let ranges = entries()
+    entries()
         .filter(|(map, _, kind)| *map == last && is_soft_reserved(kind))
         .map(|(_, range, _)| *range)
-        .collect();
-    crate::range::merge(ranges)
+        .collect()
 }
 
 /// Whether the log holds a boot memory map at all (it may have been rotated out).

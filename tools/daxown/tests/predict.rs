@@ -284,3 +284,39 @@ fn advice() {
         output.stderr
     );
 }
+
+/// Two ranges of firmware that touch each other are two for the kernel, and each is served by itself.
+#[test]
+fn neighbours_are_predicted_one_by_one() {
+    let said = daxown(&fixture("machines/stock-hand-unbound"), &["predict"]).stdout;
+    let words = said.split_whitespace().collect::<Vec<_>>().join(" ");
+    for line in [
+        "The kernel's own drivers: all of 96 GiB would be System RAM",
+        "nothing to gain here",
+        "now 32 of 96 GiB in use",
+    ] {
+        assert!(words.contains(line), "{line}: {said}");
+    }
+    let ram = |text: &str| {
+        let dir = tempfile::tempdir().unwrap();
+        let file = dir.path().join("paste.txt");
+        std::fs::write(&file, text).unwrap();
+        let said = daxown(&file, &["predict", "--drivers", "c"]).stdout;
+        said.lines().next().unwrap().to_string()
+    };
+    // The seam is inside a memory block: each side loses its part of that.
+    let iomem = "490000000-58fffffff : CXL Window 0\n";
+    let log = "[    0.0] BIOS-e820: [mem 0x0000000490000000-0x00000004b3ffffff] soft reserved\n\
+               [    0.0] BIOS-e820: [mem 0x00000004b4000000-0x00000004cfffffff] soft reserved\n";
+    assert!(
+        ram(&format!("{iomem}{log}")).contains("896 MiB of 1 GiB"),
+        "{}",
+        ram(&format!("{iomem}{log}"))
+    );
+    let soft = "  490000000-4b3ffffff : Soft Reserved\n  4b4000000-4cfffffff : Soft Reserved\n";
+    assert!(
+        ram(&format!("{iomem}{soft}")).contains("896 MiB of 1 GiB"),
+        "{}",
+        ram(&format!("{iomem}{soft}"))
+    );
+}

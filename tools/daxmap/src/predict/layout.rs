@@ -5,7 +5,7 @@
 use ownership::Policy;
 
 use super::nodes::Nodes;
-use super::{options, Why};
+use super::{division, options, Why};
 use crate::cxl::{Region, RegionState};
 use crate::iomem::{is_system_ram, Resource};
 use crate::map::Map;
@@ -146,7 +146,8 @@ impl Layout {
                 region.is_committed && !region.is_pmem && !region.has_dax_region && !is_ram;
         }
         if !layout.is_unlisted {
-            layout.listed = listed(&layout, tree.exists(HMAT));
+            let divided = division::divided(tree, map, &layout.reserved);
+            layout.listed = listed(&layout, &divided, tree.exists(HMAT));
         }
         layout.assumes = assumptions(map);
         layout
@@ -291,9 +292,9 @@ fn without_kmem(map: &Map) -> Option<Why> {
         .then(|| Why::new("module-not-loaded", "the kernel has no kmem"))
 }
 
-/// Without HMAT each Soft Reserved range as it is. With it the ranges of SRAT that share bytes with
+/// Without HMAT each Soft Reserved entry as firmware divides them. With it the ranges of SRAT that share bytes with
 /// one come first, whole, and a Soft Reserved range that meets one of them is not listed again.
-fn listed(layout: &Layout, has_hmat: bool) -> Vec<Listed> {
+fn listed(layout: &Layout, divided: &[Range], has_hmat: bool) -> Vec<Listed> {
     let mut out: Vec<Listed> = Vec::new();
     if has_hmat {
         let of_nodes = layout.nodes.srat().iter();
@@ -303,8 +304,8 @@ fn listed(layout: &Layout, has_hmat: bool) -> Vec<Listed> {
             node: Some(*node),
         }));
     }
-    let rest = layout.reserved.iter();
-    let rest: Vec<Listed> = rest
+    let rest: Vec<Listed> = divided
+        .iter()
         .filter(|r| !out.iter().any(|l| l.range.overlaps(r)))
         .map(|range| Listed {
             range: *range,

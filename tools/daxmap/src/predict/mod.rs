@@ -9,6 +9,7 @@
 //! regions that are left, and what [`kmem`] makes System RAM.
 
 mod c;
+mod division;
 mod kmem;
 mod layout;
 mod nodes;
