@@ -14,6 +14,7 @@ pub mod dkms;
 pub mod firmware;
 pub mod host;
 pub mod iomem;
+pub mod kconfig;
 pub mod ledger;
 pub mod log;
 mod map;

@@ -2,6 +2,7 @@
 
 //! `daxown doctor --platform`: whether firmware, kernel and modules can serve such memory at all.
 
+mod options;
 mod place;
 
 use std::process::ExitCode;
@@ -101,6 +102,7 @@ fn render(check: &CheckDoc, look: &Look) -> String {
 fn checks(tree: &Tree, map: &Map) -> Vec<CheckDoc> {
     let topology = Topology::read(tree, map);
     let mut out = vec![reserved(map), switched_off(tree, map)];
+    out.extend(options::checks(tree, map));
     out.extend(modules(map));
     out.push(windows(map));
     out.push(place::plain_ram(map));

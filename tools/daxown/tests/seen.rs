@@ -130,9 +130,10 @@ fn the_platform() {
     assert_eq!(result("misalign-c", "alignment"), "poor");
     assert_eq!(result("nokmem-c", "kmem"), "poor");
     assert_eq!(result("scenarios/no-soft-reserved-c", "firmware"), "poor");
+    assert_eq!(result("cover-c", "options"), "unknown");
     assert_eq!(
         daxown(&fixture("cover-c"), &["doctor", "--platform"]).status,
-        0
+        1
     );
     assert_eq!(
         daxown(&fixture("misalign-c"), &["doctor", "--platform"]).status,
@@ -173,6 +174,100 @@ fn conditions() {
         1
     );
     assert_eq!(status("cover-c", &["--for", "region0=green"]), 3);
+}
+
+/// A fixture as a directory, with more files.
+fn unpacked(name: &str, files: &[(&str, &str)]) -> tempfile::TempDir {
+    let dir = tempfile::tempdir().unwrap();
+    let file = std::fs::File::open(fixture(name)).unwrap();
+    let mut archive = tar::Archive::new(flate2::read::GzDecoder::new(file));
+    archive.unpack(dir.path()).unwrap();
+    for (path, text) in files {
+        let path = dir.path().join(path);
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(path, text).unwrap();
+    }
+    dir
+}
+
+const OPTIONS: [&str; 12] = [
+    "EFI_SOFT_RESERVE",
+    "DEV_DAX_HMEM",
+    "DEV_DAX_CXL",
+    "DEV_DAX_KMEM",
+    "CXL_REGION",
+    "CXL_ACPI",
+    "CXL_PCI",
+    "CXL_MEM",
+    "CXL_PORT",
+    "MEMORY_HOTPLUG",
+    "MEMORY_HOTREMOVE",
+    "RUST",
+];
+
+/// What the kernel was built with, from the file of its configuration and from a capture of that.
+#[test]
+fn kernel_options() {
+    let config = |without: &[&str]| {
+        let lines = OPTIONS.iter().map(|o| match without.contains(o) {
+            true => format!("# CONFIG_{o} is not set\n"),
+            false => format!("CONFIG_{o}=y\n"),
+        });
+        lines.collect::<String>() + "CONFIG_LOCALVERSION=\"-secret\"\n"
+    };
+    let checks = |path: &std::path::Path| -> (i32, Vec<Value>) {
+        let said = daxown(path, &["doctor", "--platform", "-J"]);
+        let document: Value = serde_json::from_str(&said.stdout).unwrap();
+        (said.status, document["checks"].as_array().unwrap().clone())
+    };
+    let result = |checks: &[Value], what: &str| {
+        let check = checks.iter().find(|c| c["what"] == what);
+        check.map(|c| c["result"].as_str().unwrap().to_string())
+    };
+    let release = json("cover-c", &["list"])["machine"]["kernel"].clone();
+    let path = format!("boot/config-{}", release.as_str().unwrap());
+
+    let all = unpacked("cover-c", &[(&path, &config(&[]))]);
+    let (status, found) = checks(all.path());
+    assert_eq!(
+        (status, result(&found, "options")),
+        (0, Some("ready".into()))
+    );
+
+    let without = ["DEV_DAX_KMEM", "CXL_REGION", "RUST"];
+    let some = unpacked("cover-c", &[(&path, &config(&without))]);
+    let copy = some.path().join("copy.tar.gz");
+    let made = daxown(some.path(), &["capture", copy.to_str().unwrap()]);
+    assert_eq!(made.status, 0, "{}", made.stderr);
+    for machine in [some.path(), &copy] {
+        let (status, found) = checks(machine);
+        assert_eq!(status, 2);
+        for (option, expected) in [
+            ("CONFIG_DEV_DAX_KMEM", Some("missing")),
+            ("CONFIG_CXL_REGION", Some("poor")),
+            ("CONFIG_RUST", Some("ready")),
+            ("CONFIG_DEV_DAX_HMEM", None),
+        ] {
+            assert_eq!(result(&found, option).as_deref(), expected, "{option}");
+        }
+    }
+    let text = daxown(&copy, &["doctor", "--platform"]).stdout;
+    let text = text.split_whitespace().collect::<Vec<_>>().join(" ");
+    for words in [
+        "CONFIG_DEV_DAX_KMEM the kernel was built without it",
+        "dax devices cannot become System RAM",
+        "cannot be built for it",
+    ] {
+        assert!(text.contains(words), "{words}: {text}");
+    }
+    let mut held = String::new();
+    let file = std::fs::File::open(&copy).unwrap();
+    let mut file = flate2::read::GzDecoder::new(file);
+    std::io::Read::read_to_string(&mut file, &mut held).unwrap();
+    assert!(held.contains("CONFIG_CXL_PORT=y") && !held.contains("secret"));
+
+    let text = daxown(&fixture("cover-c"), &["doctor", "--platform"]).stdout;
+    assert!(text.contains("cannot be known: none of"), "{text}");
 }
 
 /// Whatever the resource tree has in a window stands in the tree, by its own name.

@@ -4,6 +4,7 @@
 
 use super::{Entry, Gather};
 use crate::dkms;
+use crate::kconfig;
 use crate::ledger::LEDGER_PATH;
 use crate::log;
 use crate::modules::{module_name, MODULES};
@@ -299,6 +300,7 @@ fn modules(g: &mut Gather) {
             });
         }
     }
+    kernel_options(g);
     for version in g.names(dkms::DIR) {
         g.lines(&dkms::log_of(&version), dkms::is_telling);
     }
@@ -311,6 +313,15 @@ fn modules(g: &mut Gather) {
                     .is_some_and(|w| MODULES.contains(&w.replace('-', "_").as_str()))
             });
         }
+    }
+}
+
+/// The lines of the kernel's configuration that are about this memory, from the first file that is there.
+fn kernel_options(g: &mut Gather) {
+    let release = g.tree.text("proc/sys/kernel/osrelease").ok();
+    let paths = kconfig::paths(release.as_deref().map(str::trim));
+    if let Some(path) = paths.iter().find(|p| g.tree.exists(p)) {
+        g.edited(path, kconfig::telling_lines);
     }
 }
 
