@@ -5,11 +5,14 @@
 //! Memory in a CXL window is there only if committed endpoint decoders map it. Not all decoding shows
 //! in sysfs: a device without driver shows none of its decoders, and one of CXL 1.1 may have none.
 //! So memory that no decoder maps is called dead only if no device is left that could be behind it:
-//! none is plugged, all capacity is mapped elsewhere, its region was reset, or a member is missing.
+//! none is plugged, all capacity is mapped elsewhere, its region was reset or is gone, or a member is
+//! missing.
+
+mod gone;
 
 use serde::Serialize;
 
-use crate::cxl::{EndpointDecoder, Memdev, Window};
+use crate::cxl::{EndpointDecoder, Memdev, PortDecoder, Window};
 use crate::log::Event;
 use crate::map::Map;
 use crate::modules::Presence;
@@ -35,6 +38,13 @@ pub enum Why {
         /// The memory that no decoder maps.
         needed: u64,
     },
+    /// The region that mapped it is no more.
+    RegionGone {
+        /// What tells of it: a decoder that has its addresses still, or a region in the ledger.
+        told_by: Told,
+        /// The devices that map none of it.
+        memdevs: Vec<String>,
+    },
     /// The decoders of a region that covers it were reset.
     Reset {
         /// The region.
@@ -49,6 +59,16 @@ pub enum Why {
         /// Bytes that each member has in a row.
         granularity: Option<u64>,
     },
+}
+
+/// What tells of a region that is no more.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Told {
+    /// The decoder of a port, which keeps the addresses that it had last.
+    Decoder(String),
+    /// The ledger, with the name that the region had.
+    Ledger(String),
 }
 
 /// A range that nothing answers for, or not for all of it.
@@ -143,6 +163,18 @@ impl Map {
         own.any(|e| self.is_committed(e))
     }
 
+    /// Whether a memory device maps by decoders alone: it has committed ones, or it was in a region that is
+    /// gone, so that its range registers are not in force.
+    pub fn uses_decoders(&self, memdev: &Memdev) -> bool {
+        let mut own = self.endpoints.iter().filter(|e| e.memdev == memdev.name);
+        self.maps_by_decoders(memdev) || own.any(|e| gone::was_in_region(self, e))
+    }
+
+    /// Whether a port's decoder has addresses only because it keeps those of a region that is gone.
+    pub fn is_stale(&self, decoder: &PortDecoder) -> bool {
+        gone::stale(self, decoder).is_some()
+    }
+
     /// Memory devices that may be behind a window.
     pub fn behind<'a>(&'a self, window: &'a Window) -> impl Iterator<Item = &'a Memdev> {
         self.memdevs
@@ -175,6 +207,16 @@ pub(crate) fn find(map: &Map, memory: &[Range], by_hand: &[Range]) -> Vec<Dead> 
     let regions = map.regions.iter().filter(|r| r.is_committed());
     mapped.extend(regions.filter_map(|r| r.range));
     mapped.extend(found.iter().map(|d| d.range));
+    // That a region was there is seen whoever declares the memory.
+    for dead in gone::find(map) {
+        for range in subtract(dead.range, &mapped) {
+            found.push(Dead {
+                range,
+                ..dead.clone()
+            });
+            mapped.push(range);
+        }
+    }
     mapped.extend(by_hand);
     for window in &map.windows {
         found.extend(unbacked(map, window, memory, &mapped));
@@ -274,7 +316,7 @@ fn all(ranges: Vec<Range>, why: &Why) -> Vec<Dead> {
 fn capacity_left(map: &Map, devices: &[&Memdev]) -> Option<u64> {
     devices.iter().try_fold(0u64, |sum, m| {
         let size = m.ram_bytes?.saturating_add(m.pmem_bytes.unwrap_or(0));
-        let left = match map.maps_by_decoders(m) {
+        let left = match map.uses_decoders(m) {
             true => translated(map, m),
             false => size,
         };

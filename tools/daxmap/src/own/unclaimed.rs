@@ -51,6 +51,8 @@ fn physical(map: &Map, range: &Range) -> Option<(ReasonCode, String)> {
                 ReasonCode::Known(Why::Undecoded),
                 "no decoder maps it, and no device can be behind it".into(),
             ),
+            // A region can be made of it: who let it go, or left it, says more.
+            decode::Why::RegionGone { .. } => return None,
             decode::Why::Reset { region } => (
                 ReasonCode::Known(Why::Undecoded),
                 format!("{region} has it, and its decoders are not committed"),

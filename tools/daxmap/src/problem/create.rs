@@ -113,7 +113,7 @@ fn in_window(
 /// the device's own all the same (CXL 1.1, a driver of its own), in any window that reaches it: a region would map it
 /// twice. Of `sure` it is known that it is not.
 pub(super) fn doubt<'a>(map: &'a Map, memdev: &Memdev, sure: &[Range]) -> Option<&'a Window> {
-    if map.maps_by_decoders(memdev) {
+    if map.uses_decoders(memdev) {
         return None;
     }
     let mut windows = map

@@ -41,12 +41,13 @@ fn of_port(map: &Map, port: &str, gone: &[&Region]) -> Vec<Place> {
             let is_gone = is_in(gone, d.region.as_deref());
             let region = d.region.as_ref().and_then(|name| map.region(name));
             let is_reset = region.is_some_and(Region::is_reset);
+            let is_stale = map.is_stale(d);
             Some(Place {
                 number: number(&d.name)?,
                 name: d.name.clone(),
                 region: d.region.clone(),
-                committed: !d.is_unused && !is_reset && !is_gone,
-                free: is_gone || d.is_unused && d.region.is_none(),
+                committed: !(d.is_unused || is_reset || is_gone || is_stale),
+                free: is_gone || is_stale || d.is_unused && d.region.is_none(),
             })
         })
         .collect(),

@@ -3,7 +3,7 @@
 //! Memory in use that is not to be relied on, and declared memory that has nothing behind it.
 
 use super::{dax, Kind, Problem, Severity};
-use crate::decode::{Dead, Why};
+use crate::decode::{Dead, Told, Why};
 use crate::log::Event;
 use crate::map::Map;
 use crate::range::Range;
@@ -21,9 +21,9 @@ pub(super) fn diagnose(map: &Map) -> Vec<Problem> {
 fn declared_by_hand(map: &Map, range: &Range) -> Option<Problem> {
     let memory = [*range];
     let dead = crate::decode::find(map, &memory, &[]);
-    let first = dead
-        .first()
-        .filter(|_| !map.dead.iter().any(|d| d.range.overlaps(range)))?;
+    // What is told as a loss, or with the range, is not told again.
+    let is_told = |r: &Range| map.dead.iter().any(|d| d.range.overlaps(r));
+    let first = dead.iter().find(|d| !is_told(&d.range))?;
     let mut problem = Problem::new(Kind::Undecoded, Severity::Note, "memmap").because(format!(
         "memmap= on the command line declares {range}, but no CXL decoder maps {}, and no device is left \
          that could be behind it: it is memory only if something else than CXL answers there",
@@ -102,10 +102,28 @@ pub(super) fn unused(map: &Map, dead_part: &Dead, bytes: u64) -> Problem {
         // It can be had back: the members are there.
         Why::Reset { region } => return super::region::reset(map, region).at(range, bytes),
         Why::NoDevice { window } | Why::NoCapacity { window, .. } => (Severity::Warning, window),
-        Why::MemberGone { .. } => (Severity::Warning, &"CXL".to_string()),
+        Why::RegionGone { .. } | Why::MemberGone { .. } => (Severity::Warning, &"CXL".to_string()),
     };
     let problem = dead(map, severity, subject, &range, &dead_part.why).at(range, bytes);
     problem.fix(["# nothing to run: keep this memory out of use"])
+}
+
+fn is_any_committed(map: &Map, memdevs: &[String]) -> bool {
+    let mut own = map.memdevs.iter().filter(|m| memdevs.contains(&m.name));
+    own.any(|m| map.maps_by_decoders(m))
+}
+
+/// The decoders of some devices, of which none is committed.
+fn decoders_of(map: &Map, memdevs: &[String]) -> Vec<String> {
+    let own = map.endpoints.iter().filter(|e| memdevs.contains(&e.memdev));
+    let mut ports: Vec<&str> = own
+        .filter_map(|e| Some(e.name.split_once('.')?.0))
+        .collect();
+    ports.dedup();
+    ports
+        .iter()
+        .map(|p| format!("/sys/bus/cxl/devices/{p}.*/size"))
+        .collect()
 }
 
 fn dead(map: &Map, severity: Severity, subject: &str, range: &Range, why: &Why) -> Problem {
@@ -135,6 +153,9 @@ fn dead(map: &Map, severity: Severity, subject: &str, range: &Range, why: &Why) 
                 super::listed(memdevs),
                 if memdevs.len() == 1 { "has" } else { "have" },
                 match left {
+                    0 if !is_any_committed(map, memdevs) => {
+                        "no committed decoder at all, since the region is gone".to_string()
+                    }
                     0 => "committed decoders for other addresses only".to_string(),
                     some => format!("only {} that may be mapped without showing", human(*some)),
                 },
@@ -145,6 +166,20 @@ fn dead(map: &Map, severity: Severity, subject: &str, range: &Range, why: &Why) 
                     .map(|d| format!("/sys/bus/cxl/devices/{d} maps {}", set.range))
                     .collect::<Vec<_>>()
             })),
+        Why::RegionGone { told_by, memdevs } => make(Kind::Undecoded)
+            .because(format!(
+                "the region that had it is gone{}, and no decoder of {} is committed for {range}",
+                match told_by {
+                    Told::Decoder(name) => format!(" ({name} still has its addresses)"),
+                    Told::Ledger(region) => format!(" ({region}, says the ledger)"),
+                },
+                super::listed(memdevs)
+            ))
+            .seen([match told_by {
+                Told::Decoder(name) => format!("/sys/bus/cxl/devices/{name}"),
+                Told::Ledger(_) => format!("/{}", crate::ledger::LEDGER_PATH),
+            }])
+            .seen(decoders_of(map, memdevs)),
         Why::Reset { region } => make(Kind::Undecoded)
             .because(format!(
                 "the decoders of {region} were reset: nothing maps {range}"

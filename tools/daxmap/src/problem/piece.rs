@@ -5,6 +5,7 @@
 use ownership::Why;
 
 use super::{dax, hmem, offline, physical, remedy, Kind, Problem, Severity};
+use crate::decode::Why as Gone;
 use crate::firmware::Source;
 use crate::log::Event;
 use crate::map::Map;
@@ -42,6 +43,10 @@ pub(super) fn diagnose(map: &Map, reserved: &Reserved, piece: &Piece) -> Vec<Pro
     }
     // What has nothing behind it is told apart from what has, and is no driver's fault.
     for dead in map.dead_in(&piece.range) {
+        // Where a region can be had again, what is said of the piece says how.
+        if matches!(dead.why, Gone::RegionGone { .. }) {
+            continue;
+        }
         let in_use = map
             .used_bytes(&dead.range)
             .saturating_add(map.offline_bytes(dead.range).unwrap_or(0));
