@@ -105,8 +105,10 @@ pub struct PredictDoc {
     pub machine: Machine,
     /// Bytes of Soft Reserved memory and of committed volatile regions.
     pub total: u64,
-    /// Bytes of it that are in use now: as System RAM, online or offline, or as a /dev file.
+    /// Bytes of it that are in use now: as System RAM that is online, or as a /dev file.
     pub now: Option<u64>,
+    /// Bytes of it that are in memory blocks which are offline now.
+    pub offline: Option<u64>,
     /// The forecasts.
     pub forecasts: Vec<ForecastDoc>,
     /// What to do about it, in a sentence each.
@@ -150,7 +152,8 @@ pub fn run(global: &Global, args: &PredictArgs) -> Result<ExitCode> {
             schema: "daxown-predict-1".into(),
             machine: Machine::of(&map),
             total: advice.total,
-            now: advice.now,
+            now: advice.now.map(|n| n.used),
+            offline: advice.now.map(|n| n.offline),
             forecasts: forecasts.iter().map(|(d, f)| document(*d, f)).collect(),
             advice: advice.lines(&look),
             assumes: layout.assumes.clone(),

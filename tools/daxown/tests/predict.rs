@@ -320,3 +320,16 @@ fn neighbours_are_predicted_one_by_one() {
         ram(&format!("{iomem}{soft}"))
     );
 }
+
+/// What is offline is not in use.
+#[test]
+fn offline_memory_is_not_in_use() {
+    let output = daxown(&fixture("offline-c"), &["predict", "-J"]);
+    let document: Value = serde_json::from_str(&output.stdout).unwrap();
+    let of = |key: &str| document[key].as_u64().unwrap();
+    assert!(of("offline") > 0, "{document:#}");
+    assert_eq!(of("now") + of("offline"), of("total"), "{document:#}");
+    let text = daxown(&fixture("offline-c"), &["predict"]).stdout;
+    let text = text.split_whitespace().collect::<Vec<_>>().join(" ");
+    assert!(text.contains("System RAM that is offline"), "{text}");
+}

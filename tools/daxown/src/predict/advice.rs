@@ -9,12 +9,21 @@ use daxmap::{Map, Piece, Range};
 
 use crate::show::{self, Look};
 
+/// What is made of the memory now.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Now {
+    /// System RAM that is online, and files.
+    pub used: u64,
+    /// System RAM that is offline.
+    pub offline: u64,
+}
+
 /// The sums that the advice is made of.
 pub struct Advice {
     /// Soft Reserved memory and committed volatile regions.
     pub total: u64,
-    /// What of it is in use now; `None` if that cannot be known.
-    pub now: Option<u64>,
+    /// What is made of it now; `None` if that cannot be known.
+    pub now: Option<Now>,
     drivers: Drivers,
     policy: Policy,
     policy_now: Policy,
@@ -22,6 +31,7 @@ pub struct Advice {
     other_policy: u64,
     c: u64,
     foreign: u64,
+    is_offline_wanted: bool,
     refused: Option<String>,
     is_unlisted: bool,
 }
@@ -50,7 +60,7 @@ impl Advice {
         let mut c = ram(Decider::C);
         // What drivers of another release do shows better in what they did.
         if map.drivers == Drivers::Stock && !layout.is_measured {
-            c = c.max(now.unwrap_or(0));
+            c = c.max(now.map_or(0, |n| n.used.saturating_add(n.offline)));
         }
         Advice {
             total: Forecast::of(layout, Decider::C).bytes(),
@@ -62,6 +72,10 @@ impl Advice {
             other_policy: ram(Decider::Rust(other)),
             c,
             foreign: sum(Decider::Rust(policy), &is_foreign),
+            is_offline_wanted: {
+                let policy = map.memory.auto_online.as_deref();
+                policy.is_none_or(|word| word == "offline")
+            },
             refused: layout.refused.clone(),
             is_unlisted: layout.is_unlisted,
         }
@@ -76,7 +90,14 @@ impl Advice {
             Drivers::Unknown => "which drivers run cannot be known",
         };
         match self.now {
-            Some(now) => format!("{} in use ({whose})", show::part_of(now, self.total, look)),
+            Some(now) => {
+                let offline = match now.offline {
+                    0 => String::new(),
+                    bytes => format!(", and {} System RAM that is offline", look.size(bytes)),
+                };
+                let used = show::part_of(now.used, self.total, look);
+                format!("{used} in use{offline} ({whose})")
+            }
             None => format!("how much is in use cannot be known ({whose})"),
         }
     }
@@ -115,7 +136,12 @@ impl Advice {
             Drivers::Rust => self.other_policy,
             _ => self.c,
         };
-        match self.now {
+        // What is offline by policy will be so again.
+        let now = self.now.map(|now| match self.is_offline_wanted {
+            true => now.used.saturating_add(now.offline),
+            false => now.used,
+        });
+        match now {
             Some(now) if now < same_drivers => out.push(format!(
                 "a reboot alone gives {} more: what is missing now was lost after the boot, is off by choice, or \
                  waits for a driver; `daxown doctor` says which",
@@ -167,7 +193,7 @@ impl Advice {
 }
 
 /// What is System RAM, online or not, or a file.
-fn now(map: &Map) -> Option<u64> {
+fn now(map: &Map) -> Option<Now> {
     let reserved: Vec<Range> = map.reserved.iter().map(|r| r.range).collect();
     let mut pieces: Vec<Piece> = map.reserved.iter().flat_map(|r| r.pieces.clone()).collect();
     for region in map.regions.iter().filter(|r| r.is_committed()) {
@@ -189,13 +215,20 @@ fn now(map: &Map) -> Option<u64> {
             ..piece.clone()
         }));
     }
-    pieces.iter().try_fold(0u64, |sum, p| {
+    let none = Now {
+        used: 0,
+        offline: 0,
+    };
+    pieces.iter().try_fold(none, |sum, p| {
         // What another driver has is not counted, now or then; what nothing is behind neither.
         let used = p.online_bytes?.saturating_add(p.file_bytes);
         let dead = map.dead_in(&p.range);
         let dead = dead.iter().filter_map(|d| map.offline_bytes(d.range));
         let offline = p.offline_bytes?.saturating_sub(dead.sum());
-        let bytes = used.saturating_sub(p.unsound_bytes).saturating_add(offline);
-        Some(sum.saturating_add(bytes))
+        let used = used.saturating_sub(p.unsound_bytes);
+        Some(Now {
+            used: sum.used.saturating_add(used),
+            offline: sum.offline.saturating_add(offline),
+        })
     })
 }
