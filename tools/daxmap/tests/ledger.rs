@@ -139,3 +139,42 @@ fn without_the_ledger_nothing_was_left_to_cxl() {
         "{problems:?}"
     );
 }
+
+/// What dax_hmem leaves to another driver is that driver's in a forecast too.
+#[test]
+fn what_another_driver_has_is_nobody_s_gain() {
+    use daxmap::predict::{Decider, Forecast, Holder, Layout, Policy};
+    let machine = with("state=foreign reason=foreign-resource holder=amdgpu errno=0");
+    let map = machine.map();
+    let layout = Layout::read(&daxmap::Tree::open(machine.path()).unwrap(), &map);
+    for decider in [Decider::Rust(Policy::Whole), Decider::C] {
+        let forecast = Forecast::of(&layout, decider);
+        assert_eq!((forecast.ram_bytes(), forecast.bytes()), (0, 0));
+        assert_eq!(forecast.foreign_bytes(), 1 << 30);
+        let parts = &forecast.parts;
+        assert!(parts.iter().all(|p| p.foreign.as_deref() == Some("amdgpu")));
+        let is_left = parts[0].holder == Holder::Driver("amdgpu".into());
+        assert!(is_left || parts[0].hindrance.is_some(), "{parts:?}");
+    }
+    let machine = with("state=foreign reason=foreign-region region=region0 errno=0");
+    let window = "platform/ACPI0017:00/root0/decoder0.0";
+    machine.device("cxl", window, None);
+    let region = format!("{window}/region0");
+    machine.device("cxl", &region, Some("cxl_region"));
+    machine.device("cxl", &format!("{region}/dax_region0"), None);
+    for (name, value) in [
+        ("resource", "0x400000000"),
+        ("size", "0x40000000"),
+        ("commit", "1"),
+        ("mode", "dynamic_ram_a"),
+    ] {
+        machine.file(&format!("sys/devices/{region}/{name}"), value);
+    }
+    for (name, value) in [("start", "0x400000000"), ("size", "0x100000000")] {
+        machine.file(&format!("sys/devices/{window}/{name}"), value);
+    }
+    let map = machine.map();
+    let layout = Layout::read(&daxmap::Tree::open(machine.path()).unwrap(), &map);
+    let forecast = Forecast::of(&layout, Decider::Rust(Policy::Whole));
+    assert_eq!(forecast.ram_bytes(), 0, "{forecast:?}");
+}

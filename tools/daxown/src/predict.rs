@@ -73,6 +73,8 @@ pub struct PartDoc {
     pub file: u64,
     /// Bytes of both that no device is behind, so that they are no memory.
     pub dead: u64,
+    /// The driver, such as an accelerator's, whose memory it is.
+    pub foreign: Option<String>,
     /// A word for the decision: `covered`, `no-region`, `partly-covered`, `outside-windows`, ...
     pub reason: String,
     /// What keeps all or some of it from becoming System RAM: `trimmed`, `kmem-cannot-reserve`, ...
@@ -88,7 +90,8 @@ pub struct ForecastDoc {
     pub drivers: String,
     /// `whole` or `split`; `null` for drivers that have no policy.
     pub policy: Option<String>,
-    /// Bytes that would become System RAM, without those that no device is behind.
+    /// Bytes that would become System RAM, without those that no device is behind, or that are another
+    /// driver's.
     pub ram: u64,
     /// Committed regions that would stay idle because HMEM has their memory.
     pub lost_regions: Vec<String>,
@@ -103,7 +106,7 @@ pub struct PredictDoc {
     pub schema: String,
     /// The machine.
     pub machine: Machine,
-    /// Bytes of Soft Reserved memory and of committed volatile regions.
+    /// Bytes of Soft Reserved memory and of committed volatile regions, without what other drivers have.
     pub total: u64,
     /// Bytes of it that are in use now: as System RAM that is online, or as a /dev file.
     pub now: Option<u64>,
@@ -190,6 +193,7 @@ fn document(decider: Decider, forecast: &Forecast) -> ForecastDoc {
                 ram: p.ram_bytes,
                 file: p.file_bytes,
                 dead: p.dead_bytes,
+                foreign: p.foreign.clone(),
                 reason: p.why.code.into(),
                 hindrance: p.hindrance.as_ref().map(|w| w.code.into()),
                 text: text_of(p),
@@ -203,6 +207,7 @@ fn owner(holder: &Holder) -> OwnerDoc {
         Holder::Cxl(region) => ("cxl", Some(region.clone())),
         Holder::Hmem => ("hmem", None),
         Holder::SystemRam => ("system-ram", None),
+        Holder::Driver(name) => ("driver", Some(name.clone())),
         Holder::Nobody => ("nobody", None),
     };
     OwnerDoc {
@@ -216,6 +221,7 @@ fn owner_text(holder: &Holder) -> String {
         Holder::Cxl(region) => format!("CXL {region}"),
         Holder::Hmem => "HMEM".into(),
         Holder::SystemRam => "System RAM".into(),
+        Holder::Driver(name) => format!("driver of {name}"),
         Holder::Nobody => "nobody".into(),
     }
 }
@@ -242,11 +248,12 @@ fn render(
             region.name
         );
     }
-    if advice.total == 0 && !map.in_source.sysfs {
+    let is_empty = advice.total == 0 && layout.foreign.is_empty();
+    if is_empty && !map.in_source.sysfs {
         return "Neither Soft Reserved memory nor regions are in what was given: nothing can be predicted.\n"
             .to_string();
     }
-    if advice.total == 0 {
+    if is_empty {
         let nothing = show::nothing(map).replacen("no ", "No ", 1);
         return format!("{nothing}: no driver would do anything.\n");
     }
@@ -257,18 +264,21 @@ fn render(
             Decider::Rust(Policy::Split) => "The Rust drivers with policy=split",
             Decider::C => "The kernel's own drivers",
         };
-        let file = match forecast.parts.iter().map(|p| p.file_bytes).sum::<u64>() {
+        let own = forecast.parts.iter().filter(|p| p.foreign.is_none());
+        let file = match own.map(|p| p.file_bytes).sum::<u64>() {
             0 => String::new(),
             file => format!(", {} a file", look.size(file)),
         };
-        out.push_str(&format!(
-            "{}: {} would be System RAM{file}\n",
-            look.bold(whose),
-            match forecast.bytes() - forecast.ram_bytes() {
-                0 => format!("all of {}", look.size(forecast.bytes())),
-                _ => show::part_of(forecast.ram_bytes(), forecast.bytes(), look),
-            }
-        ));
+        let other = match forecast.foreign_bytes() {
+            0 => String::new(),
+            bytes => format!("; {} is another driver's", look.size(bytes)),
+        };
+        let sum = match (forecast.bytes(), forecast.ram_bytes()) {
+            (0, _) => "nothing is theirs to serve".to_string(),
+            (all, ram) if all == ram => format!("all of {} would be System RAM", look.size(all)),
+            (all, ram) => format!("{} would be System RAM", show::part_of(ram, all, look)),
+        };
+        out.push_str(&format!("{}: {sum}{file}{other}\n", look.bold(whose)));
         let mut table = Table::new(look);
         for (name, side) in [
             ("RANGE", Left),

@@ -5,11 +5,13 @@
 use ownership::Policy;
 
 use super::nodes::Nodes;
-use super::{division, options, Why};
+use super::{division, options, Why, Word};
 use crate::cxl::{Region, RegionState};
 use crate::iomem::{is_system_ram, Resource};
+use crate::ledger;
 use crate::map::Map;
 use crate::modules::Presence;
+use crate::own::Owner;
 use crate::range::{merge, Range};
 use crate::tree::Tree;
 
@@ -74,6 +76,8 @@ pub struct Layout {
     pub resources: Vec<(String, Range)>,
     /// Those of `resources` whose owner alone may use the addresses.
     pub obstacles: Vec<Range>,
+    /// What other drivers have, such as an accelerator's, with their names.
+    pub foreign: Vec<(Range, String)>,
     /// What no device is behind: whoever serves it, it is no memory.
     pub dead: Vec<Range>,
     /// The kernel lists nothing for dax_hmem (`device_hmem.disable`).
@@ -118,6 +122,7 @@ impl Layout {
                 .collect(),
             resources: resources(map),
             obstacles: obstacles(map),
+            foreign: foreign(map),
             dead: map.dead.iter().map(|d| d.range).collect(),
             is_unlisted: map.host.hmem_disabled,
             without_windows: !map.in_source.sysfs && map.windows.is_empty(),
@@ -142,6 +147,7 @@ impl Layout {
             let is_ram = layout.ram.iter().any(|r| r.overlaps(&region.range));
             // A list of regions may leave out what they made.
             region.has_dax_region |= !map.in_source.sysfs && !is_ram;
+            region.has_dax_region &= !is_left_alone(map, &region.name);
             region.is_foreign =
                 region.is_committed && !region.is_pmem && !region.has_dax_region && !is_ram;
         }
@@ -179,6 +185,7 @@ impl Layout {
             ram: Vec::new(),
             resources,
             obstacles: Vec::new(),
+            foreign: Vec::new(),
             dead: Vec::new(),
             is_unlisted: false,
             without_windows: false,
@@ -242,6 +249,25 @@ fn region(region: &Region) -> Option<RegionAt> {
         // What is System RAM since boot decides it.
         is_foreign: false,
     })
+}
+
+/// What other drivers have now, as the ledger, or what the region is, tells.
+fn foreign(map: &Map) -> Vec<(Range, String)> {
+    let pieces = map.reserved.iter().flat_map(|r| &r.pieces);
+    let of_piece = pieces.filter_map(|p| match &p.owner {
+        Owner::Driver { name } => Some((p.range, name.clone())),
+        _ => None,
+    });
+    let regions = map.regions.iter();
+    let of_region = regions.filter_map(|r| r.range.zip(map.accelerator_of(r)));
+    of_piece.chain(of_region).collect()
+}
+
+/// Whether the ledger says of a region that dax_cxl does not serve it.
+fn is_left_alone(map: &Map, name: &str) -> bool {
+    let word = ledger::text(Word::ForeignRegion.word());
+    let mut records = map.ledger.iter().flat_map(|l| &l.records);
+    records.any(|r| r.region.as_deref() == Some(name) && r.reason.as_deref() == Some(word))
 }
 
 /// What kmem cannot reserve across. What drivers put there in this boot does not count.

@@ -47,6 +47,8 @@ pub enum Holder {
     Hmem,
     /// The kernel itself, since boot.
     SystemRam,
+    /// Another driver, such as an accelerator's, which has it now.
+    Driver(String),
     /// No driver.
     Nobody,
 }
@@ -94,6 +96,8 @@ pub struct Part {
     pub file_bytes: u64,
     /// Bytes of both that no device is behind: they are put into use all the same.
     pub dead_bytes: u64,
+    /// The driver, such as an accelerator's, whose memory it is: in no sum, whoever would take it.
+    pub foreign: Option<String>,
 }
 
 impl Part {
@@ -105,7 +109,10 @@ impl Part {
 
     /// Bytes of System RAM that are memory.
     pub fn sound_ram_bytes(&self) -> u64 {
-        self.ram_bytes.saturating_sub(self.dead_bytes)
+        match self.foreign {
+            Some(_) => 0,
+            None => self.ram_bytes.saturating_sub(self.dead_bytes),
+        }
     }
 }
 
@@ -132,9 +139,16 @@ impl Forecast {
         self.parts.iter().map(Part::sound_ram_bytes).sum()
     }
 
-    /// Bytes there are.
+    /// Bytes there are, without those of other drivers.
     pub fn bytes(&self) -> u64 {
-        self.parts.iter().map(|p| p.range.len()).sum()
+        let own = self.parts.iter().filter(|p| p.foreign.is_none());
+        own.map(|p| p.range.len()).sum()
+    }
+
+    /// Bytes that are another driver's.
+    pub fn foreign_bytes(&self) -> u64 {
+        let others = self.parts.iter().filter(|p| p.foreign.is_some());
+        others.map(|p| p.range.len()).sum()
     }
 }
 
@@ -219,10 +233,11 @@ fn parts(layout: &Layout, verdicts: &[Verdict], devices: &[Device], lost: &[Stri
     edges.extend(verdicts.iter().flat_map(|v| &v.lost).map(|(r, _)| *r));
     edges.extend(layout.ram.iter().chain(&layout.dead).copied());
     edges.extend(layout.regions.iter().map(|r| r.range));
+    edges.extend(layout.foreign.iter().map(|(r, _)| *r));
 
     let mut out: Vec<Part> = Vec::new();
     for range in whole.iter().flat_map(|r| r.split_at(&edges)) {
-        let part = part(layout, verdicts, devices, lost, range);
+        let part = of_other(layout, part(layout, verdicts, devices, lost, range));
         match out.last_mut() {
             Some(last) if last.range.touches(&part.range) && is_same(last, &part) => {
                 last.range.end = part.range.end;
@@ -237,7 +252,28 @@ fn parts(layout: &Layout, verdicts: &[Verdict], devices: &[Device], lost: &[Stri
 }
 
 fn is_same(a: &Part, b: &Part) -> bool {
-    a.holder == b.holder && a.why == b.why && a.hindrance == b.hindrance && a.node == b.node
+    let same_why = a.why == b.why && a.hindrance == b.hindrance;
+    a.holder == b.holder && same_why && a.node == b.node && a.foreign == b.foreign
+}
+
+/// What another driver has stays with it, unless somebody takes it from there.
+fn of_other(layout: &Layout, mut part: Part) -> Part {
+    let mut others = layout.foreign.iter();
+    let Some((_, name)) = others.find(|(r, _)| r.contains(&part.range)) else {
+        return part;
+    };
+    part.foreign = Some(name.clone());
+    if part.used_bytes() > 0 {
+        part.hindrance = Some(Why::known(
+            Word::ForeignResource,
+            format!("it is the memory of {name}, whose driver cannot have it then"),
+        ));
+    } else {
+        part.hindrance = None;
+        part.why = Why::known(Word::ForeignResource, format!("{name} has it"));
+        part.holder = Holder::Driver(name.clone());
+    }
+    part
 }
 
 fn part(
@@ -288,6 +324,7 @@ fn part(
             ram_bytes: range.len(),
             file_bytes: 0,
             dead_bytes: 0,
+            foreign: None,
         };
     }
     if let Some(device) = device {
@@ -298,7 +335,7 @@ fn part(
         let hindrance = match is_dead {
             true => Some(Why::known(
                 Word::Undecoded,
-                "no device is behind it: what is made System RAM there is no memory",
+                "nothing decodes it: what is made System RAM there is no memory",
             )),
             false => device.hindrance.clone().filter(|_| ram_bytes < range.len()),
         };
@@ -311,6 +348,7 @@ fn part(
             ram_bytes,
             file_bytes,
             dead_bytes: if is_dead { ram_bytes + file_bytes } else { 0 },
+            foreign: None,
         };
     }
     let cut = verdict.and_then(|v| v.lost.iter().find(|(r, _)| r.contains(&range)));
@@ -327,7 +365,10 @@ fn part(
             ),
             false if region.is_foreign => Why::known(
                 Word::KeptByRegion,
-                format!("{} has another driver than dax_cxl, an accelerator's", region.name),
+                format!(
+                    "{} has another driver than dax_cxl, or is of a mode that dax_cxl does not know",
+                    region.name
+                ),
             ),
             false if !region.is_offered() => Why::new(
                 "region-idle",
@@ -354,5 +395,6 @@ fn part(
         ram_bytes: 0,
         file_bytes: 0,
         dead_bytes: 0,
+        foreign: None,
     }
 }

@@ -118,6 +118,6 @@ fn owner(part: &Part) -> &'static str {
         Holder::Cxl(_) if without_device => "nobody",
         Holder::Cxl(_) => "cxl",
         Holder::Hmem => "hmem",
-        Holder::SystemRam | Holder::Nobody => "nobody",
+        Holder::SystemRam | Holder::Driver(_) | Holder::Nobody => "nobody",
     }
 }

@@ -33,7 +33,7 @@ impl Machine {
         machine
     }
 
-    fn path(&self) -> &Path {
+    pub fn path(&self) -> &Path {
         self.0.path()
     }
 

@@ -5,7 +5,7 @@
 use daxmap::modules::Drivers;
 use daxmap::predict::{Decider, Forecast, Layout, Part, Policy};
 use daxmap::range::subtract;
-use daxmap::{Map, Piece, Range};
+use daxmap::{Map, Owner, Piece, Range};
 
 use crate::show::{self, Look};
 
@@ -20,7 +20,7 @@ pub struct Now {
 
 /// The sums that the advice is made of.
 pub struct Advice {
-    /// Soft Reserved memory and committed volatile regions.
+    /// Soft Reserved memory and committed volatile regions, without what other drivers have.
     pub total: u64,
     /// What is made of it now; `None` if that cannot be known.
     pub now: Option<Now>,
@@ -30,7 +30,8 @@ pub struct Advice {
     rust: u64,
     other_policy: u64,
     c: u64,
-    foreign: u64,
+    /// What the drivers would take of other drivers' memory: the Rust ones, and the kernel's own.
+    foreign: (u64, u64),
     is_offline_wanted: bool,
     refused: Option<String>,
     is_unlisted: bool,
@@ -41,7 +42,7 @@ impl Advice {
         // What an accelerator's driver has is nobody's gain.
         let is_foreign = |p: &Part| {
             let mut foreign = layout.regions.iter().filter(|r| r.is_foreign);
-            foreign.any(|r| r.range.overlaps(&p.range))
+            p.foreign.is_some() || foreign.any(|r| r.range.overlaps(&p.range))
         };
         let sum = |decider, of: &dyn Fn(&Part) -> bool| {
             let parts = Forecast::of(layout, decider).parts;
@@ -71,7 +72,10 @@ impl Advice {
             rust: ram(Decider::Rust(policy)),
             other_policy: ram(Decider::Rust(other)),
             c,
-            foreign: sum(Decider::Rust(policy), &is_foreign),
+            foreign: (
+                sum(Decider::Rust(policy), &is_foreign),
+                sum(Decider::C, &is_foreign),
+            ),
             is_offline_wanted: {
                 let policy = map.memory.auto_online.as_deref();
                 policy.is_none_or(|word| word == "offline")
@@ -90,6 +94,7 @@ impl Advice {
             Drivers::Unknown => "which drivers run cannot be known",
         };
         match self.now {
+            Some(_) if self.total == 0 => format!("nothing is theirs to use ({whose})"),
             Some(now) => {
                 let offline = match now.offline {
                     0 => String::new(),
@@ -118,11 +123,18 @@ impl Advice {
             ];
         }
         let mut out = vec![self.drivers_line(look)];
-        if self.foreign > 0 {
+        if self.foreign.0 > 0 {
             out.push(format!(
-                "careful: the Rust drivers would make System RAM of {} that an accelerator's driver has: do not \
-                 install them here",
-                look.size(self.foreign)
+                "careful: the Rust drivers would make System RAM of {} that another driver has: do not install \
+                 them here",
+                look.size(self.foreign.0)
+            ));
+        }
+        if self.foreign.1 > 0 {
+            out.push(format!(
+                "careful: the kernel's own drivers would make System RAM of {} that another driver has, unless \
+                 that driver comes first",
+                look.size(self.foreign.1)
             ));
         }
         if self.other_policy > self.rust {
@@ -192,7 +204,7 @@ impl Advice {
     }
 }
 
-/// What is System RAM, online or not, or a file.
+/// What is System RAM, online or not, or a file; what other drivers have is not counted.
 fn now(map: &Map) -> Option<Now> {
     let reserved: Vec<Range> = map.reserved.iter().map(|r| r.range).collect();
     let mut pieces: Vec<Piece> = map.reserved.iter().flat_map(|r| r.pieces.clone()).collect();
@@ -215,12 +227,13 @@ fn now(map: &Map) -> Option<Now> {
             ..piece.clone()
         }));
     }
+    pieces.retain(|p| !matches!(p.owner, Owner::Driver { .. }));
     let none = Now {
         used: 0,
         offline: 0,
     };
     pieces.iter().try_fold(none, |sum, p| {
-        // What another driver has is not counted, now or then; what nothing is behind neither.
+        // What nothing is behind is not counted, now or then.
         let used = p.online_bytes?.saturating_add(p.file_bytes);
         let dead = map.dead_in(&p.range);
         let dead = dead.iter().filter_map(|d| map.offline_bytes(d.range));
