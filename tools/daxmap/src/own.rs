@@ -140,14 +140,19 @@ pub(crate) fn pieces(map: &Map, range: Range) -> Vec<Piece> {
     }
     parts
         .into_iter()
-        .map(|(part, claim)| piece(map, part, claim))
+        .map(|(part, claim)| piece(map, &range, part, claim))
         .collect()
 }
 
 /// A part of a committed region that lies in no Soft Reserved range, seen as a piece.
 pub(crate) fn piece_of_region(map: &Map, region: &crate::cxl::Region, part: Range) -> Piece {
     if let Some(name) = map.accelerator_of(region) {
-        return piece(map, part, Some(&claim::of_accelerator(region, part, name)));
+        return piece(
+            map,
+            &part,
+            part,
+            Some(&claim::of_accelerator(region, part, name)),
+        );
     }
     let claims = claim::claims(map, &part);
     let owner = Owner::Cxl {
@@ -157,7 +162,7 @@ pub(crate) fn piece_of_region(map: &Map, region: &crate::cxl::Region, part: Rang
         .into_iter()
         .find(|c| c.owner == owner)
         .unwrap_or_else(|| claim::of_region(map, region, part));
-    piece(map, part, Some(&own))
+    piece(map, &part, part, Some(&own))
 }
 
 fn same(a: Option<&Claim>, b: Option<&Claim>) -> bool {
@@ -168,12 +173,13 @@ fn same(a: Option<&Claim>, b: Option<&Claim>) -> bool {
     }
 }
 
-fn piece(map: &Map, range: Range, claim: Option<&Claim>) -> Piece {
+/// The piece `range` of a Soft Reserved range, `whole`.
+fn piece(map: &Map, whole: &Range, range: Range, claim: Option<&Claim>) -> Piece {
     let unclaimed;
     let claim = match claim {
         Some(claim) => claim,
         None => {
-            unclaimed = unclaimed::unclaimed(map, range);
+            unclaimed = unclaimed::unclaimed(map, whole, range);
             &unclaimed
         }
     };

@@ -140,6 +140,47 @@ fn without_the_ledger_nothing_was_left_to_cxl() {
     );
 }
 
+/// hmem.N with a dax device at these addresses.
+fn with_dax(machine: &Machine, n: u32, range: (u64, u64), dax: &str) {
+    let dir = machine.path().join("sys/devices").join(hmem(n));
+    if !dir.exists() {
+        machine.device("platform", &hmem(n), Some("hmem"));
+    }
+    let dax = format!("{}/{dax}", hmem(n));
+    machine.device("dax", &dax, Some("device_dax"));
+    machine.file(
+        &format!("sys/devices/{dax}/size"),
+        &format!("{}\n", range.1),
+    );
+    let resource = format!("{:#x}\n", range.0);
+    machine.file(&format!("sys/devices/{dax}/resource"), &resource);
+}
+
+#[test]
+fn without_the_ledger_alignment_explains_what_lies_at_an_end_only() {
+    const MIB: u64 = 1 << 20;
+    let base = 0x400000000;
+    let lost = |machine: &Machine| {
+        let problems = problem::find(&machine.map());
+        problems.into_iter().find(|p| p.bytes > 0).unwrap()
+    };
+    // A hole of 1 MiB, of one dax region or between two.
+    for (second, cause) in [(0, "dax0.0 has not all of the memory"), (1, "ledger")] {
+        let machine = without_ledger("memmap=1G%0x400000000+0xefffffff\n");
+        with_dax(&machine, 0, (base, 512 * MIB), "dax0.0");
+        let behind = (base + 513 * MIB, 511 * MIB);
+        with_dax(&machine, second, behind, &format!("dax{second}.1"));
+        let hole = lost(&machine);
+        assert_eq!((hole.kind, hole.bytes), (Kind::Unexplained, MIB));
+        assert!(hole.cause.contains(cause), "{}", hole.cause);
+        assert!(hole.cause.contains("says why"), "{}", hole.cause);
+    }
+    // A range that is as small as that.
+    let small = lost(&without_ledger("memmap=1M%0x400000000+0xefffffff\n"));
+    assert_eq!((small.kind, small.bytes), (Kind::Misaligned, MIB));
+    assert!(small.cause.contains("no part of it"), "{}", small.cause);
+}
+
 /// What dax_hmem leaves to another driver is that driver's in a forecast too.
 #[test]
 fn what_another_driver_has_is_nobody_s_gain() {

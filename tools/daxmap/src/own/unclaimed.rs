@@ -7,6 +7,7 @@ use ownership::Why;
 use super::claim::Claim;
 use super::reason::{Evidence, Reason, ReasonCode};
 use super::{Owner, State};
+use crate::dax::Parent;
 use crate::decode;
 use crate::log::Event;
 use crate::map::Map;
@@ -83,8 +84,34 @@ fn unplaced_hmem(map: &Map) -> Option<&str> {
     unplaced.next().map(|h| h.name.as_str())
 }
 
+/// What alignment alone explains: dax_hmem serves a range from the first to the last multiple of 2 MiB in
+/// it. So what is left lies at an end of the range, beside what HMEM has; what lies elsewhere has another
+/// cause, such as somebody else's resource.
+fn cut_off(map: &Map, whole: &Range, range: &Range) -> Option<(Why, &'static str)> {
+    if whole.aligned_inside(ALIGN).is_none() {
+        return Some((Why::TooSmall, "no part of it is aligned to 2 MiB"));
+    }
+    let dax = map.dax.iter();
+    let dax = dax.filter(|d| matches!(d.parent, Parent::Hmem(_)));
+    let served = map.hmem.iter().filter(|h| h.driver.is_some());
+    let mut had = dax
+        .flat_map(|d| d.ranges.iter().copied())
+        .chain(served.filter_map(|h| h.range));
+    let is_beside = had.any(|r| r.touches(range) || range.touches(&r));
+    if range.len() >= ALIGN || !is_beside {
+        return None;
+    }
+    let after = range.end.wrapping_add(1);
+    if range.end == whole.end && range.start % ALIGN == 0 {
+        let text = "cut off: the range does not end at a 2 MiB boundary";
+        return Some((Why::UnalignedEnd, text));
+    }
+    let text = "cut off: the range does not start at a 2 MiB boundary";
+    (range.start == whole.start && after % ALIGN == 0).then_some((Why::UnalignedStart, text))
+}
+
 /// What the Rust dax_hmem left, where no ledger says why: it never leaves a range to CXL and forgets it.
-fn without_record(map: &Map, range: &Range) -> (ReasonCode, String, Option<State>) {
+fn without_record(map: &Map, whole: &Range, range: &Range) -> (ReasonCode, String, Option<State>) {
     let undecided = map.platform.ownership.as_deref() == Some("pending");
     if undecided && !map.windows_of(range).is_empty() {
         let text = "undecided, waiting for CXL".into();
@@ -94,20 +121,8 @@ fn without_record(map: &Map, range: &Range) -> (ReasonCode, String, Option<State
             Some(State::Deferred),
         );
     }
-    // It serves each part of a range from the first to the last multiple of 2 MiB in it.
-    if range.len() < ALIGN && range.aligned_inside(ALIGN).is_none() {
-        let side = |why, side| {
-            let text = format!("cut off: the range does not {side} at a 2 MiB boundary");
-            (ReasonCode::Known(why), text, Some(State::Failed))
-        };
-        return if range.start % ALIGN == 0 {
-            side(Why::UnalignedEnd, "end")
-        } else if range.end.wrapping_add(1) % ALIGN == 0 {
-            side(Why::UnalignedStart, "start")
-        } else {
-            let text = "no part of it is aligned to 2 MiB".into();
-            (ReasonCode::Known(Why::TooSmall), text, Some(State::Failed))
-        };
+    if let Some((why, text)) = cut_off(map, whole, range) {
+        return (ReasonCode::Known(why), text.into(), Some(State::Failed));
     }
     let text = match map.ledger {
         Some(_) => "no driver has it, and the ledger of dax_hmem has no record of it",
@@ -117,7 +132,7 @@ fn without_record(map: &Map, range: &Range) -> (ReasonCode, String, Option<State
 }
 
 /// What to say of a part that nothing claims.
-pub(super) fn unclaimed(map: &Map, range: Range) -> Claim {
+pub(super) fn unclaimed(map: &Map, whole: &Range, range: Range) -> Claim {
     let make = |owner, code, text: String| Claim {
         range,
         owner,
@@ -178,7 +193,7 @@ pub(super) fn unclaimed(map: &Map, range: Range) -> Claim {
         );
     }
     if map.drivers == Drivers::Rust {
-        let (code, text, state) = without_record(map, &range);
+        let (code, text, state) = without_record(map, whole, &range);
         let mut claim = make(Owner::Nobody, code, text);
         claim.state = state;
         return claim;

@@ -278,11 +278,8 @@ fn remainder(map: &Map, piece: &Piece, dax: &DaxDevice, lost: u64) -> Problem {
         })
         .filter_map(|r| r.overlap(&piece.range))
         .fold(0, |sum, r| sum.saturating_add(r.len()));
-    let outside: u64 = subtract(piece.range, &dax.ranges)
-        .iter()
-        .fold(0, |sum, r| sum.saturating_add(r.len()));
     let said = lines(map, |e| about(e, name));
-    if lost <= cut.saturating_add(outside) {
+    if lost <= cut {
         return Problem::new(Kind::Trimmed, Severity::Warning, name)
             .because(format!(
                 "kmem works in whole memory blocks of {} MiB; the rest of {name} is cut off",
@@ -294,11 +291,17 @@ fn remainder(map: &Map, piece: &Piece, dax: &DaxDevice, lost: u64) -> Problem {
                 block >> 20
             )]);
     }
-    Problem::new(Kind::Unexplained, Severity::Loss, name)
-        .because(format!(
+    // No driver cuts a device itself: memory beside it has another cause.
+    let outside = !subtract(piece.range, &dax.ranges).is_empty();
+    let what = match outside {
+        true => format!("{name} has not all of the memory there"),
+        false => format!(
             "{name} is bound to {}, but not all of it is in memory blocks",
             dax.driver.as_deref().unwrap_or("a driver")
-        ))
+        ),
+    };
+    Problem::new(Kind::Unexplained, Severity::Loss, name)
+        .because(format!("{what}; nothing that could be read says why"))
         .seen(said)
         .fix([format!("# look: daxctl list --devices {name}")])
 }
