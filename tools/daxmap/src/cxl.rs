@@ -258,6 +258,8 @@ fn region(scan: &Scan, name: &str, names: &[String]) -> Region {
 fn target(scan: &Scan, region: &str, position: u64) -> Target {
     let decoder = scan.value(&format!("{region}/target{position}"));
     let memdev = decoder.as_ref().and_then(|d| memdev_of(scan, d));
+    // A list that was pasted may name the device, and not show it.
+    let memdev = memdev.or_else(|| scan.value(&format!("{region}/target{position}_memdev")));
     Target {
         position,
         serial: memdev.as_ref().and_then(|m| serial(scan, m)),

@@ -241,7 +241,9 @@ pub fn members(region: &Region) -> String {
     let serial = |t: &Target| t.serial.clone().unwrap_or_else(|| "missing".into());
     let serials: Vec<String> = targets.iter().map(serial).collect();
     let same = serials.iter().skip(1).any(|s| Some(s) == serials.first());
-    if !same && serials.len() <= 4 {
+    // A member whose device is not in what was given is not missing: it has a name.
+    let is_named = |t: &Target| t.decoder.is_some() && t.serial.is_none();
+    if !same && serials.len() <= 4 && !targets.iter().any(is_named) {
         return match serials.is_empty() {
             true => String::new(),
             false => format!("serial {}", serials.join(" ")),
@@ -249,7 +251,10 @@ pub fn members(region: &Region) -> String {
     }
     let names: Vec<String> = targets
         .iter()
-        .map(|t| t.memdev.clone().unwrap_or_else(|| "missing".into()))
+        .map(|t| {
+            let name = t.memdev.as_ref().or(t.decoder.as_ref());
+            name.map_or("missing".into(), Clone::clone)
+        })
         .collect();
     in_runs(&names)
 }

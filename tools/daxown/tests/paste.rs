@@ -330,3 +330,38 @@ fn a_capture_of_a_paste_says_the_same() {
         }
     }
 }
+
+/// A list names the members of a region, and does not show the devices.
+#[test]
+fn members_that_are_only_named_are_not_missing() {
+    let region = |mappings: &str| {
+        format!(
+            r#"[{{"region":"region0","resource":"0x2080000000","size":"512.00 GiB (549.76 GB)","type":"ram",
+            "interleave_ways":2,"decode_state":"commit","mappings":[{mappings}]}}]"#
+        )
+    };
+    let both = r#"{"position":1,"memdev":"mem1","decoder":"decoder6.0"},
+        {"position":0,"memdev":"mem0","decoder":"decoder5.0"}"#;
+    for mappings in [
+        both.to_string(),
+        both.replace(r#","decoder":"decoder6.0""#, ""),
+        both.replace(r#""memdev":"mem0","#, ""),
+    ] {
+        let text = region(&mappings);
+        for args in [&["list"][..], &["doctor"], &["explain", "region0"]] {
+            let said = given(&text, args).stdout;
+            for wrong in ["missing", "lacks"] {
+                assert!(!said.contains(wrong), "{mappings}: {said}");
+            }
+        }
+    }
+    let list = given(&region(both), &["list"]).stdout;
+    assert!(list.contains("mem0-mem1"), "{list}");
+    // One that is not in the list is missing.
+    let one = region(r#"{"position":0,"memdev":"mem0","decoder":"decoder5.0"}"#);
+    let doctor = given(&one, &["doctor"]).stdout;
+    assert!(
+        doctor.contains("lacks its member at position 1"),
+        "{doctor}"
+    );
+}

@@ -264,8 +264,11 @@ fn region(archive: &mut Archive, object: &Object, name: &str, place: &mut Place)
     if let Some(mode) = object.get("type").and_then(Value::as_str) {
         archive.put(&format!("{dir}/mode"), format!("{mode}\n").into_bytes());
     }
-    // Without its members, which are shown on demand only, nothing is missing.
-    if let Some(members) = object.get("mappings").and_then(Value::as_array) {
+    // Without its members, which are shown on demand only, nothing is missing; nor if they have no decoder
+    // there.
+    let members = object.get("mappings").and_then(Value::as_array);
+    let has_decoder = |m: &Value| m.get("decoder").is_some_and(Value::is_string);
+    if let Some(members) = members.filter(|all| all.iter().all(has_decoder)) {
         write(
             archive,
             &dir,
@@ -278,6 +281,12 @@ fn region(archive: &mut Archive, object: &Object, name: &str, place: &mut Place)
             if let Some((decoder, position)) = decoder.zip(position) {
                 let path = format!("{dir}/target{position}");
                 archive.put(&path, format!("{decoder}\n").into_bytes());
+                // Whose decoder it is, sysfs says elsewhere.
+                let memdev = m.get("memdev").and_then(Value::as_str);
+                if let Some(memdev) = memdev.filter(|m| index_of(m, "mem").is_some()) {
+                    let path = format!("{dir}/target{position}_memdev");
+                    archive.put(&path, format!("{memdev}\n").into_bytes());
+                }
             }
         }
     }

@@ -127,7 +127,11 @@ impl Side {
         text(facts, "dax driver", region.dax_driver.clone());
         text(facts, "ways", region.ways.map(|w| w.to_string()));
         bytes(facts, "granularity", region.granularity);
-        let missing = region.targets.iter().filter(|t| t.memdev.is_none()).count();
+        let missing = region
+            .targets
+            .iter()
+            .filter(|t| t.decoder.is_none())
+            .count();
         text(facts, "members missing", Some(missing.to_string()));
     }
 
