@@ -140,6 +140,7 @@ fn of_piece(map: &Map, reserved: &Reserved, piece: &Piece, problems: &[Problem])
 fn of_other(map: &Map, subject: &Subject) -> Story {
     Story {
         title: match subject.sort {
+            Sort::Address if !map.in_source.sysfs => "not in what was given".into(),
             Sort::Address => "neither Soft Reserved nor in a CXL region".into(),
             _ if !subject.ranges.is_empty() => format!(
                 "{}, neither Soft Reserved nor of a CXL region",

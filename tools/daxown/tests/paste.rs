@@ -365,3 +365,30 @@ fn members_that_are_only_named_are_not_missing() {
         "{doctor}"
     );
 }
+
+#[test]
+fn what_explain_does_not_find_is_not_in_it() {
+    for (text, what) in [
+        (LOG, "0xa90000000"),
+        (CXL, "region0"),
+        (IOMEM, "0x90000000000"),
+    ] {
+        let said = given(text, &["explain", what]).stdout;
+        let said = said.split_whitespace().collect::<Vec<_>>().join(" ");
+        for wrong in [
+            "no CXL window is known",
+            "no CXL region lies there",
+            "CXL has no part in it",
+        ] {
+            assert!(!said.contains(wrong), "{what}: {said}");
+        }
+    }
+    let said = given(LOG, &["explain", "0xa90000000"]).stdout;
+    let said = said.split_whitespace().collect::<Vec<_>>().join(" ");
+    for word in [
+        "no CXL window is in what was given",
+        "no CXL region there is in what was given",
+    ] {
+        assert!(said.contains(word), "{said}");
+    }
+}

@@ -129,7 +129,9 @@ pub(super) fn ledger_reason(map: &Map, record: &Record) -> Reason {
             "no committed CXL region was in it when it was decided".into()
         }
         "no-region" => "no committed CXL region in it".into(),
-        "outside-windows" if map.windows.is_empty() => "no CXL window is known".into(),
+        "outside-windows" if map.windows.is_empty() && map.in_source.sysfs => {
+            "no CXL window is known".into()
+        }
         "outside-windows" => "outside every CXL window".into(),
         "without-dax-cxl" => "the kernel has no dax_cxl".into(),
         "awaiting-cxl" => "undecided, waiting for CXL".into(),
@@ -198,7 +200,7 @@ pub(super) fn hmem_reason(map: &Map, range: &Range) -> Reason {
                 }
             ),
         )
-    } else if !windows_known {
+    } else if !windows_known || map.windows.is_empty() && !map.in_source.sysfs {
         (ReasonCode::HmemDevice, "an hmem device has it".to_string())
     } else if map.windows_of(range).is_empty() {
         let text = match map.windows.is_empty() {

@@ -94,6 +94,7 @@ pub fn of_address(map: &Map, ranges: &[Range]) -> Vec<Step> {
     let lines = iomem::excerpt(&map.iomem, ranges);
     if lines.is_empty() {
         let text = match map.iomem.is_empty() {
+            true if !map.in_source.iomem => "the resource tree is not in what was given",
             true => "the resource tree cannot be read",
             false => "the resource tree has nothing there",
         };
@@ -157,10 +158,15 @@ fn window(map: &Map, range: &Range) -> Step {
         format!("it lies {}", texts.join(" and "))
     } else if map.windows.iter().any(|w| w.range.is_none()) {
         "where the CXL windows lie cannot be read".into()
+    } else if map.windows.is_empty() && !map.in_source.sysfs {
+        "no CXL window is in what was given: whether it lies in one is not known".into()
     } else if map.windows.is_empty() {
         "no CXL window is known (no CXL, or cxl_acpi is not loaded)".into()
     } else {
-        "it lies outside every CXL window: CXL has no part in it".into()
+        match map.in_source.sysfs {
+            true => "it lies outside every CXL window: CXL has no part in it".into(),
+            false => "it lies outside every CXL window that is in what was given".into(),
+        }
     };
     Step::new("window", text, evidence)
 }
@@ -192,6 +198,7 @@ fn regions(map: &Map, reserved: &Reserved, piece: &Range) -> Step {
         evidence.push(format!("/sys/bus/cxl/devices/{}", region.name));
     }
     let text = match texts.is_empty() {
+        true if !map.in_source.sysfs => "no CXL region there is in what was given".into(),
         true => "no CXL region lies there".into(),
         false => texts.join("; "),
     };
