@@ -10,6 +10,7 @@ use daxmap::cxl::{Region, RegionState};
 use daxmap::dax::{DaxDevice, HmemDevice, Parent};
 use daxmap::modules::Drivers;
 use daxmap::problem::{self, remedy};
+use daxmap::range::merge;
 use daxmap::{Map, Owner, Range, Tree};
 
 use crate::cli::Global;
@@ -56,12 +57,14 @@ pub struct AssignArgs {
 pub fn run(global: &Global, args: &AssignArgs) -> Result<ExitCode> {
     let tree = Tree::open(global.path()?)?;
     let map = Map::read(&tree);
-    let subject = Subject::find(&map, &args.what)?;
+    let mut subject = Subject::find(&map, &args.what)?;
     if subject.ranges.is_empty() {
-        bail!(
-            "{}: its addresses cannot be read; run daxown as root",
-            args.what
-        );
+        let mut served = map.hmem.iter().filter(|h| h.driver.is_some());
+        let hmem = served.find(|h| h.name == subject.name);
+        subject.ranges = hmem.map_or(Vec::new(), |h| places(&map, h));
+    }
+    if subject.ranges.is_empty() {
+        bail!("{}", unplaced(&map, &subject.name));
     }
     let goal = Goal {
         ranges: subject.ranges.clone(),
@@ -122,7 +125,10 @@ impl Goal {
             To::File => all(&|d| d.driver.as_deref() == Some("device_dax")),
             To::Nobody => {
                 let is_had = |o: &Owner| matches!(o, Owner::Driver { .. } | Owner::SystemRam);
-                dax.is_empty() && !owners(map, self).iter().any(is_had)
+                let has_hmem = hmem_of(map, self).iter().any(|h| h.driver.is_some());
+                let is_served = regions_of(map, self).iter().any(|r| r.dax_driver.is_some());
+                let is_free = dax.is_empty() && !has_hmem && !is_served;
+                is_free && !owners(map, self).iter().any(is_had)
             }
         }
     }
@@ -139,15 +145,38 @@ fn dax_of<'a>(map: &'a Map, goal: &Goal) -> Vec<&'a DaxDevice> {
 fn hmem_of<'a>(map: &'a Map, goal: &Goal) -> Vec<&'a HmemDevice> {
     let devices = map.hmem.iter();
     devices
-        .filter(|h| place(map, h).is_some_and(|r| goal.meets(&r)))
+        .filter(|h| places(map, h).iter().any(|r| goal.meets(r)))
         .collect()
 }
 
-/// The addresses of an hmem device: its own, or those that the ledger has for one without a driver.
-fn place(map: &Map, hmem: &HmemDevice) -> Option<Range> {
-    let mut records = map.ledger.iter().flat_map(|l| &l.records);
-    let record = records.find(|r| r.dev.as_ref() == Some(&hmem.name));
-    hmem.range.or(record.map(|r| r.range))
+/// The addresses of an hmem device: its own, or all that the ledger has for it.
+fn places(map: &Map, hmem: &HmemDevice) -> Vec<Range> {
+    let records = map.ledger.iter().flat_map(|l| &l.records);
+    let own = records.filter(|r| r.dev.as_ref() == Some(&hmem.name));
+    match hmem.range {
+        Some(range) => vec![range],
+        None => merge(own.map(|r| r.range).collect()),
+    }
+}
+
+/// Why the addresses of something are not known, and what to do instead.
+fn unplaced(map: &Map, what: &str) -> String {
+    if !map.in_source.sysfs {
+        return format!("{what}: its addresses are not in what was given");
+    }
+    if map.gaps.iter().any(|g| g.needs_root) {
+        return format!("{what}: its addresses cannot be read; run daxown as root");
+    }
+    let hmem = map.hmem.iter().find(|h| h.name == what);
+    let why = match hmem.map(|h| h.driver.is_some()) {
+        Some(false) => {
+            "it has no driver, the kernel shows the addresses of dax devices only, and what had its memory since \
+             cannot be told"
+        }
+        Some(true) => "the kernel shows the addresses of dax devices only, and none of its has all of its memory",
+        None => "it has no addresses now: none were given to it, or it is in no region",
+    };
+    format!("{what}: {why}; name the range instead, `daxown list` has them")
 }
 
 fn regions_of<'a>(map: &'a Map, goal: &Goal) -> Vec<&'a Region> {
@@ -185,13 +214,19 @@ fn unplug(dax: &[&DaxDevice], lines: &mut Vec<String>) {
 }
 
 /// Every byte of a device goes at once: none may be of somebody else.
-fn whole(what: &str, range: Option<Range>, goal: &[Range]) -> Result<()> {
-    match range {
-        Some(range) if goal.iter().any(|r| r.contains(&range)) => Ok(()),
+fn whole(map: &Map, what: &str, ranges: &[Range], goal: &[Range]) -> Result<()> {
+    if ranges.is_empty() {
+        bail!("{}", unplaced(map, what));
+    }
+    let goal = merge(goal.to_vec());
+    let mut beyond = ranges
+        .iter()
+        .filter(|r| !goal.iter().any(|g| g.contains(r)));
+    match beyond.next() {
+        None => Ok(()),
         Some(range) => bail!(
             "{what} has {range}, more than was named, and goes as a whole: name that range, or {what} itself"
         ),
-        None => bail!("the addresses of {what} cannot be read; run daxown as root"),
     }
 }
 
@@ -219,7 +254,7 @@ fn to_cxl(map: &Map, goal: &Goal, lines: &mut Vec<String>) -> Result<()> {
             to: To::Cxl,
         };
         for hmem in hmem_of(map, &here).iter().filter(|h| h.driver.is_some()) {
-            whole(&hmem.name, hmem.range, &here.ranges)?;
+            whole(map, &hmem.name, &places(map, hmem), &here.ranges)?;
             let devices = map
                 .dax
                 .iter()
@@ -277,7 +312,7 @@ fn to_hmem(map: &Map, goal: &Goal, lines: &mut Vec<String>) -> Result<()> {
         );
     }
     for region in &served {
-        whole(&region.name, region.range, &goal.ranges)?;
+        whole(map, &region.name, region.range.as_slice(), &goal.ranges)?;
         from_region(map, region, lines);
     }
     lines.extend(
@@ -349,7 +384,7 @@ fn to_nobody(map: &Map, goal: &Goal, lines: &mut Vec<String>) -> Result<()> {
         }
     }
     for h in hmem {
-        whole(&h.name, h.range, &goal.ranges)?;
+        whole(map, &h.name, &places(map, h), &goal.ranges)?;
         let parent = Parent::Hmem(h.name.clone());
         let dax: Vec<&DaxDevice> = map.dax.iter().filter(|d| d.parent == parent).collect();
         unplug(&dax, lines);
@@ -359,7 +394,7 @@ fn to_nobody(map: &Map, goal: &Goal, lines: &mut Vec<String>) -> Result<()> {
         ));
     }
     for region in regions {
-        whole(&region.name, region.range, &goal.ranges)?;
+        whole(map, &region.name, region.range.as_slice(), &goal.ranges)?;
         from_region(map, region, lines);
     }
     Ok(())

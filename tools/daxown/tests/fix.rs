@@ -3,6 +3,8 @@
 //! Plans of `fix` and `assign`: doctor's own commands, what each changes, and what is refused.
 
 mod common;
+#[path = "../../daxmap/tests/harm/mod.rs"]
+mod harm;
 
 use std::process::Command;
 
@@ -118,6 +120,12 @@ fn what_cannot_be_done_is_refused() {
         "no dax device",
     );
     refuse("user-c", &["assign", "dax0.0", "--to", "nobody"], "root");
+    // Root can read no more: the cause is another one.
+    refuse(
+        "scenarios/remedy-small-c",
+        &["assign", "hmem.1", "--to", "nobody"],
+        "it has no driver",
+    );
     assert_eq!(
         daxown(&fixture("cover-c"), &["fix", "--dry-run"]).stdout,
         "Nothing to do.\n"
@@ -205,4 +213,38 @@ fn a_region_that_its_driver_has_is_assigned_to_nobody_else() {
         assert_eq!(output.status, 3, "{}", output.stdout);
         assert!(output.stderr.contains(word), "{}", output.stderr);
     }
+}
+
+/// Where no dax device shows the addresses of an hmem device, the ledger has them, in several records too.
+#[test]
+fn an_hmem_device_of_several_records_is_assigned() {
+    const LEDGER: &str = "sys/kernel/debug/dax_hmem/ledger";
+    let mut files = harm::load(&fixture("smaller-rust"));
+    files.retain(|path, _| !path.contains("dax2.0"));
+    let Some(harm::Entry::File(ledger)) = files.get_mut(LEDGER) else {
+        panic!("no ledger");
+    };
+    let record = "node=1 state=hmem reason=partly-covered region=region0 dev=hmem.2 errno=0";
+    *ledger = format!(
+        "# dax_hmem ledger 1\nrange=0x490000000-0x49fffffff {record}\nrange=0x4a0000000-0x4afffffff {record}\n"
+    )
+    .into_bytes();
+    let file = tempfile::NamedTempFile::new().unwrap();
+    harm::save(&files, &file);
+    let args = ["assign", "hmem.2", "--to", "nobody", "--dry-run"];
+    let output = daxown(file.path(), &args);
+    let unbind = "echo hmem.2 > /sys/bus/platform/drivers/hmem/unbind";
+    assert!(
+        output.stdout.contains(unbind),
+        "{}{}",
+        output.stdout,
+        output.stderr
+    );
+    let part = ["assign", "0x490000000+1M", "--to", "nobody", "--dry-run"];
+    let output = daxown(file.path(), &part);
+    assert!(
+        output.stderr.contains("more than was named"),
+        "{}",
+        output.stderr
+    );
 }
