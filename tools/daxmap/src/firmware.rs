@@ -54,6 +54,13 @@ pub(crate) fn memmap_entries(scan: &Scan) -> Vec<Range> {
         .collect()
 }
 
+/// Whether `/sys/firmware/memmap` can be read: it then holds all that firmware declares.
+pub(crate) fn has_memmap(scan: &Scan) -> bool {
+    let dir = "sys/firmware/memmap";
+    let mut entries = scan.list(dir).into_iter();
+    entries.any(|entry| scan.value(&format!("{dir}/{entry}/type")).is_some())
+}
+
 /// The `memmap=SIZE%ADDRESS[-FROM]+TYPE` parameters that make memory Soft Reserved.
 pub fn command_line(cmdline: &str) -> Vec<Range> {
     merge(command_line_entries(cmdline))

@@ -47,6 +47,8 @@ pub struct Map {
     /// What only `memmap=` on the command line declares.
     #[serde(skip)]
     pub by_hand: Vec<Range>,
+    /// All that firmware declares Soft Reserved is known. Without, what is not known may be declared.
+    pub has_memory_map: bool,
     /// Memory in use that is not to be relied on.
     pub unsound: Vec<Unsound>,
     /// PCI has a CXL memory card that is no memory device: its driver did not take it.
@@ -129,6 +131,7 @@ impl Map {
             ports: cxl.ports,
             dead: Vec::new(),
             by_hand: Vec::new(),
+            has_memory_map: false,
             unsound: Vec::new(),
             release,
             reserved: Vec::new(),
@@ -148,6 +151,7 @@ impl Map {
             log,
             gaps: Vec::new(),
         };
+        map.has_memory_map = reserved::is_complete(&map, &scan);
         let ranges = reserved::find(
             &map,
             &firmware::memmap(&scan),

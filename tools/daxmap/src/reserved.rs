@@ -5,11 +5,13 @@
 use serde::Serialize;
 
 use crate::dax::Parent;
-use crate::firmware::Source;
+use crate::firmware::{self, Source};
 use crate::log::{self, Event};
 use crate::map::Map;
+use crate::modules::Presence;
 use crate::own::Piece;
 use crate::range::{merge, subtract, Range};
+use crate::scan::Scan;
 
 /// A Soft Reserved range.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -72,6 +74,18 @@ pub(crate) fn find(map: &Map, firmware_map: &[Range], command_line: &[Range]) ->
     }
     found.sort_by_key(|f| f.range);
     found
+}
+
+/// Whether what firmware declares is known as a whole: from its map, from a ledger, or because the kernel
+/// would have registered it.
+pub(crate) fn is_complete(map: &Map, scan: &Scan) -> bool {
+    let recorded = map.ledger.iter().any(|l| !l.records.is_empty());
+    let registers = map
+        .module("dax_hmem")
+        .is_some_and(|m| m.presence != Presence::Absent);
+    let has_none =
+        map.in_source.sysfs && registers && !map.platform.present && !map.host.hmem_disabled;
+    log::has_memory_map(&map.log) || firmware::has_memmap(scan) || recorded || has_none
 }
 
 /// What the administrator declares on the command line, and firmware does not.

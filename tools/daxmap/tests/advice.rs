@@ -88,8 +88,11 @@ fn check(machine: &Machine) {
 #[test]
 fn each_kind_alone() {
     for kind in KINDS {
-        for flags in 0..4 {
-            check(&Machine::of(&[kind], flags & 1 > 0, flags & 2 > 0));
+        for flags in 0..8 {
+            check(&Machine {
+                map_lost: flags & 4 > 0,
+                ..Machine::of(&[kind], flags & 1 > 0, flags & 2 > 0)
+            });
         }
     }
 }
@@ -125,6 +128,27 @@ fn what_can_be_mended_is_advised() {
     }
 }
 
+/// Where the map of firmware is lost, a blank device may be behind memory that nothing shows.
+#[test]
+fn no_region_is_made_over_what_firmware_may_have_declared() {
+    for kind in [Kind::LeftHidden, Kind::Left, Kind::Blank] {
+        let machine = Machine {
+            map_lost: true,
+            ..Machine::of(&[kind], true, true)
+        };
+        let found = problems(&machine);
+        let create = |c: &&str| c.starts_with("cxl create-region");
+        assert!(
+            !found.iter().flat_map(commands).any(|c| create(&c)),
+            "{kind:?}: {found:#?}"
+        );
+        let told = found.iter().any(|p| {
+            p.kind.word() == "unmapped" && p.cause.contains("memory map of firmware is not known")
+        });
+        assert!(told, "{kind:?}: {found:#?}");
+    }
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: 48, failure_persistence: None, ..Default::default() })]
 
@@ -133,7 +157,8 @@ proptest! {
         kinds in proptest::collection::vec(proptest::sample::select(&KINDS[..]), 1..5),
         has_state in any::<bool>(),
         has_dax_cxl in any::<bool>(),
+        map_lost in any::<bool>(),
     ) {
-        check(&Machine::of(&kinds, has_state, has_dax_cxl));
+        check(&Machine { map_lost, ..Machine::of(&kinds, has_state, has_dax_cxl) });
     }
 }

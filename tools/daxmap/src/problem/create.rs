@@ -123,11 +123,18 @@ pub(super) fn doubt<'a>(map: &'a Map, memdev: &Memdev, sure: &[Range]) -> Option
     windows.find(|w| is_in_doubt(map, w, sure))
 }
 
+/// Whether a window may hold such memory. Where the memory map of firmware is not known, any part of it
+/// may be declared.
 fn is_in_doubt(map: &Map, window: &Window, sure: &[Range]) -> bool {
     let mut mapped: Vec<Range> = map.sets().iter().map(|s| s.range).collect();
     mapped.extend(&map.by_hand);
     mapped.extend(map.dead.iter().map(|d| d.range));
     mapped.extend(sure);
+    if !map.has_memory_map {
+        return window
+            .range
+            .is_none_or(|w| !subtract(w, &mapped).is_empty());
+    }
     let declared = map.reserved.iter().map(|r| r.range);
     // Firmware may have given it as plain RAM.
     let ram = window.range.map_or(Vec::new(), |w| map.boot_ram_in(&w));

@@ -49,11 +49,18 @@ fn unmapped(map: &Map, m: &Memdev) -> Option<Problem> {
     if map.without_regions {
         cause.push_str(", and this kernel knows none (CONFIG_CXL_REGION is off)");
     } else if let Some(w) = create::doubt(map, m, &[]) {
-        cause.push_str(&format!(
-            "; whether memory in {} that no decoder shows is this device's own cannot be known (CXL 1.1 \
-             shows no decoder), and a region would map it twice",
-            w.label()
-        ));
+        cause.push_str(&match map.has_memory_map {
+            true => format!(
+                "; whether memory in {} that no decoder shows is this device's own cannot be known (CXL 1.1 \
+                 shows no decoder), and a region would map it twice",
+                w.label()
+            ),
+            false => format!(
+                "; the memory map of firmware is not known, so memory in {} may be this device's own without a \
+                 decoder that shows it (CXL 1.1), and a region would map it twice",
+                w.label()
+            ),
+        });
     } else if !map.shows_decoders(m) {
         cause.push_str(", and its decoders cannot be read");
     }

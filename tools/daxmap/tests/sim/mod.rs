@@ -44,6 +44,8 @@ pub enum Kind {
     Divided,
     /// Declared, the device blank, left to CXL.
     Left,
+    /// The same, and the device maps it, though it shows no decoder.
+    LeftHidden,
     /// Declared, without device.
     Gone,
     /// HMEM serves addresses that the device no longer maps: its region is elsewhere.
@@ -72,7 +74,7 @@ pub enum Kind {
     AcceleratorUsed,
 }
 
-pub const KINDS: [Kind; 26] = [
+pub const KINDS: [Kind; 27] = [
     Kind::Served,
     Kind::Partial,
     Kind::Reset,
@@ -86,6 +88,7 @@ pub const KINDS: [Kind; 26] = [
     Kind::NoNode,
     Kind::Divided,
     Kind::Left,
+    Kind::LeftHidden,
     Kind::Gone,
     Kind::Behind,
     Kind::Blank,
@@ -176,6 +179,8 @@ pub struct Machine {
     /// kmem has the attribute `state` (since 7.2).
     pub has_state: bool,
     pub has_dax_cxl: bool,
+    /// The log has lost the memory map, and nothing else has it.
+    pub map_lost: bool,
     pub log: Vec<String>,
 }
 
@@ -240,6 +245,7 @@ impl Machine {
                 | Kind::Unbound
                 | Kind::NoNode
                 | Kind::Divided
+                | Kind::LeftHidden
                 | Kind::Ram
         );
         if kind != Kind::Gone && !kind.is_accelerator() {
@@ -312,7 +318,12 @@ impl Machine {
                 self.hmem(window, whole, Use::Online);
             }
             Kind::Ram => self.ram.push(whole),
-            Kind::Left | Kind::Gone | Kind::Blank | Kind::NoDriver | Kind::TwoBlank => {}
+            Kind::Left
+            | Kind::LeftHidden
+            | Kind::Gone
+            | Kind::Blank
+            | Kind::NoDriver
+            | Kind::TwoBlank => {}
         }
         match kind {
             Kind::Unplugged => self.dax.last_mut().unwrap().kmem = true,

@@ -125,10 +125,13 @@ fn decoders(machine: &Machine, id: usize) -> impl Iterator<Item = usize> + '_ {
 }
 
 fn log(machine: &Machine, root: &Root) {
-    let mut log = String::from(
-        "[    0.000000] BIOS-e820: [mem 0x0000000000100000-0x000000007fffffff] usable\n",
-    );
-    for r in &machine.declared {
+    let mut log = String::new();
+    if !machine.map_lost {
+        log.push_str(
+            "[    0.000000] BIOS-e820: [mem 0x0000000000100000-0x000000007fffffff] usable\n",
+        );
+    }
+    for r in machine.declared.iter().filter(|_| !machine.map_lost) {
         log.push_str(&format!(
             "[    0.000000] BIOS-e820: [mem {:#018x}-{:#018x}] soft reserved\n",
             r.start, r.end

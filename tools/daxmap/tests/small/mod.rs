@@ -55,6 +55,11 @@ impl Small {
             &format!("sys/devices/{ROOT}/dport0"),
             "/sys/devices/pci0000:0c",
         );
+        // The map of firmware is there, and has plain RAM.
+        let ram = "sys/firmware/memmap/1";
+        small.file(&format!("{ram}/start"), "0x1000\n");
+        small.file(&format!("{ram}/end"), "0x7fffffff\n");
+        small.file(&format!("{ram}/type"), "System RAM\n");
         if declared > 0 {
             let start = BASE;
             let end = start + declared * GIB - 1;
