@@ -83,7 +83,9 @@ fn reason(log: &str, release: &str) -> Option<(String, Option<String>)> {
         return Some(("the log does not say why".to_owned(), None));
     };
     let said = lines[at].trim_start_matches("rust-headers: ");
-    let command = lines.get(at + 1).filter(|line| line.starts_with("    "));
+    let command = lines
+        .get(at + 1)
+        .filter(|line| line.starts_with("    apt "));
     // Whole: half a sentence, or half a command, helps nobody.
     Some((
         said.trim().to_owned(),

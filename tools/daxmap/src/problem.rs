@@ -6,6 +6,7 @@
 //! exactly one problem that counts bytes; problems that count none explain or warn.
 
 mod asked;
+pub mod command;
 mod create;
 mod dax;
 mod gate;
@@ -26,6 +27,8 @@ use crate::map::Map;
 use crate::range::Range;
 
 pub use gate::refusal;
+
+use command::Command;
 
 /// How bad a problem is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
@@ -191,8 +194,16 @@ impl Problem {
         self
     }
 
+    /// Adds remarks, and commands that are known to [`command::Command`].
     fn fix<S: Into<String>>(mut self, lines: impl IntoIterator<Item = S>) -> Problem {
-        self.remedy.extend(lines.into_iter().map(Into::into));
+        for line in lines {
+            let line = line.into();
+            debug_assert!(
+                line.starts_with('#') || Command::parse(&line).is_some(),
+                "an advice that is no known command: {line}"
+            );
+            self.remedy.push(line);
+        }
         self
     }
 

@@ -87,7 +87,7 @@ pub fn run(global: &Global, args: &AssignArgs) -> Result<ExitCode> {
     let title = format!("{} to {}", args.what, goal.word());
     let plan = Plan {
         title,
-        steps: lines.iter().filter_map(|l| Step::of(&map, l)).collect(),
+        steps: Step::all(&map, &lines),
         remarks: Vec::new(),
     };
     let now = |map: &Map, _: &Plan| match goal.is_reached(map) {

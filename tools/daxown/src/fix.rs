@@ -5,6 +5,7 @@
 //! The steps are the commands of the problems' own remedies: doctor and fix have one definition. What is
 //! added here is what a step changes, how to go back, and how to see that it worked ([`step`]).
 
+mod check;
 mod run;
 pub mod step;
 
@@ -15,19 +16,21 @@ use daxmap::problem::{self, Problem, Severity};
 use daxmap::{Map, Tree};
 
 use crate::cli::Global;
+use crate::config::Config;
 use crate::subject::Subject;
 pub use run::{carry_out, How, Now, Plan};
 use step::Step;
 
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
-Without a name, fix is about each loss and warning that has steps; notes have to be named. The plan is
-shown, with what each step changes and what cannot be undone, and then asked for. The first step that
+Without a name, fix is about each loss and warning that nobody agreed to in /etc/daxown.toml; notes have to
+be named. The plan is shown, with what each step changes and what cannot be undone, and then asked for. The first step that
 fails ends it, and daxown says how to go back.
 
 Exit status:
-  0  done, and nothing of it is a problem any more; or there was nothing to do
-  1  a step failed, or a problem is still there
+  0  done, and nothing of it is a problem any more; or there was nothing to do; or --dry-run, --script
+  1  a step failed, or a problem is still there, also where what remains is the administrator's: a reboot,
+     a setting of firmware, a card to be plugged in
   3  it could not be begun
 
 Examples:
@@ -48,7 +51,8 @@ pub struct FixArgs {
 pub fn run(global: &Global, args: &FixArgs) -> Result<ExitCode> {
     let tree = Tree::open(global.path()?)?;
     let map = Map::read(&tree);
-    let plans = plans(&map, &args.problems)?;
+    let config = Config::read(&tree, global.config.as_ref())?;
+    let plans = plans(&map, &config, &args.problems)?;
     let now = |map: &Map, plan: &Plan| {
         let problems = problem::find(map);
         match problems.iter().find(|p| title(p) == plan.title) {
@@ -61,8 +65,12 @@ pub fn run(global: &Global, args: &FixArgs) -> Result<ExitCode> {
 }
 
 /// The problems that were asked for, each with its steps.
-fn plans(map: &Map, wanted: &[String]) -> Result<Vec<Plan>> {
-    let problems = problem::find(map);
+fn plans(map: &Map, config: &Config, wanted: &[String]) -> Result<Vec<Plan>> {
+    let mut problems = problem::find(map);
+    if wanted.is_empty() {
+        // What is as agreed is not to be undone.
+        problems = config.apply(map, 0, problems).open;
+    }
     let mut chosen: Vec<&Problem> = Vec::new();
     if wanted.is_empty() {
         chosen.extend(problems.iter().filter(|p| p.severity > Severity::Note));
@@ -119,8 +127,7 @@ fn is_named(map: &Map, problem: &Problem, name: &str) -> bool {
 }
 
 fn steps(map: &Map, problem: &Problem) -> Vec<Step> {
-    let lines = problem.remedy.iter();
-    lines.filter_map(|line| Step::of(map, line)).collect()
+    Step::all(map, &problem.remedy)
 }
 
 /// What doctor's headline says, without the names that a step may change.

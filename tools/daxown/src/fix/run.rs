@@ -8,7 +8,7 @@ use std::process::{Command, ExitCode};
 use anyhow::{bail, Context, Result};
 use daxmap::{Map, Tree};
 
-use super::step::{Step, Who};
+use super::step::{Back, Step, Who};
 use crate::cli::Global;
 use crate::show::{self, Look};
 
@@ -71,9 +71,12 @@ pub fn carry_out(
         return Ok(ExitCode::SUCCESS);
     }
     crate::print(&shown(&plans, &look))?;
-    let ours: Vec<&Plan> = plans.iter().filter(|p| p.is_ours()).collect();
-    if how.dry_run || ours.is_empty() {
+    if how.dry_run {
         return Ok(ExitCode::SUCCESS);
+    }
+    let (ours, theirs): (Vec<&Plan>, Vec<&Plan>) = plans.iter().partition(|p| p.is_ours());
+    if ours.is_empty() {
+        return remaining(&theirs);
     }
     if !tree.is_live() {
         bail!("a captured machine cannot be changed: use --dry-run, or --script for a script to take there");
@@ -81,7 +84,7 @@ pub fn carry_out(
     if !how.yes && !asked(&ours)? {
         return Ok(ExitCode::from(1));
     }
-    let mut status = ExitCode::SUCCESS;
+    let mut is_left = false;
     for plan in ours {
         // A plan before it may have changed the names that this one was made with.
         match now(&Map::read(tree), plan) {
@@ -107,10 +110,36 @@ pub fn carry_out(
                 "{}: every step worked, and it is still so\n",
                 plan.title
             ))?;
-            status = ExitCode::from(1);
+            is_left = true;
         }
     }
-    Ok(status)
+    // What was done may have mended these as well.
+    let map = Map::read(tree);
+    let theirs: Vec<&Plan> = theirs
+        .into_iter()
+        .filter(|p| now(&map, p) != Now::Gone)
+        .collect();
+    let status = remaining(&theirs)?;
+    Ok(match is_left {
+        true => ExitCode::from(1),
+        false => status,
+    })
+}
+
+/// Says what is left to the administrator; it is a problem as long as it is there.
+fn remaining(plans: &[&Plan]) -> Result<ExitCode> {
+    if plans.is_empty() {
+        return Ok(ExitCode::SUCCESS);
+    }
+    for plan in plans {
+        let what = match plan.steps.is_empty() {
+            true if plan.remarks.is_empty() => "there is no remedy",
+            true => "it takes more than a command",
+            false => "its steps are yours to decide",
+        };
+        crate::print(&format!("left to you: {}: {what}\n", plan.title))?;
+    }
+    Ok(ExitCode::from(1))
 }
 
 /// The plan for people.
@@ -140,8 +169,12 @@ fn shown(plans: &[Plan], look: &Look) -> String {
             // Commands are not broken, so that they can be copied.
             out.push_str(&format!("  {number}. {}{who}\n", step.command));
             out.push_str(&below(5, &look.dim(&step.changes), look));
-            if let Some(undo) = &step.undo {
-                out.push_str(&format!("     {}\n", look.dim(&format!("back: {undo}"))));
+            if let Some(way) = step.way_back() {
+                match step.back {
+                    // Not broken either.
+                    Back::Command(_) => out.push_str(&format!("     {}\n", look.dim(&way))),
+                    _ => out.push_str(&below(5, &look.dim(&way), look)),
+                }
             }
             if let Some(warning) = &step.warning {
                 out.push_str(&below(5, &format!("careful: {warning}"), look));
@@ -214,30 +247,37 @@ fn run(command: &str) -> Result<(), String> {
 /// A driver may take a moment after the write has returned.
 fn settled(tree: &Tree, step: &Step) -> Result<(), String> {
     for _ in 0..20 {
-        if step.verify(tree).is_ok() {
+        if step.check.verify(tree).is_ok() {
             return Ok(());
         }
         std::thread::sleep(std::time::Duration::from_millis(100));
     }
-    step.verify(tree)
+    step.check.verify(tree)
 }
 
 fn failure(number: usize, step: &Step, why: &str, done: &[&Step]) -> String {
     let mut out = format!("step {number} failed: {}\n  {why}\n", step.command);
-    let back: Vec<&str> = done
+    let back: Vec<&Step> = done
         .iter()
         .rev()
-        .filter_map(|s| s.undo.as_deref())
+        .copied()
+        .filter(|s| matches!(s.back, Back::Command(_) | Back::Words(_)))
         .collect();
-    if done.is_empty() {
+    if done.iter().all(|s| s.back == Back::Nothing) {
         out.push_str("Nothing was changed.\n");
     } else if back.is_empty() {
         out.push_str("What was done before cannot be undone by a command.\n");
     } else {
         out.push_str("To go back:\n");
-        out.extend(back.iter().map(|b| format!("  {b}\n")));
     }
-    let lasting = done.iter().filter(|s| s.undo.is_none());
+    for step in &back {
+        out.push_str(&match &step.back {
+            Back::Command(command) => format!("  {command}\n"),
+            Back::Words(words) => format!("  # {words}\n"),
+            Back::Never(_) | Back::Nothing => continue,
+        });
+    }
+    let lasting = done.iter().filter(|s| matches!(s.back, Back::Never(_)));
     for step in lasting.filter(|_| !back.is_empty()) {
         out.push_str(&format!("  # stays: {}\n", step.command));
     }
@@ -259,14 +299,13 @@ fn script(plans: &[Plan]) -> String {
             if let Some(warning) = &step.warning {
                 out.push_str(&format!("# careful: {warning}\n"));
             }
-            if let Some(undo) = &step.undo {
-                out.push_str(&format!("# back: {undo}\n"));
-            }
+            out.extend(step.way_back().map(|way| format!("# {way}\n")));
             match step.who {
                 Who::Daxown if plan.is_ours() => {
                     out.push_str(&format!("{}\n", step.command));
-                    out.extend(step.test().map(|t| format!("{t}\n")));
+                    out.extend(step.check.test().map(|t| format!("{t}\n")));
                 }
+                Who::Look => out.push_str(&format!("# to look: {}\n", step.command)),
                 _ => out.push_str(&format!("# yours to decide: {}\n", step.command)),
             }
         }
@@ -277,7 +316,7 @@ fn script(plans: &[Plan]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::fix::step::Check;
+    use crate::fix::check::Check;
 
     fn plan(steps: Vec<Step>) -> Plan {
         Plan {
@@ -288,13 +327,14 @@ mod tests {
     }
 
     fn step(dir: &std::path::Path, name: &str, undo: Option<&str>) -> Step {
-        let mut step = Step::new(
+        Step::new(
             format!("echo 1 > {}/sys/{name}", dir.display()),
             "writes",
+            undo.map_or(Back::Never("it stays".into()), |undo| {
+                Back::Command(undo.into())
+            }),
             Check::Says(format!("sys/{name}"), "1".into()),
-        );
-        step.undo = undo.map(str::to_string);
-        step
+        )
     }
 
     #[test]
@@ -315,6 +355,14 @@ mod tests {
             "step 2 failed: echo no room >&2; exit 1\n  no room\nTo go back:\n  rm a\n"
         );
         assert!(tree.exists("sys/a") && !tree.exists("sys/c"));
+    }
+
+    #[test]
+    fn what_is_left_to_the_administrator_is_still_a_problem() {
+        let code = |plans: &[&Plan]| format!("{:?}", remaining(plans).unwrap());
+        let status = |n: u8| format!("{:?}", ExitCode::from(n));
+        assert_eq!(code(&[&plan(Vec::new())]), status(1));
+        assert_eq!(code(&[]), status(0));
     }
 
     #[test]

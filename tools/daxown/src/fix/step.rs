@@ -1,26 +1,17 @@
 // SPDX-License-Identifier: GPL-2.0
 
 //! One command of a plan: what it changes, how to go back, how to see that it worked.
+//!
+//! The match has no arm for the rest: a command that is new in an advice does not compile before it is
+//! said what it does.
 
-use daxmap::modules::Drivers;
-use daxmap::{Map, Tree};
+mod sysfs;
 
-/// How to see that a step worked.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Check {
-    /// The link leads to something of this name.
-    Link(String, String),
-    /// The link is gone.
-    NoLink(String),
-    /// The file says this.
-    Says(String, String),
-    /// The path is there.
-    There(String),
-    /// No memory of this dax device is offline.
-    Online(String),
-    /// The command's own status tells all that can be told.
-    Status,
-}
+use daxmap::problem::command::Command;
+use daxmap::problem::refusal;
+use daxmap::Map;
+
+use super::check::Check;
 
 /// Who is to run it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -33,6 +24,19 @@ pub enum Who {
     Administrator,
 }
 
+/// The way back.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Back {
+    /// By a command.
+    Command(String),
+    /// By what is known only later, or takes more than a command.
+    Words(String),
+    /// There is none, and why.
+    Never(String),
+    /// It changes nothing.
+    Nothing,
+}
+
 /// A step.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Step {
@@ -41,8 +45,8 @@ pub struct Step {
     /// What it changes.
     pub changes: String,
     /// What undoes it.
-    pub undo: Option<String>,
-    /// What cannot be undone, or may fail half-way.
+    pub back: Back,
+    /// What may fail half-way, or is lost.
     pub warning: Option<String>,
     /// How to see that it worked.
     pub check: Check,
@@ -51,20 +55,20 @@ pub struct Step {
 
 impl Step {
     /// A step that daxown takes.
-    pub fn new(command: impl Into<String>, changes: impl Into<String>, check: Check) -> Step {
+    pub fn new(
+        command: impl Into<String>,
+        changes: impl Into<String>,
+        back: Back,
+        check: Check,
+    ) -> Step {
         Step {
             command: command.into(),
             changes: changes.into(),
-            undo: None,
+            back,
             warning: None,
             check,
             who: Who::Daxown,
         }
-    }
-
-    fn undone_by(mut self, command: impl Into<String>) -> Step {
-        self.undo = Some(command.into());
-        self
     }
 
     fn warns(mut self, text: impl Into<String>) -> Step {
@@ -77,217 +81,247 @@ impl Step {
         self
     }
 
-    /// What a line of a remedy does; `None` for a remark.
-    pub fn of(map: &Map, line: &str) -> Option<Step> {
-        let line = line.trim();
-        if line.is_empty() || line.starts_with('#') {
-            return None;
-        }
-        let words: Vec<&str> = line.split_whitespace().collect();
-        Some(match words.as_slice() {
-            ["echo", value, ">", path] => write(map, line, value, path),
-            ["modprobe", "-a", modules @ ..] => Step::new(
-                line,
-                format!("loads {}", modules.join(", ")),
-                modules.last().map_or(Check::Status, |m| module(m)),
-            ),
-            ["modprobe", name] => Step::new(line, format!("loads {name}"), module(name))
-                .undone_by(format!("modprobe -r {name}")),
-            ["daxctl", "online-memory", dax] => Step::new(
-                line,
-                format!("brings the memory blocks of {dax} online"),
-                Check::Online(dax.to_string()),
-            )
-            .undone_by(format!("daxctl offline-memory {dax}")),
-            ["daxctl", "reconfigure-device", .., dax] => Step::new(
-                line,
-                format!("gives {dax} to another driver"),
-                Check::Status,
-            )
-            .warns("what is in this memory is lost"),
-            ["daxctl", "create-device", ..] => {
-                Step::new(line, "makes a dax device of the free room", Check::Status)
-            }
-            ["cxl", "create-region", ..] => Step::new(
-                line,
-                "programs decoders, so that the memory of the device appears in the window",
-                Check::Status,
-            )
-            .warns("memory that programs use keeps the region from being destroyed again"),
-            ["cxl", "enable-region", region] => Step::new(
-                line,
-                format!("binds the driver of {region}"),
-                Check::Link(
-                    format!("/sys/bus/cxl/devices/{region}/driver"),
-                    "cxl_region".into(),
-                ),
-            )
-            .undone_by(format!("cxl disable-region {region}")),
-            ["reboot"] => Step::new(line, "starts the machine again", Check::Status)
-                .left_to(Who::Administrator),
-            ["update-initramfs", ..] => Step::new(
-                line,
-                "makes the initramfs of this kernel again",
-                Check::Status,
-            ),
-            ["daxown", "wait", ..] => Step::new(line, "waits until it is decided", Check::Status),
-            _ => Step::new(line, "shows more", Check::Status).left_to(Who::Look),
-        })
+    /// What the lines of a remedy do; a remark does nothing.
+    pub fn all<S: AsRef<str>>(map: &Map, lines: &[S]) -> Vec<Step> {
+        let lines: Vec<&str> = lines.iter().map(|l| l.as_ref().trim()).collect();
+        let is_command = |l: &&str| !l.is_empty() && !l.starts_with('#');
+        let commands: Vec<&str> = lines.into_iter().filter(is_command).collect();
+        (0..commands.len())
+            .map(|at| of(map, &commands[..at], commands[at], &commands[at + 1..]))
+            .collect()
     }
 
-    /// Whether it worked, seen in `tree`.
-    pub fn verify(&self, tree: &Tree) -> Result<(), String> {
-        match &self.check {
-            Check::Status => Ok(()),
-            Check::Link(path, want) => match tree.link_name(path) {
-                Some(name) if name == *want => Ok(()),
-                Some(name) => Err(format!("{path} leads to {name}, not to {want}")),
-                None => Err(format!("{path} is not there: no driver took it")),
-            },
-            Check::NoLink(path) => match tree.link_name(path) {
-                None => Ok(()),
-                Some(name) => Err(format!("{path} still leads to {name}")),
-            },
-            Check::Says(path, want) => match tree.text(path) {
-                Ok(text) if text.trim() == want => Ok(()),
-                Ok(text) => Err(format!("{path} says {:?}, not {want:?}", text.trim())),
-                Err(_) => Err(format!("{path} cannot be read")),
-            },
-            Check::There(path) => match tree.exists(path) {
-                true => Ok(()),
-                false => Err(format!("{path} is not there")),
-            },
-            Check::Online(dax) => {
-                let map = Map::read(tree);
-                let device = map.dax.iter().find(|d| d.name == *dax);
-                let ranges = device.map(|d| d.ranges.clone()).unwrap_or_default();
-                let offline = ranges.iter().filter_map(|r| map.offline_bytes(*r));
-                match offline.fold(0, u64::saturating_add) {
-                    0 => Ok(()),
-                    bytes => Err(format!("{bytes} bytes of {dax} are still offline")),
-                }
-            }
-        }
-    }
-
-    /// The check as a command for a shell; none where the status says it.
-    pub fn test(&self) -> Option<String> {
-        let link = |path: &str| format!("\"$(basename \"$(readlink {path})\")\"");
-        match &self.check {
-            Check::Link(path, want) => Some(format!("test {} = {want}", link(path))),
-            Check::NoLink(path) => Some(format!("test ! -e {path}")),
-            Check::Says(path, want) => Some(format!("test \"$(cat {path})\" = {want}")),
-            Check::There(path) => Some(format!("test -e {path}")),
-            Check::Online(_) | Check::Status => None,
+    /// How to go back, in words for a plan; `None` where nothing is changed.
+    pub fn way_back(&self) -> Option<String> {
+        match &self.back {
+            Back::Command(text) | Back::Words(text) => Some(format!("back: {text}")),
+            Back::Never(why) => Some(format!("cannot be undone: {why}")),
+            Back::Nothing => None,
         }
     }
 }
 
-fn module(name: &str) -> Check {
-    Check::There(format!("/sys/module/{}", name.replace('-', "_")))
-}
-
-/// What writing to a file of sysfs does.
-fn write(map: &Map, line: &str, value: &str, path: &str) -> Step {
-    let parts: Vec<&str> = path.trim_start_matches("/sys/bus/").split('/').collect();
-    let link = |bus: &str, device: &str| format!("/sys/bus/{bus}/devices/{device}/driver");
-    let redo = |verb: &str, driver: &str, bus: &str| {
-        format!("echo {value} > /sys/bus/{bus}/drivers/{driver}/{verb}")
+/// What one command does, between those before it and those that follow.
+fn of(map: &Map, before: &[&str], line: &str, follow: &[&str]) -> Step {
+    let Some(command) = Command::parse(line) else {
+        return unknown(line);
     };
-    match parts.as_slice() {
-        [bus, "drivers", driver, verb @ ("bind" | "unbind")] => {
-            let is_bind = *verb == "bind";
-            let step = match is_bind {
-                true => Step::new(
-                    line,
-                    format!("binds {value} to {driver}"),
-                    Check::Link(link(bus, value), driver.to_string()),
-                )
-                .undone_by(redo("unbind", driver, bus)),
-                false => Step::new(
-                    line,
-                    format!("takes {value} from {driver}"),
-                    Check::NoLink(link(bus, value)),
-                )
-                .undone_by(redo("bind", driver, bus)),
-            };
-            match (*driver, map.drivers) {
-                ("hmem_platform", Drivers::Stock) => step
-                    .warns(
-                        "once it was unbound, the kernel's own dax_hmem leaves every range in a window to nobody, until \
-                         a reboot",
-                    )
-                    .left_to(Who::Administrator),
-                ("hmem_platform", _) if !is_bind => {
-                    step.warns("every hmem device goes with it; memory that programs use stays online without an owner")
-                }
-                _ => step,
-            }
-        }
-        [_, "drivers", driver, "new_id"] => {
-            let step = Step::new(
-                line,
-                format!("has {driver} take {value}"),
-                Check::Link(link("dax", value), driver.to_string()),
-            );
-            match *driver {
-                "device_dax" => step.warns("what is in this memory is lost"),
-                _ => step,
-            }
-        }
-        [bus, "drivers_probe"] => Step::new(
-            line,
-            format!("has a driver take {value}"),
-            Check::There(link(bus, value)),
+    let step = |changes: String, back: Back, check: Check| Step::new(line, changes, back, check);
+    match command {
+        Command::Bind {
+            bus,
+            driver,
+            device,
+        } => sysfs::bind(map, line, bus, driver, device),
+        Command::Unbind {
+            bus,
+            driver,
+            device,
+        } => sysfs::unbind(map, line, bus, driver, device),
+        Command::NewId { driver, device } => sysfs::new_id(line, driver, device),
+        Command::Probe { device } => step(
+            format!("has a driver take {device}"),
+            Back::Words(format!(
+                "cxl disable-region {}, once its memory is offline",
+                device.trim_start_matches("dax_")
+            )),
+            Check::There(driver_of("cxl", device)),
         ),
-        [_, "devices", device, "size"] => {
-            let now = map
-                .dax
-                .iter()
-                .find(|d| d.name == *device)
-                .and_then(|d| d.size);
-            let step = Step::new(
-                line,
-                format!("makes {device} {value} bytes large"),
-                Check::Says(path.to_string(), value.to_string()),
-            );
-            match now {
-                Some(size) => step.undone_by(format!("echo {size} > {path}")),
-                None => step,
-            }
-        }
-        [_, "devices", device, "state"] => {
-            let step = Step::new(
-                line,
-                match value {
-                    "unplugged" => format!("takes the memory of {device} offline and away"),
-                    _ => format!("brings the memory of {device} back, {value}"),
-                },
-                Check::Says(path.to_string(), value.to_string()),
+        Command::Resize { device, bytes } => sysfs::resize(map, line, device, bytes),
+        Command::State { device, state } => sysfs::plug(line, device, state),
+        Command::NewDevice { hmem } => sysfs::new_device(map, line, hmem, follow),
+        Command::DeleteRegion { region } => step(
+            format!("deletes {region}, which maps nothing"),
+            Back::Never("a region comes again only by creating it".into()),
+            Check::Gone(format!("/sys/bus/cxl/devices/{region}")),
+        ),
+        Command::Commit { region } => {
+            let path = format!("/sys/bus/cxl/devices/{region}/commit");
+            step(
+                format!("commits the decoders of {region}: its members answer to its addresses"),
+                Back::Command(format!("echo 0 > {path}")),
+                Check::Says(path, "1".into()),
             )
-            .undone_by(format!(
-                "echo {} > {path}",
-                if value == "unplugged" {
-                    "online_movable"
-                } else {
-                    "unplugged"
-                }
-            ));
-            match value {
-                "unplugged" => step.warns("programs' pages are moved elsewhere; it fails where there is no room, or a page is pinned"),
-                _ => step,
-            }
         }
-        [_, "devices", device, "dax_region", "create"] => Step::new(
-            line,
-            format!("makes another dax device in the region of {device}"),
+        Command::Load { modules } => load(map, line, &modules),
+        Command::Online { device } => step(
+            format!("brings the memory blocks of {device} online"),
+            Back::Command(format!("daxctl offline-memory {device}")),
+            Check::Online(device.into()),
+        ),
+        Command::Offline { device } => offline(map, line, device),
+        Command::MakeFile { device } => make_file(map, line, device),
+        Command::CreateDevice => step(
+            "makes a dax device of the free room".into(),
+            Back::Words(
+                "daxctl disable-device and daxctl destroy-device, with the name of the new device, once its memory \
+                 is offline"
+                    .into(),
+            ),
+            Check::more("/sys/bus/dax/devices", "dax", map.dax.len()),
+        ),
+        Command::CreateRegion { memdevs } => step(
+            format!(
+                "programs decoders, so that the memory of {} appears in the window",
+                listed(&memdevs)
+            ),
+            Back::Words(
+                "cxl disable-region and cxl destroy-region, with the name of the new region, once its memory is \
+                 offline"
+                    .into(),
+            ),
+            Check::more(
+                "/sys/bus/cxl/devices",
+                "region",
+                map.regions.len().saturating_sub(deleted(before)),
+            ),
+        )
+        .warns("memory that programs use keeps the region from being destroyed again"),
+        Command::EnableRegion { region } => step(
+            format!("binds the driver of {region}"),
+            Back::Command(format!("cxl disable-region {region}")),
+            Check::Link(driver_of("cxl", region), "cxl_region".into()),
+        ),
+        Command::EnableMemdevs { memdevs } => {
+            let bound = |m: &&str| Check::Link(driver_of("cxl", m), "cxl_mem".into());
+            step(
+                format!(
+                    "binds the driver of {}: regions that firmware made of their memory may come up",
+                    listed(&memdevs)
+                ),
+                Back::Command(format!("cxl disable-memdev {}", memdevs.join(" "))),
+                Check::All(memdevs.iter().map(bound).collect()),
+            )
+        }
+        Command::Wait => step(
+            "waits until it is decided".into(),
+            Back::Nothing,
             Check::Status,
         ),
-        [_, "devices", _, "delete_region"] => {
-            Step::new(line, format!("deletes {value}"), Check::Status)
-                .warns("a region cannot be brought back but by creating it again")
-        }
-        _ if path.contains("/debug/") => Step::new(line, "switches messages on", Check::Status),
-        _ => Step::new(line, format!("writes {value} to {path}"), Check::Status),
+        Command::Reboot => step(
+            "starts the machine again".into(),
+            Back::Never("every program ends".into()),
+            Check::Status,
+        )
+        .left_to(Who::Administrator),
+        Command::LookInInitramfs => step(
+            "shows which module the initramfs has".into(),
+            Back::Nothing,
+            Check::Status,
+        )
+        .left_to(Who::Look),
+        Command::RenewInitramfs => step(
+            "makes the initramfs of this kernel again".into(),
+            Back::Never("the one that was there is replaced".into()),
+            Check::Status,
+        ),
+        Command::Build { what } => step(
+            "builds and installs the modules for this kernel, for the next boot".into(),
+            Back::Command(format!("dkms remove {}", what.join(" "))),
+            Check::Status,
+        ),
+        Command::Packages => step(
+            "changes what the package manager has installed".into(),
+            Back::Words("the package manager, by the name of what it installed".into()),
+            Check::Status,
+        )
+        .left_to(Who::Administrator),
     }
+}
+
+/// How many regions are deleted by these commands.
+fn deleted(commands: &[&str]) -> usize {
+    let is_delete = |l: &&&str| matches!(Command::parse(l), Some(Command::DeleteRegion { .. }));
+    commands.iter().filter(is_delete).count()
+}
+
+/// What is in no advice. A test holds that there is none; nobody runs what nobody knows.
+fn unknown(line: &str) -> Step {
+    Step::new(
+        line,
+        "does what daxown does not know",
+        Back::Never("it is not known what it changes".into()),
+        Check::Status,
+    )
+    .left_to(Who::Administrator)
+}
+
+fn driver_of(bus: &str, device: &str) -> String {
+    format!("/sys/bus/{bus}/devices/{device}/driver")
+}
+
+fn listed(names: &[&str]) -> String {
+    match names.split_last() {
+        Some((last, rest)) if !rest.is_empty() => format!("{} and {last}", rest.join(", ")),
+        _ => names.concat(),
+    }
+}
+
+fn load(map: &Map, line: &str, modules: &[&str]) -> Step {
+    let is_loaded = |m: &&str| map.module(m).is_some_and(|m| m.is_active());
+    let news: Vec<&str> = modules.iter().copied().filter(|m| !is_loaded(m)).collect();
+    let there = |m: &&str| Check::There(format!("/sys/module/{}", m.replace('-', "_")));
+    let check = Check::All(modules.iter().map(there).collect());
+    let (changes, back) = match news.as_slice() {
+        [] => (
+            format!("nothing: {} is loaded", listed(modules)),
+            Back::Nothing,
+        ),
+        ["device_dax"] => (
+            "loads device_dax".into(),
+            Back::Command("modprobe -r device_dax".into()),
+        ),
+        // Its devices go with a driver, and memory that is online then stays without one.
+        _ => (
+            format!(
+                "loads {}, which may take what waits for a driver",
+                listed(&news)
+            ),
+            Back::Words(format!(
+                "modprobe -r {}, once the memory that came by it is offline",
+                news.join(" ")
+            )),
+        ),
+    };
+    Step::new(line, changes, back, check)
+}
+
+fn offline(map: &Map, line: &str, device: &str) -> Step {
+    let online = format!("daxctl online-memory {device}");
+    let barred = refusal(map, std::slice::from_ref(&online));
+    let back = match &barred {
+        Some(_) => Back::Never("nothing, or not all of it, has memory behind it".into()),
+        None => Back::Command(online),
+    };
+    let lost = match &barred {
+        Some(_) => "; where nothing answers, what they hold is lost",
+        None => "",
+    };
+    Step::new(
+        line,
+        format!("takes the memory blocks of {device} offline"),
+        back,
+        Check::Offline(device.into()),
+    )
+    .warns(format!(
+        "programs' pages are moved elsewhere{lost}; it may stop half-way, where there is no room or a page is pinned"
+    ))
+}
+
+fn make_file(map: &Map, line: &str, device: &str) -> Step {
+    let has_driver = map
+        .dax
+        .iter()
+        .any(|d| d.name == device && d.driver.is_some());
+    let back = match has_driver {
+        true => format!("daxctl reconfigure-device --mode=system-ram {device}"),
+        false => format!("echo {device} > /sys/bus/dax/drivers/device_dax/unbind"),
+    };
+    Step::new(
+        line,
+        format!("makes {device} a file for programs, /dev/{device}"),
+        Back::Command(back),
+        Check::Link(driver_of("dax", device), "device_dax".into()),
+    )
+    .warns("what is in this memory is lost")
 }

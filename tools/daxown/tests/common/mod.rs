@@ -86,3 +86,14 @@ pub fn typed(command: &str) -> String {
         .unwrap();
     String::from_utf8(output.stdout).unwrap()
 }
+
+/// The commands that a script runs.
+pub fn commands(script: &str) -> Vec<String> {
+    let lines = script.lines();
+    lines
+        .filter(|l| {
+            !l.is_empty() && !l.starts_with('#') && !l.starts_with("test ") && *l != "set -e"
+        })
+        .map(str::to_string)
+        .collect()
+}
