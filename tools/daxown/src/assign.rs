@@ -2,14 +2,16 @@
 
 //! `daxown assign`: hands memory to another owner, by the machinery of `fix`.
 
+mod cxl;
+
 use std::process::ExitCode;
 
 use anyhow::{bail, Result};
 use clap::ValueEnum;
-use daxmap::cxl::{Region, RegionState};
+use daxmap::cxl::Region;
 use daxmap::dax::{DaxDevice, HmemDevice, Parent};
 use daxmap::modules::Drivers;
-use daxmap::problem::{self, remedy};
+use daxmap::problem;
 use daxmap::range::merge;
 use daxmap::{Map, Owner, Range, Tree};
 
@@ -74,21 +76,21 @@ pub fn run(global: &Global, args: &AssignArgs) -> Result<ExitCode> {
         crate::print(&format!("{} is with {} already\n", args.what, goal.word()))?;
         return Ok(ExitCode::SUCCESS);
     }
-    let mut lines: Vec<String> = Vec::new();
+    let mut draft = Draft::default();
     match args.to {
-        To::Cxl => to_cxl(&map, &goal, &mut lines)?,
-        To::Hmem => to_hmem(&map, &goal, &mut lines)?,
-        To::File => to_file(&map, &goal, &mut lines)?,
-        To::Nobody => to_nobody(&map, &goal, &mut lines)?,
+        To::Cxl => cxl::to_cxl(&map, &goal, &mut draft)?,
+        To::Hmem => to_hmem(&map, &goal, &mut draft.lines)?,
+        To::File => to_file(&map, &goal, &mut draft.lines)?,
+        To::Nobody => to_nobody(&map, &goal, &mut draft)?,
     }
-    if let Some(why) = problem::refusal(&map, &lines) {
+    if let Some(why) = problem::refusal(&map, &draft.lines) {
         bail!("{}: {why}", args.what);
     }
     let title = format!("{} to {}", args.what, goal.word());
     let plan = Plan {
         title,
-        steps: Step::all(&map, &lines),
-        remarks: Vec::new(),
+        steps: Step::all(&map, &draft.lines),
+        remarks: draft.remarks,
     };
     let now = |map: &Map, _: &Plan| match goal.is_reached(map) {
         true => Now::Gone,
@@ -230,64 +232,22 @@ fn whole(map: &Map, what: &str, ranges: &[Range], goal: &[Range]) -> Result<()> 
     }
 }
 
-fn to_cxl(map: &Map, goal: &Goal, lines: &mut Vec<String>) -> Result<()> {
-    let regions = regions_of(map, goal);
-    if regions.is_empty() {
-        bail!("no committed region is there; `cxl create-region` makes one where nobody has the memory");
-    }
-    for region in regions {
-        if region.dax_driver.is_some() {
-            continue;
-        }
-        let name = &region.name;
-        if region.mode.as_deref() == Some("pmem") {
-            bail!("{name} is persistent memory: dax_cxl does not serve it");
-        }
-        if let Some(driver) = map.accelerator_of(region) {
-            bail!(
-                "{name} is the memory of {driver}, whose driver has it: dax_cxl does not serve it"
-            );
-        }
-        let Some(range) = region.range else { continue };
-        let here = Goal {
-            ranges: vec![range],
-            to: To::Cxl,
-        };
-        for hmem in hmem_of(map, &here).iter().filter(|h| h.driver.is_some()) {
-            whole(map, &hmem.name, &places(map, hmem), &here.ranges)?;
-            let devices = map
-                .dax
-                .iter()
-                .filter(|d| d.parent == Parent::Hmem(hmem.name.clone()));
-            let bound: Vec<&DaxDevice> = devices.filter(|d| d.driver.is_some()).collect();
-            let steps = remedy::hand_to_cxl(map, &bound, &hmem.name, region);
-            if steps.is_empty() {
-                bail!("{name} cannot take it: a member is missing, or the kernel has no dax_cxl");
-            }
-            lines.extend(steps);
-        }
-        match &region.dax_region {
-            Some(dax_region) if lines.is_empty() => {
-                lines.push(format!("echo {dax_region} > /sys/bus/cxl/drivers_probe"));
-            }
-            // It was taken from its driver, which makes the dax region.
-            None if lines.is_empty() && region.state == RegionState::CommittedUnbound => {
-                lines.push(region_driver(region, "bind"));
-            }
-            None if lines.is_empty() => bail!(
-                "{name} is with its driver already, which made no dax region of it{}",
-                match map.boot_ram_in(&range).is_empty() {
-                    true => "; `daxown doctor` says what is known",
-                    false => ": a part of it is System RAM since boot",
-                }
-            ),
-            _ => {}
-        }
-    }
-    Ok(())
+/// Commands for a plan, and what has to be said of them.
+#[derive(Default)]
+struct Draft {
+    lines: Vec<String>,
+    remarks: Vec<String>,
 }
 
 fn to_hmem(map: &Map, goal: &Goal, lines: &mut Vec<String>) -> Result<()> {
+    let regions = regions_of(map, goal);
+    let accelerator = regions.iter().find_map(|r| map.accelerator_of(r));
+    if let Some(driver) = accelerator {
+        bail!(
+            "it is the memory of {driver}, whose driver has it: as System RAM it would be used by two; {}",
+            kept_out(map, goal)
+        );
+    }
     let idle: Vec<&HmemDevice> = hmem_of(map, goal)
         .into_iter()
         .filter(|h| h.driver.is_none())
@@ -297,11 +257,6 @@ fn to_hmem(map: &Map, goal: &Goal, lines: &mut Vec<String>) -> Result<()> {
             "no hmem device is there that has let go of it: dax_hmem decides when it is loaded or bound, and leaves \
              to CXL what committed regions cover"
         );
-    }
-    let regions = regions_of(map, goal);
-    let accelerator = regions.iter().find_map(|r| map.accelerator_of(r));
-    if let Some(driver) = accelerator {
-        bail!("it is the memory of {driver}, whose driver has it");
     }
     let served: Vec<&&Region> = regions.iter().filter(|r| r.dax_driver.is_some()).collect();
     if let (Some(region), Drivers::Rust) = (served.first(), map.drivers) {
@@ -333,6 +288,12 @@ fn to_file(map: &Map, goal: &Goal, lines: &mut Vec<String>) -> Result<()> {
         if d.driver.as_deref() == Some("device_dax") {
             continue;
         }
+        // Who gave one address meant what is there.
+        if goal.ranges.iter().any(|r| r.len() > 1) {
+            for range in &d.ranges {
+                whole(map, &d.name, std::slice::from_ref(range), &goal.ranges)?;
+            }
+        }
         unplug(&[d], lines);
         let is_kmem = d.driver.as_deref() == Some("kmem");
         if is_kmem && d.state.is_none() {
@@ -360,7 +321,7 @@ fn to_file(map: &Map, goal: &Goal, lines: &mut Vec<String>) -> Result<()> {
     Ok(())
 }
 
-fn to_nobody(map: &Map, goal: &Goal, lines: &mut Vec<String>) -> Result<()> {
+fn to_nobody(map: &Map, goal: &Goal, draft: &mut Draft) -> Result<()> {
     let hmem: Vec<&HmemDevice> = hmem_of(map, goal)
         .into_iter()
         .filter(|h| h.driver.is_some())
@@ -376,6 +337,11 @@ fn to_nobody(map: &Map, goal: &Goal, lines: &mut Vec<String>) -> Result<()> {
             Some(Owner::SystemRam) => {
                 bail!("the kernel has it as System RAM since boot: no driver can let go of it")
             }
+            Some(Owner::Driver { name }) => bail!(
+                "the driver of {name} has it, which is neither dax_cxl nor HMEM, and only that driver lets go of it, \
+                 when it is unbound from {name}; {}",
+                kept_out(map, goal)
+            ),
             Some(other) => bail!(
                 "{} has it, and nothing here can take it from there",
                 show::owner(other)
@@ -383,6 +349,10 @@ fn to_nobody(map: &Map, goal: &Goal, lines: &mut Vec<String>) -> Result<()> {
             None => bail!("it is neither Soft Reserved nor in a region"),
         }
     }
+    if !hmem.is_empty() {
+        draft.remarks.push(kept_out(map, goal));
+    }
+    let lines = &mut draft.lines;
     for h in hmem {
         whole(map, &h.name, &places(map, h), &goal.ranges)?;
         let parent = Parent::Hmem(h.name.clone());
@@ -398,6 +368,29 @@ fn to_nobody(map: &Map, goal: &Goal, lines: &mut Vec<String>) -> Result<()> {
         from_region(map, region, lines);
     }
     Ok(())
+}
+
+/// How the memory stays out of HMEM's hands at the next boot.
+fn kept_out(map: &Map, goal: &Goal) -> String {
+    let regions = regions_of(map, goal).into_iter();
+    let mut ranges: Vec<Range> = regions
+        .filter(|r| map.accelerator_of(r).is_some())
+        .filter_map(|r| r.range)
+        .collect();
+    ranges.extend(&goal.ranges);
+    let names: Vec<String> = merge(ranges).iter().map(Range::to_string).collect();
+    let option = format!(
+        "`options dax_hmem exclude={}` in /etc/modprobe.d",
+        names.join(",")
+    );
+    match map.drivers {
+        Drivers::Rust => {
+            format!("so that dax_hmem keeps away from it at the next boot as well: {option}")
+        }
+        _ => format!(
+            "the kernel's own dax_hmem cannot be told to keep away from it at the next boot; the Rust one can: {option}"
+        ),
+    }
 }
 
 /// Takes a region from its driver, or gives it back.

@@ -8,19 +8,8 @@ mod harm;
 
 use std::process::Command;
 
-use common::{daxown, fixture, fixtures, scenarios};
+use common::{commands, daxown, fixture, fixtures, scenarios};
 use serde_json::Value;
-
-/// The commands that a script runs.
-fn commands(script: &str) -> Vec<String> {
-    let lines = script.lines();
-    lines
-        .filter(|l| {
-            !l.is_empty() && !l.starts_with('#') && !l.starts_with("test ") && *l != "set -e"
-        })
-        .map(str::to_string)
-        .collect()
-}
 
 /// doctor and fix have one definition.
 #[test]
@@ -115,6 +104,11 @@ fn what_cannot_be_done_is_refused() {
         "more than was named",
     );
     refuse(
+        "union-c",
+        &["assign", "region0", "--to", "file"],
+        "more than was named",
+    );
+    refuse(
         "nodrv-c",
         &["assign", "0x490000000", "--to", "file"],
         "no dax device",
@@ -151,67 +145,23 @@ fn the_stock_driver_is_not_bound_again() {
     }
 }
 
+/// A problem that no command mends is one all the same.
 #[test]
-fn memory_is_handed_over() {
-    let plan = |name: &str, args: &[&str]| {
-        let output = daxown(&fixture(name), &[&["assign"], args, &["--script"]].concat());
-        assert_eq!(output.status, 0, "{args:?}: {}", output.stderr);
-        commands(&output.stdout)
-    };
-    assert_eq!(
-        plan("smaller-rust", &["region0", "--to", "cxl"]),
-        [
-            "echo unplugged > /sys/bus/dax/devices/dax2.0/state",
-            "echo hmem.2 > /sys/bus/platform/drivers/hmem/unbind",
-            "echo dax_region0 > /sys/bus/cxl/drivers_probe",
-        ]
-    );
-    assert_eq!(
-        plan("smaller-rust", &["hmem.3", "--to", "nobody"]),
-        [
-            "echo unplugged > /sys/bus/dax/devices/dax3.0/state",
-            "echo hmem.3 > /sys/bus/platform/drivers/hmem/unbind",
-        ]
-    );
-    assert_eq!(
-        plan("cover-rust", &["region0", "--to", "nobody"]),
-        [
-            "echo unplugged > /sys/bus/dax/devices/dax0.0/state",
-            "echo region0 > /sys/bus/cxl/drivers/cxl_region/unbind",
-        ]
-    );
-    // The Rust dax_hmem does not take back what a region had.
-    let output = daxown(
-        &fixture("scenarios/remedy-hand-over-rust"),
-        &[
-            "assign",
-            "0x110000000-0x12fffffff",
-            "--to",
-            "hmem",
-            "--dry-run",
-        ],
-    );
-    assert_eq!(output.status, 3, "{}", output.stdout);
-    assert!(output.stderr.contains("leaves to CXL"), "{}", output.stderr);
-    let output = daxown(
-        &fixture("cover-rust"),
-        &["assign", "region0", "--to", "cxl"],
-    );
-    assert_eq!(output.stdout, "region0 is with CXL already\n");
-}
-
-#[test]
-fn a_region_that_its_driver_has_is_assigned_to_nobody_else() {
-    for (machine, to, word) in [
-        ("type2-owned", "cxl", "is the memory of 0000:e1:00.0"),
-        ("type2-owned", "nobody", "nothing here can take it"),
-        ("boot-ram-half", "cxl", "System RAM since boot"),
-        ("boot-ram-half", "nobody", "System RAM since boot"),
+fn what_is_left_to_the_administrator_is_not_success() {
+    for machine in [
+        "machines/device-removed",
+        "machines/boot-ram-half",
+        "rebind-c",
     ] {
-        let machine = fixture(&format!("machines/{machine}"));
-        let output = daxown(&machine, &["assign", "region0", "--to", to, "--dry-run"]);
-        assert_eq!(output.status, 3, "{}", output.stdout);
-        assert!(output.stderr.contains(word), "{}", output.stderr);
+        let output = daxown(&fixture(machine), &["fix", "--yes"]);
+        assert_eq!(output.status, 1, "{machine}: {}", output.stdout);
+        assert!(
+            output.stdout.contains("left to you: "),
+            "{machine}: {}",
+            output.stdout
+        );
+        let plan = daxown(&fixture(machine), &["fix", "--dry-run"]);
+        assert_eq!(plan.status, 0, "{machine}: {}", plan.stdout);
     }
 }
 
@@ -247,4 +197,18 @@ fn an_hmem_device_of_several_records_is_assigned() {
         "{}",
         output.stderr
     );
+}
+
+/// What is as agreed is left so, unless it is named.
+#[test]
+fn what_is_agreed_is_not_undone() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("daxown.toml");
+    std::fs::write(&path, "[[accept]]\nkind = \"offline\"\n").unwrap();
+    let plan = |more: &[&str]| {
+        let args = [&["--config", path.to_str().unwrap(), "fix", "-n"], more].concat();
+        daxown(&fixture("offline-c"), &args).stdout
+    };
+    assert!(!plan(&[]).contains("offline"), "{}", plan(&[]));
+    assert!(plan(&["offline"]).contains("online-memory"));
 }

@@ -140,7 +140,7 @@ fn lost(map: &Map, region: &Region) -> Option<Problem> {
         .iter()
         .any(|h| h.name == holder && h.range.is_some_and(|r| range.contains(&r)));
     if whole && !devices.iter().any(|d| d.is_file()) {
-        problem = problem.fix(remedy::hand_to_cxl(map, &devices, &holder, region));
+        problem = problem.fix(remedy::hand_to_cxl(map, &devices, &[&holder], &[region]));
     }
     problem.range = Some(range);
     Some(problem)

@@ -115,15 +115,22 @@ pub fn cut(map: &Map, dax: &DaxDevice, hmem: &str, pieces: &[Cut]) -> Vec<String
     out
 }
 
-/// Gives a range that HMEM serves to the CXL region that lost it; empty where that cannot be done.
-pub fn hand_to_cxl(map: &Map, dax: &[&DaxDevice], hmem: &str, region: &Region) -> Vec<String> {
+/// Gives what hmem devices have to the CXL regions that lost it; empty where that cannot be done.
+pub fn hand_to_cxl(
+    map: &Map,
+    dax: &[&DaxDevice],
+    hmem: &[&str],
+    regions: &[&Region],
+) -> Vec<String> {
     // What is persistent dax_cxl does not serve.
-    let is_pmem = region.mode.as_deref() == Some("pmem");
-    if map.is_without_dax_cxl() || is_pmem || !region.missing().is_empty() {
+    let is_servable = |r: &&Region| r.mode.as_deref() != Some("pmem") && r.missing().is_empty();
+    if map.is_without_dax_cxl() || !regions.iter().all(is_servable) {
         return Vec::new();
     }
+    let names: Vec<String> = hmem.iter().map(|h| h.to_string()).collect();
+    let names = super::listed(&names);
     let mut out = vec![
-        format!("# to give the memory to CXL instead of {hmem}; the first step fails, and changes nothing,"),
+        format!("# to give the memory to CXL instead of {names}; the first step fails, and changes nothing,"),
         "# while the memory cannot be freed:".to_string(),
     ];
     for d in dax.iter().filter(|d| d.is_kmem()) {
@@ -133,25 +140,27 @@ pub fn hand_to_cxl(map: &Map, dax: &[&DaxDevice], hmem: &str, region: &Region) -
             None => format!("daxctl offline-memory {}", d.name),
         });
     }
-    out.push(format!(
-        "echo {hmem} > /sys/bus/platform/drivers/hmem/unbind"
-    ));
+    let unbind = |h: &&str| format!("echo {h} > /sys/bus/platform/drivers/hmem/unbind");
+    out.extend(hmem.iter().map(unbind));
     if map.module("dax_cxl").is_some_and(|m| !m.is_active()) {
         out.extend(load(map, "dax_cxl"));
     }
-    match &region.dax_region {
-        Some(dax_region) => out.push(format!("echo {dax_region} > /sys/bus/cxl/drivers_probe")),
-        // The region looks for System RAM only when its driver binds.
-        None => out.extend(["unbind", "bind"].map(|verb| {
-            format!(
-                "echo {} > /sys/bus/cxl/drivers/cxl_region/{verb}",
-                region.name
-            )
-        })),
+    for region in regions {
+        match &region.dax_region {
+            Some(dax_region) => out.push(format!("echo {dax_region} > /sys/bus/cxl/drivers_probe")),
+            // The region looks for System RAM only when its driver binds.
+            None => out.extend(["unbind", "bind"].map(|verb| {
+                format!(
+                    "echo {} > /sys/bus/cxl/drivers/cxl_region/{verb}",
+                    region.name
+                )
+            })),
+        }
     }
+    let back: Vec<String> = hmem.iter().map(|h| bind_hmem(h)).collect();
     out.push(format!(
-        "# if a later step fails, back to {hmem}: {}",
-        bind_hmem(hmem)
+        "# if a later step fails, back to {names}: {}",
+        back.join("; ")
     ));
     out
 }
