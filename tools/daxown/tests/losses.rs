@@ -225,3 +225,34 @@ fn without_root_what_is_unknown_is_said() {
         .iter()
         .any(|g| g["path"] == "/proc/iomem" && g["needs_root"] == true));
 }
+
+#[test]
+fn trimmed_memory_has_an_edge_and_a_size() {
+    for (name, words) in [
+        (
+            "halfblock-c",
+            "64 MiB at the end of dax1.0 (0x4a8000000-0x4abffffff)",
+        ),
+        (
+            "scenarios/misaligned-start-rust",
+            "126 MiB at the start of dax1.0 (0x110200000-0x117ffffff)",
+        ),
+    ] {
+        let text = daxown(&fixture(name), &["doctor"]).stdout;
+        let text: Vec<&str> = text.split_whitespace().collect();
+        assert!(text.join(" ").contains(words), "{text:?}");
+    }
+}
+
+/// What firmware declares there may be the device's own memory, and a region would map it twice.
+#[test]
+fn a_region_is_not_made_where_the_memory_map_is_lost() {
+    let (report, _) = doctor("machines/log-wrapped-false-ok");
+    let problems = report["problems"].as_array().unwrap();
+    let lines = problems
+        .iter()
+        .flat_map(|p| p["remedy"].as_array().unwrap());
+    for line in lines.filter_map(|l| l.as_str()) {
+        assert!(line.starts_with('#'), "{line}");
+    }
+}

@@ -74,6 +74,8 @@ const JUDGED: [Judged; 23] = [
         &[
             "0xa90000000-0xb0fffffff of region0 is System RAM since boot",
             "without efi=nosoftreserve",
+            "all of it as Soft Reserved, or all of it as System RAM",
+            "setting",
             "has System RAM",
             "the Rust dax_hmem serves",
         ],
@@ -83,7 +85,11 @@ const JUDGED: [Judged; 23] = [
         2,
         "kmem-cannot-reserve",
         "loss",
-        &["echo 136096776192 >", "echo 137170518016 >"],
+        &[
+            "echo 136096776192 >",
+            "echo 137170518016 >",
+            "this costs 2.5 GiB",
+        ],
     ),
     (
         "device-hmem-disable",
@@ -100,7 +106,12 @@ const JUDGED: [Judged; 23] = [
         1,
         "device-gone",
         "warning",
-        &["no CXL device is behind CXL Window 1", "nothing to run"],
+        &[
+            "no CXL device is behind CXL Window 1",
+            "nothing to run",
+            "plug a device in",
+            "`cxl create-region`",
+        ],
     ),
     (
         "famfs-offline-by-choice",
@@ -165,6 +176,7 @@ const JUDGED: [Judged; 23] = [
         &[
             "registered Soft Reserved memory (hmem_platform.0 is there)",
             "cannot be told",
+            "the memory map of firmware is not known",
         ],
     ),
     (

@@ -8,6 +8,7 @@ use crate::log::Event;
 use crate::map::Map;
 use crate::own::{Owner, Piece};
 use crate::range::{subtract, Range};
+use crate::size::human;
 
 /// Log messages of which `is` says that they matter.
 pub(super) fn lines(map: &Map, is: impl Fn(&Event) -> bool) -> Vec<String> {
@@ -17,6 +18,9 @@ pub(super) fn lines(map: &Map, is: impl Fn(&Event) -> bool) -> Vec<String> {
         .map(|m| m.stamped())
         .collect()
 }
+
+/// What a dax device begins and ends at.
+const ALIGN: u64 = 2 << 20;
 
 /// The `lost` bytes of an owned piece that are neither online nor offline.
 pub(super) fn unused(map: &Map, piece: &Piece, lost: u64) -> Vec<Problem> {
@@ -260,30 +264,64 @@ fn unallocated(map: &Map, parent: &Parent, room: u64) -> Problem {
     problem
         .because(format!(
             "{} of {name}'s dax region has no dax device: it was divided{why}",
-            crate::size::human(room)
+            human(room)
         ))
         .fix([format!("daxctl create-device -r {id}")])
+}
+
+/// What of a range lies outside of whole memory blocks, and at which edge.
+fn cut_off(range: &Range, block: u64) -> Vec<(Range, Option<&'static str>)> {
+    let Some(inside) = range.aligned_inside(block) else {
+        return vec![(*range, None)];
+    };
+    let edge = |r: &Range| match r.start < inside.start {
+        true => Some("start"),
+        false => Some("end"),
+    };
+    let parts = range.minus(&inside).into_iter();
+    parts.map(|r| (r, edge(&r))).collect()
 }
 
 /// A device with a driver of which a part is not in use: cut to whole memory blocks.
 fn remainder(map: &Map, piece: &Piece, dax: &DaxDevice, lost: u64) -> Problem {
     let name = dax.name.as_str();
     let block = map.memory.block_size.unwrap_or(128 << 20);
-    let cut: u64 = dax
+    let cut: Vec<(Range, Option<&str>)> = dax
         .ranges
         .iter()
-        .flat_map(|r| match r.aligned_inside(block) {
-            Some(inside) => r.minus(&inside),
-            None => vec![*r],
-        })
-        .filter_map(|r| r.overlap(&piece.range))
-        .fold(0, |sum, r| sum.saturating_add(r.len()));
+        .flat_map(|r| cut_off(r, block))
+        .filter_map(|(r, edge)| Some((r.overlap(&piece.range)?, edge)))
+        .collect();
+    // A device begins and ends at multiples of 2 MiB; what is larger has another cause.
+    let mut outside = subtract(piece.range, &dax.ranges);
+    outside.retain(|r| r.len() < ALIGN);
+    let sum = |ranges: &mut dyn Iterator<Item = u64>| ranges.fold(0, u64::saturating_add);
+    let cost = sum(&mut cut.iter().map(|(r, _)| r.len()));
+    let beside = sum(&mut outside.iter().map(Range::len));
     let said = lines(map, |e| about(e, name));
-    if lost <= cut {
+    if lost <= cost.saturating_add(beside) {
+        let mut parts: Vec<String> = cut
+            .iter()
+            .map(|(r, edge)| match edge {
+                Some(edge) => format!("{} at the {edge} of {name} ({r})", human(r.len())),
+                None => format!("{} of {name} in no whole block ({r})", human(r.len())),
+            })
+            .collect();
+        parts.extend(outside.iter().map(|r| {
+            let edge = match r.start == piece.range.start {
+                true => "start",
+                false => "end",
+            };
+            format!(
+                "{} at the {edge} of its range, which {name} does not have ({r})",
+                human(r.len())
+            )
+        }));
         return Problem::new(Kind::Trimmed, Severity::Warning, name)
             .because(format!(
-                "kmem works in whole memory blocks of {} MiB; the rest of {name} is cut off",
-                block >> 20
+                "kmem works in whole memory blocks of {} MiB; that costs {}",
+                block >> 20,
+                super::listed(&parts)
             ))
             .seen(said)
             .fix([format!(

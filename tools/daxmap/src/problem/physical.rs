@@ -105,7 +105,14 @@ pub(super) fn unused(map: &Map, dead_part: &Dead, bytes: u64) -> Problem {
         Why::RegionGone { .. } | Why::MemberGone { .. } => (Severity::Warning, &"CXL".to_string()),
     };
     let problem = dead(map, severity, subject, &range, &dead_part.why).at(range, bytes);
-    problem.fix(["# nothing to run: keep this memory out of use"])
+    let problem = problem.fix(["# nothing to run: keep this memory out of use"]);
+    match &dead_part.why {
+        Why::NoDevice { window } => problem.fix([
+            format!("# or plug a device in behind {window}, and make a region of it: `cxl create-region`;"),
+            "# `daxown doctor` then says with which arguments, if that can be done".to_string(),
+        ]),
+        _ => problem,
+    }
 }
 
 fn is_any_committed(map: &Map, memdevs: &[String]) -> bool {

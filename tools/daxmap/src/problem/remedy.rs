@@ -11,6 +11,7 @@ use crate::map::Map;
 use crate::modules::Presence;
 use crate::range::Range;
 use crate::scan::index_of;
+use crate::size::human;
 
 /// Brings a dax device's memory online.
 pub fn online(dax: &str) -> Vec<String> {
@@ -111,8 +112,26 @@ pub fn cut(map: &Map, dax: &DaxDevice, hmem: &str, pieces: &[Cut]) -> Vec<String
         }
     }
     // Behind the commands: one in between would break their chain.
+    out.extend(cost(map, pieces));
     out.extend(remarks);
     out
+}
+
+/// What of the pieces that are used lies outside of whole memory blocks.
+fn cost(map: &Map, pieces: &[Cut]) -> Option<String> {
+    let block = map.memory.block_size?;
+    let used = pieces.iter().filter(|p| p.out_of_use.is_none());
+    let lost = used
+        .filter_map(|p| Some(p.range.minus(&p.range.aligned_inside(block)?)))
+        .flatten();
+    let bytes = lost.fold(0u64, |sum, r| sum.saturating_add(r.len()));
+    (bytes > 0).then(|| {
+        format!(
+            "# this costs {}: what of the pieces is in no whole memory block of {}",
+            human(bytes),
+            human(block)
+        )
+    })
 }
 
 /// Gives what hmem devices have to the CXL regions that lost it; empty where that cannot be done.
