@@ -120,3 +120,27 @@ fn bytes(tree: &Tree, dax: &str, of: fn(&Map, Range) -> Option<u64>) -> u64 {
     let counted = ranges.iter().filter_map(|r| of(&map, *r));
     counted.fold(0, u64::saturating_add)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_came_and_what_went_shows() {
+        let dir = tempfile::tempdir().unwrap();
+        let devices = dir.path().join("sys/bus/dax/devices");
+        std::fs::create_dir_all(devices.join("dax0.0")).unwrap();
+        std::fs::create_dir_all(devices.join("daxes")).unwrap();
+        let tree = Tree::open(dir.path()).unwrap();
+        let more = |than| Check::more("/sys/bus/dax/devices", "dax", than);
+        assert_eq!(more(0).verify(&tree), Ok(()));
+        assert!(more(1).verify(&tree).unwrap_err().contains("no new dax"));
+        let gone = |name: &str| Check::Gone(format!("/sys/bus/dax/devices/{name}"));
+        assert_eq!(gone("dax0.1").verify(&tree), Ok(()));
+        assert!(gone("dax0.0").verify(&tree).is_err());
+        let both = Check::All(vec![gone("dax0.1"), gone("dax0.0")]);
+        assert!(both.verify(&tree).is_err());
+        // A failure within a chain would not end a shell script.
+        assert_eq!(both.test().unwrap().lines().count(), 2);
+    }
+}
