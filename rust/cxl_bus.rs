@@ -30,6 +30,7 @@ use kernel::{
             Atomic,
             Relaxed, //
         },
+        rcu, //
     }, //
 };
 
@@ -51,6 +52,9 @@ pub enum Kind {
         committed: bool,
         /// Whether it belongs to a region, with which it is reset.
         attached: bool,
+        /// Whether the platform translates its addresses: they are those of the memory device, and
+        /// where they are on the host only the region tells.
+        translated: bool,
     },
 }
 
@@ -110,8 +114,12 @@ pub struct Decoder {
     /// The memory device's own device and what is known of it; [`None`] while the endpoint comes or
     /// goes.
     pub behind: Option<Behind>,
-    /// What it decodes at this moment.
+    /// What it decodes at this moment, where it alone tells that.
     pub range: Option<Range>,
+    /// Whether it belongs to a region, with which it is reset.
+    pub attached: bool,
+    /// Whether only the region tells what it decodes.
+    pub translated: bool,
 }
 
 /// What stands behind a decoder.
@@ -133,24 +141,37 @@ where
         let Some(seen) = (unsafe { sight(dev) }) else {
             return Ok(());
         };
-        let Kind::Decoder { committed, .. } = seen.kind else {
+        let Kind::Decoder {
+            committed,
+            attached,
+            translated,
+        } = seen.kind
+        else {
             return Ok(());
         };
         f(Decoder {
             // SAFETY: As above; it is the decoder of an endpoint.
             behind: unsafe { behind(dev) },
-            range: seen.range.filter(|_| committed),
+            range: seen.range.filter(|_| committed && !translated),
+            attached,
+            translated,
         })
     })
 }
 
-/// Tells PCI devices apart, by their names. It means the same as long as the machine is up.
+/// Tells devices apart for as long as the machine is up: another device in the same place has
+/// another number. 0 for one that is being removed.
 pub fn device_id(device: &device::Device) -> u64 {
-    // FNV-1a: a name is short, and there are few.
-    let bytes = device.name().to_bytes().iter();
-    bytes.fold(0xcbf2_9ce4_8422_2325, |hash: u64, &byte| {
-        (hash ^ u64::from(byte)).wrapping_mul(0x100_0000_01b3)
-    })
+    // CAST: `device::Device` is a transparent wrapper of `struct device`.
+    let dev: *mut bindings::device = ptr::from_ref(device).cast_mut().cast();
+    let _guard = rcu::read_lock();
+    // SAFETY: The device is valid. Its directory in sysfs, of which the number is, is taken from it
+    // before it is freed, and freed after a grace period only.
+    unsafe {
+        let directory = Atomic::from_ptr((&raw mut (*dev).kobj.sd).cast::<usize>()).load(Relaxed);
+        let directory: *const bindings::kernfs_node = ptr::with_exposed_provenance(directory);
+        directory.as_ref().map_or(0, |d| d.id)
+    }
 }
 
 /// The PCI device with this [`device_id`], if it is there.
@@ -160,7 +181,7 @@ pub fn find_device(id: u64) -> Option<ARef<device::Device>> {
     let walked = for_each_device(Bus::Pci, |dev| {
         // SAFETY: The bus holds a reference to the device for this call.
         let device: ARef<device::Device> = unsafe { device::Device::get_device(dev) };
-        if device_id(&device) == id {
+        if id != 0 && device_id(&device) == id {
             found = Some(device);
         }
         Ok(())
@@ -281,6 +302,7 @@ pub(crate) unsafe fn sight(dev: *mut bindings::device) -> Option<Sighting> {
                 Kind::Decoder {
                     committed: flags & dax::CXL_DECODER_F_ENABLE != 0,
                     attached: region.load(Relaxed) != 0,
+                    translated: flags & dax::CXL_DECODER_F_NORMALIZED_ADDRESSING != 0,
                 },
                 read(&raw mut (*decoder).cxld.hpa_range),
             )

@@ -230,6 +230,7 @@ impl<T: Events> Chained<T> {
                     Kind::Decoder {
                         committed: true,
                         attached: true,
+                        translated: false,
                     },
                 range: Some(range),
                 ..

@@ -106,6 +106,20 @@ struct Found {
 impl Regions {
     /// Looks at the bus. What decodes without a region is noted in `notes`. Fails with `ENOMEM`.
     pub(crate) fn collect(notes: &Mutex<Notes>) -> Result<Self> {
+        loop {
+            let unplugged = notes.lock().unplugged;
+            let (mut this, decoders) = Self::look()?;
+            let mut notes = notes.lock();
+            // What was seen of a device that has been removed since must not be noted.
+            if notes.unplugged == unplugged {
+                this.add_plugged(&mut notes, &decoders)?;
+                return Ok(this);
+            }
+        }
+    }
+
+    /// Looks at the bus: the regions, and the decoders of memory devices.
+    fn look() -> Result<(Self, KVec<Decoder>)> {
         let mut this = Self::none()?;
         let mut found: KVec<Found> = KVec::new();
         let mut decoders = KVec::new();
@@ -147,18 +161,17 @@ impl Regions {
             }
             Ok(())
         })?;
+        // A side stands for a region that is committed. Of others the bus is asked, which waits for
+        // one that is being reset; so the decoders are looked at after that.
+        found.retain(|region| region.side.is_some() || is_committed(&region.extent.range));
         for_each_decoder(|decoder| Ok(decoders.push(decoder, GFP_KERNEL)?))?;
         for region in &found {
-            // A side stands for a region that is committed. Of others the bus is asked.
-            if region.side.is_some() || is_committed(&region.extent.range) {
-                this.add(region, &decoders)?;
-            }
+            this.add(region, &decoders)?;
         }
         let disjoint = sort_disjoint(&mut this.committed).len();
         this.committed.truncate(disjoint);
         this.held.reserve(disjoint, GFP_KERNEL)?;
-        this.add_plugged(notes, &decoders)?;
-        Ok(this)
+        Ok((this, decoders))
     }
 
     /// Adds a committed region.
@@ -169,7 +182,7 @@ impl Regions {
             let behind = decoder.behind.as_ref();
             let range = decoder.range.as_ref();
             behind.is_some_and(|b| !b.attached)
-                && range.is_some_and(|r| r.intersects(&extent.range))
+                && (decoder.translated || range.is_some_and(|r| r.intersects(&extent.range)))
         };
 
         self.decoding.push(extent.range, GFP_KERNEL)?;
@@ -198,21 +211,29 @@ impl Regions {
     }
 
     /// Adds what memory devices decode without a committed region, and notes it.
-    fn add_plugged(&mut self, notes: &Mutex<Notes>, decoders: &[Decoder]) -> Result {
+    fn add_plugged(&mut self, notes: &mut Notes, decoders: &[Decoder]) -> Result {
         let is_same = |a: &device::Device, b: &device::Device| ptr::eq(a, b);
         let shown = || {
             decoders
                 .iter()
-                .filter_map(|d| Some((d.behind.as_ref()?, d.range)))
+                .filter_map(|d| Some((d.behind.as_ref()?, d)))
         };
         let mut plugged: KVec<(ARef<device::Device>, Range)> = KVec::new();
 
-        for (behind, range) in shown() {
-            if let Some(range) = range.filter(|r| !self.decodes(r)) {
+        // Those that belong to a region are reset with it.
+        notes.resetting.retain(|going| {
+            let mut of_regions = decoders.iter().filter(|d| d.attached);
+            of_regions.any(|d| d.range.is_some_and(|r| r.intersects(going)))
+        });
+        let is_going = |decoder: &Decoder, range: &Range| {
+            decoder.attached && notes.resetting.iter().any(|going| going.intersects(range))
+        };
+        for (behind, decoder) in shown() {
+            let range = decoder.range.filter(|r| !self.decodes(r));
+            if let Some(range) = range.filter(|r| !is_going(decoder, r)) {
                 plugged.push((behind.device.clone(), range), GFP_KERNEL)?;
             }
         }
-        let mut notes = notes.lock();
         // A device whose driver is unbound shows nothing and decodes all the same.
         for (device, range) in &notes.plugged {
             if !self.decodes(range) && !shown().any(|(behind, _)| is_same(&behind.device, device)) {
@@ -220,7 +241,7 @@ impl Regions {
             }
         }
         notes.plugged = plugged;
-        self.add_decoding(&notes)
+        self.add_decoding(notes)
     }
 
     /// Whether a committed region decodes a byte of `range`.
@@ -266,6 +287,8 @@ impl Follower {
 impl Events for Arbiter {
     fn decodes(this: &Arc<Self>, range: &Range) {
         this.note_decoded(range);
+        let is_anew = |going: &mut Range| !going.intersects(range);
+        this.notes.lock().resetting.retain(is_anew);
         this.shared.devices.cancel_going(range);
     }
 
@@ -276,7 +299,8 @@ impl Events for Arbiter {
     fn going(this: &Arc<Self>, range: &Range) {
         // Seen for the first time if it came and went between two looks.
         this.note_decoded(range);
-        if this.shared.devices.begin_going(*range).is_err() {
+        let noted = this.notes.lock().resetting.push(*range, GFP_KERNEL);
+        if this.shared.devices.begin_going(*range).is_err() || noted.is_err() {
             dev_warn!(
                 this.device,
                 "{}: no memory to guard what CXL stops decoding\n",
@@ -297,6 +321,10 @@ impl Events for Arbiter {
     }
 
     fn unplugged(this: &Arc<Self>, device: &device::Device) {
+        {
+            let mut notes = this.notes.lock();
+            notes.unplugged = notes.unplugged.wrapping_add(1);
+        }
         // It ends what the device decoded without a region. A region of it is torn down first.
         while let Some(range) = {
             let mut notes = this.notes.lock();

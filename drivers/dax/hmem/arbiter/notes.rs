@@ -26,6 +26,11 @@ pub(crate) struct Notes {
     pub(crate) decoded: KVec<Range>,
     /// What memory devices decode without a region, with the device whose removal ends it.
     pub(crate) plugged: KVec<(ARef<device::Device>, Range)>,
+    /// What regions decoded that have been told to go, as long as their decoders still show it: they
+    /// are reset last, and then nobody is told.
+    pub(crate) resetting: KVec<Range>,
+    /// Counts PCI devices that were removed.
+    pub(crate) unplugged: usize,
 }
 
 impl Arbiter {
@@ -50,13 +55,12 @@ impl Arbiter {
         let mut plugged = KVec::new();
 
         for (device, range) in &self.notes.lock().plugged {
-            plugged.push(
-                Plugged {
-                    device: cxl::device_id(device),
-                    range: *range,
-                },
-                GFP_KERNEL,
-            )?;
+            let range = *range;
+            match cxl::device_id(device) {
+                // It is just being removed.
+                0 => {}
+                device => plugged.push(Plugged { device, range }, GFP_KERNEL)?,
+            }
         }
         Ok(plugged)
     }
