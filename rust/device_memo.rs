@@ -41,6 +41,9 @@ pub fn read(device: &device::Device, name: &'static CStr) -> Result<KVec<u64>> {
 
 /// Replaces the list `name` of `device`.
 ///
+/// The memory of the old list is not given back, see below: this is for what changes a few times in
+/// the life of a machine.
+///
 /// Fails with `ENOMEM`, and then the old one stays. Two calls for one device must not overlap.
 pub fn write(device: &device::Device, name: &'static CStr, list: &[u64]) -> Result {
     let dev = as_raw(device);
@@ -63,16 +66,10 @@ pub fn write(device: &device::Device, name: &'static CStr, list: &[u64]) -> Resu
             ptr::null(),
         ))?
     };
-    // SAFETY: The device is valid. An older software node of it came from this function, because
-    // the kernel gives this device none; it was created with one reference, which is given up here
-    // after the device has let go of it.
-    unsafe {
-        let old = (*dev).fwnode;
-        bindings::set_secondary_fwnode(dev, new);
-        if bindings::is_software_node(old) {
-            bindings::fwnode_remove_software_node(old);
-        }
-    }
+    // SAFETY: The device and the node are valid. The node keeps the reference that it was created
+    // with, and so does an older one: the driver core and sysfs follow `fwnode` without a lock, and
+    // one of them may still be looking at that.
+    unsafe { bindings::set_secondary_fwnode(dev, new) };
     Ok(())
 }
 
