@@ -86,10 +86,16 @@ impl WorkItem<CLOSING> for Arbiter {
         // What was noted and not looked at is remembered all the same.
         let seen = take(&mut this.notes.lock().decoded);
         let noted = ranges.decoded.note(&seen, &[]);
-        if let (Ok(()), Ok(plugged)) = (noted, this.plugged()) {
-            ranges.decoded.note_plugged(plugged);
-            ranges.decoded.keep(&this.device);
+        let plugged = this
+            .plugged()
+            .map(|plugged| ranges.decoded.note_plugged(plugged));
+        if noted.is_err() || plugged.is_err() {
+            dev_warn!(
+                this.device,
+                "no memory to remember all that CXL decoded; reboot before binding it again\n"
+            );
         }
+        ranges.decoded.keep(&this.device);
         let _ = this.shared.closings.fetch_sub(1, Release);
         this.update(|gate| gate.closed = true);
     }

@@ -32,6 +32,8 @@ use kernel::{
 
 /// The history of one Soft Reserved range.
 pub(crate) struct Ledger {
+    /// Where the range stands among all.
+    at: usize,
     memory: Memory,
     seen_ns: u64,
     decided_ns: u64,
@@ -45,10 +47,16 @@ pub(crate) struct Ledger {
 }
 
 impl Ledger {
+    /// Where the range stands among all.
+    pub(super) fn at(&self) -> usize {
+        self.at
+    }
+
     /// Opens the ledger of a range that was found at `seen_ns`. It has no entry until the range is
     /// decided about.
-    pub(crate) fn new(memory: Memory, seen_ns: u64) -> Self {
+    pub(crate) fn new(at: usize, memory: Memory, seen_ns: u64) -> Self {
         let this = Self {
+            at,
             memory,
             seen_ns,
             decided_ns: 0,

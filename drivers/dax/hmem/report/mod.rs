@@ -101,6 +101,13 @@ impl Report {
     }
 }
 
+/// The ledger of the range that stands `at` this place among all; [`None`] where there was no memory
+/// for it.
+fn ledger_of(ledgers: &mut [Ledger], at: usize) -> Option<&mut Ledger> {
+    let place = ledgers.binary_search_by_key(&at, Ledger::at).ok()?;
+    ledgers.get_mut(place)
+}
+
 /// One look at all ranges, while it lasts. The last lines of the log come at its end.
 pub(crate) struct Teller<'a> {
     report: &'a Report,
@@ -117,10 +124,9 @@ impl<'a> Teller<'a> {
 
     /// Opens the ledger of the range that stands `at` this place among all.
     pub(crate) fn open(&mut self, at: usize, memory: Memory) {
-        let ledger = Ledger::new(memory, self.lines.now_ns());
+        let ledger = Ledger::new(at, memory, self.lines.now_ns());
         let mut ledgers = self.report.ledgers.lock();
 
-        debug_assert!(at == ledgers.len());
         if ledgers.push(ledger, GFP_KERNEL).is_err() {
             dev_warn!(
                 self.report.device,
@@ -134,7 +140,7 @@ impl<'a> Teller<'a> {
     pub(crate) fn tell(&mut self, at: usize, event: Event) {
         let range = {
             let mut ledgers = self.report.ledgers.lock();
-            let Some(ledger) = ledgers.get_mut(at) else {
+            let Some(ledger) = ledger_of(&mut ledgers, at) else {
                 return;
             };
             // What is known already is not said twice.
@@ -149,7 +155,7 @@ impl<'a> Teller<'a> {
     /// Notes which of the pieces that regions took along are CXL's again, and which no longer;
     /// `cover` tells the region that covers a range.
     pub(crate) fn covered(&mut self, at: usize, cover: impl Fn(&Range) -> Option<c_int>) {
-        if let Some(ledger) = self.report.ledgers.lock().get_mut(at) {
+        if let Some(ledger) = ledger_of(&mut self.report.ledgers.lock(), at) {
             ledger.follow(cover);
         }
     }
