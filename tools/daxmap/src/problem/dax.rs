@@ -292,9 +292,14 @@ fn remainder(map: &Map, piece: &Piece, dax: &DaxDevice, lost: u64) -> Problem {
         .flat_map(|r| cut_off(r, block))
         .filter_map(|(r, edge)| Some((r.overlap(&piece.range)?, edge)))
         .collect();
-    // A device begins and ends at multiples of 2 MiB; what is larger has another cause.
+    // A device begins and ends at multiples of 2 MiB. What it lacks elsewhere has another cause.
     let mut outside = subtract(piece.range, &dax.ranges);
-    outside.retain(|r| r.len() < ALIGN);
+    let is_odd = |at: Option<u64>| at.is_some_and(|at| at % ALIGN != 0);
+    outside.retain(|r| {
+        let at_start = r.start == piece.range.start && is_odd(Some(r.start));
+        let at_end = r.end == piece.range.end && is_odd(r.end.checked_add(1));
+        r.len() < ALIGN && (at_start || at_end)
+    });
     let sum = |ranges: &mut dyn Iterator<Item = u64>| ranges.fold(0, u64::saturating_add);
     let cost = sum(&mut cut.iter().map(|(r, _)| r.len()));
     let beside = sum(&mut outside.iter().map(Range::len));
