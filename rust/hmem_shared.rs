@@ -34,8 +34,9 @@ pub struct Shared {
     /// Where the wait for device probing runs. Not on `decisions`: a flush of that does not wait
     /// for drivers that have nothing to do with the answer.
     pub settling: OwnedQueue,
-    /// Where devices are unbound whose region is going. Not on `decisions`: a decision that brings
-    /// other memory online does not hold up the end of a region.
+    /// Where devices are unbound whose region is going. Not on `decisions`: the end of a region does
+    /// not wait for all that a decision does. For a device that is coming online at that moment it
+    /// does, in the DAX core.
     pub unbinding: OwnedQueue,
     /// How many bindings have ended whose devices are still to go, by work on `decisions`.
     pub closings: Atomic<usize>,
