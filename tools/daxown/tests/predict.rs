@@ -313,6 +313,11 @@ fn neighbours_are_predicted_one_by_one() {
         "{}",
         ram(&format!("{iomem}{log}"))
     );
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("paste.txt");
+    std::fs::write(&file, format!("{iomem}{log}")).unwrap();
+    let said = daxown(&file, &["doctor", "--platform"]).stdout;
+    assert!(said.contains("64 MiB at its end"), "{said}");
     let soft = "  490000000-4b3ffffff : Soft Reserved\n  4b4000000-4cfffffff : Soft Reserved\n";
     assert!(
         ram(&format!("{iomem}{soft}")).contains("896 MiB of 1 GiB"),

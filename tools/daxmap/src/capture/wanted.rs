@@ -9,7 +9,6 @@ use crate::ledger::LEDGER_PATH;
 use crate::log;
 use crate::modules::{module_name, MODULES};
 use crate::scan::index_of;
-use crate::tree::MANIFEST_PATH;
 
 const REGION: &[&str] = &[
     "resource",
@@ -110,14 +109,14 @@ pub(super) fn gather(g: &mut Gather) {
 /// Of what was pasted, all that was understood. Its files are made of that and nothing else; those of
 /// free text are kept as they are of any machine.
 fn pasted(g: &mut Gather) {
-    let mut todo = g.names("");
+    let mut todo = vec!["proc".to_string(), "sys".to_string()];
     while let Some(path) = todo.pop() {
         if g.tree.link(&path).is_ok() {
             g.link(&path);
         } else if let Ok(names) = g.tree.list(&path) {
             g.dir(&path);
             todo.extend(names.into_iter().map(|name| format!("{path}/{name}")));
-        } else if path != MANIFEST_PATH {
+        } else {
             g.file(&path);
         }
     }

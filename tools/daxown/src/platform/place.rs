@@ -3,6 +3,7 @@
 //! Checks of where memory lies: what firmware gave as plain RAM, what edges cost, and nodes.
 
 use daxmap::cxl::Window;
+use daxmap::modules::Drivers;
 use daxmap::predict::Layout;
 use daxmap::{Map, Range, Tree};
 
@@ -63,6 +64,10 @@ pub(super) fn alignment(tree: &Tree, map: &Map) -> CheckDoc {
     let mut edges = layout.windows.clone();
     let regions = layout.regions.iter().filter(|r| r.is_committed);
     edges.extend(regions.map(|r| r.range));
+    // The Rust drivers join neighbours, the kernel's own do not.
+    if map.drivers != Drivers::Rust {
+        edges.extend(layout.listed.iter().map(|l| l.range));
+    }
     let mut off = Vec::new();
     for range in layout.reserved.iter().flat_map(|r| r.split_at(&edges)) {
         let inside = range.aligned_inside(block);
