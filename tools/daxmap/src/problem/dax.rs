@@ -19,9 +19,6 @@ pub(super) fn lines(map: &Map, is: impl Fn(&Event) -> bool) -> Vec<String> {
         .collect()
 }
 
-/// What a dax device begins and ends at.
-const ALIGN: u64 = 2 << 20;
-
 /// The `lost` bytes of an owned piece that are neither online nor offline.
 pub(super) fn unused(map: &Map, piece: &Piece, lost: u64) -> Vec<Problem> {
     let device = piece
@@ -292,36 +289,18 @@ fn remainder(map: &Map, piece: &Piece, dax: &DaxDevice, lost: u64) -> Problem {
         .flat_map(|r| cut_off(r, block))
         .filter_map(|(r, edge)| Some((r.overlap(&piece.range)?, edge)))
         .collect();
-    // A device begins and ends at multiples of 2 MiB. What it lacks elsewhere has another cause.
-    let mut outside = subtract(piece.range, &dax.ranges);
-    let is_odd = |at: Option<u64>| at.is_some_and(|at| at % ALIGN != 0);
-    outside.retain(|r| {
-        let at_start = r.start == piece.range.start && is_odd(Some(r.start));
-        let at_end = r.end == piece.range.end && is_odd(r.end.checked_add(1));
-        r.len() < ALIGN && (at_start || at_end)
-    });
-    let sum = |ranges: &mut dyn Iterator<Item = u64>| ranges.fold(0, u64::saturating_add);
-    let cost = sum(&mut cut.iter().map(|(r, _)| r.len()));
-    let beside = sum(&mut outside.iter().map(Range::len));
+    let cost = cut
+        .iter()
+        .fold(0u64, |sum, (r, _)| sum.saturating_add(r.len()));
     let said = lines(map, |e| about(e, name));
-    if lost <= cost.saturating_add(beside) {
-        let mut parts: Vec<String> = cut
+    if lost <= cost {
+        let parts: Vec<String> = cut
             .iter()
             .map(|(r, edge)| match edge {
                 Some(edge) => format!("{} at the {edge} of {name} ({r})", human(r.len())),
                 None => format!("{} of {name} in no whole block ({r})", human(r.len())),
             })
             .collect();
-        parts.extend(outside.iter().map(|r| {
-            let edge = match r.start == piece.range.start {
-                true => "start",
-                false => "end",
-            };
-            format!(
-                "{} at the {edge} of its range, which {name} does not have ({r})",
-                human(r.len())
-            )
-        }));
         return Problem::new(Kind::Trimmed, Severity::Warning, name)
             .because(format!(
                 "kmem works in whole memory blocks of {} MiB; that costs {}",
