@@ -30,7 +30,6 @@ use kernel::{
             Atomic,
             Relaxed, //
         },
-        rcu, //
     }, //
 };
 
@@ -159,36 +158,6 @@ where
     })
 }
 
-/// Tells devices apart for as long as the machine is up: another device in the same place has
-/// another number. 0 for one that is being removed.
-pub fn device_id(device: &device::Device) -> u64 {
-    // CAST: `device::Device` is a transparent wrapper of `struct device`.
-    let dev: *mut bindings::device = ptr::from_ref(device).cast_mut().cast();
-    let _guard = rcu::read_lock();
-    // SAFETY: The device is valid. Its directory in sysfs, of which the number is, is taken from it
-    // before it is freed, and freed after a grace period only.
-    unsafe {
-        let directory = Atomic::from_ptr((&raw mut (*dev).kobj.sd).cast::<usize>()).load(Relaxed);
-        let directory: *const bindings::kernfs_node = ptr::with_exposed_provenance(directory);
-        directory.as_ref().map_or(0, |d| d.id)
-    }
-}
-
-/// The PCI device with this [`device_id`], if it is there.
-pub fn find_device(id: u64) -> Option<ARef<device::Device>> {
-    let mut found = None;
-
-    let walked = for_each_device(Bus::Pci, |dev| {
-        // SAFETY: The bus holds a reference to the device for this call.
-        let device: ARef<device::Device> = unsafe { device::Device::get_device(dev) };
-        if id != 0 && device_id(&device) == id {
-            found = Some(device);
-        }
-        Ok(())
-    });
-    walked.ok().and(found)
-}
-
 /// Calls `f` for the dax side of each region, with the number and the addresses of the region and
 /// whether a driver is bound, until it fails.
 pub fn for_each_dax_region(mut f: impl FnMut(c_int, &Range, bool) -> Result) -> Result {
@@ -249,7 +218,7 @@ impl Bus {
 }
 
 /// Calls `f` for each device on `bus` until it fails.
-fn for_each_device<F>(bus: Bus, mut f: F) -> Result
+pub(crate) fn for_each_device<F>(bus: Bus, mut f: F) -> Result
 where
     F: FnMut(*mut bindings::device) -> Result,
 {

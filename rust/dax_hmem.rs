@@ -7,7 +7,7 @@
 //!
 //! | for | files |
 //! |---|---|
-//! | devices and drivers | `hmem_device`, `hmem_driver`, `hmem_resources`, `dax`, `synchronous`, `device_memo` |
+//! | devices and drivers | `hmem_device`, `hmem_driver`, `hmem_resources`, `dax`, `synchronous`, `device_memo`, `device_id` |
 //! | the iomem tree | `iomem`, `iomem_tree`, `memregion` |
 //! | CXL seen from outside | `cxl_bus`, `cxl_watch`, `cxl_flush` |
 //! | waiting and working | `workqueue`, `completion`, `probing`, `clock` |
@@ -26,6 +26,8 @@ pub mod cxl_flush;
 pub mod cxl_watch;
 pub mod dax;
 pub mod debugfs_file;
+#[cfg(CONFIG_DEV_DAX_CXL)]
+pub mod device_id;
 pub mod device_memo;
 pub mod hmem_device;
 pub mod hmem_driver;

@@ -51,10 +51,12 @@ use kernel::{
     }, //
 };
 
-pub(crate) use crate::cxl_bus::{
-    device_id,
-    find_device,
-    for_each_dax_region, //
+pub(crate) use crate::{
+    cxl_bus::for_each_dax_region,
+    device_id::{
+        device_id,
+        find_device, //
+    }, //
 };
 
 /// Has the drivers loaded that publish CXL windows and regions.
