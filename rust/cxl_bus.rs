@@ -38,8 +38,12 @@ use kernel::{
 pub enum Kind {
     /// A region, committed or not: `regionN`.
     Region {
+        /// Tells it from others.
+        key: RegionKey,
         /// Whose memory it is by its kind.
         memory: Memory,
+        /// Whether it has been committed, and not been reset since.
+        decodes: bool,
     },
     /// The dax side of a committed region of volatile memory: `dax_regionN`.
     Dax,
@@ -49,13 +53,17 @@ pub enum Kind {
     Decoder {
         /// Whether it decodes its addresses at this moment.
         committed: bool,
-        /// Whether it belongs to a region, with which it is reset.
-        attached: bool,
+        /// The region that it belongs to, with which it is reset.
+        region: Option<RegionKey>,
         /// Whether the platform translates its addresses: they are those of the memory device, and
         /// where they are on the host only the region tells.
         translated: bool,
     },
 }
+
+/// Tells a region from all others that are there at the same time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RegionKey(usize);
 
 /// Which drivers may use the memory of a region.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -115,8 +123,8 @@ pub struct Decoder {
     pub behind: Option<Behind>,
     /// What it decodes at this moment, where it alone tells that.
     pub range: Option<Range>,
-    /// Whether it belongs to a region, with which it is reset.
-    pub attached: bool,
+    /// The region that it belongs to, with which it is reset.
+    pub region: Option<RegionKey>,
     /// Whether only the region tells what it decodes.
     pub translated: bool,
 }
@@ -142,7 +150,7 @@ where
         };
         let Kind::Decoder {
             committed,
-            attached,
+            region,
             translated,
         } = seen.kind
         else {
@@ -152,7 +160,7 @@ where
             // SAFETY: As above; it is the decoder of an endpoint.
             behind: unsafe { behind(dev) },
             range: seen.range.filter(|_| committed && !translated),
-            attached,
+            region,
             translated,
         })
     })
@@ -183,6 +191,17 @@ pub fn reprobe(wanted: impl Fn(&Sighting) -> bool) {
     });
     // The callback does not fail.
     debug_assert!(walked.is_ok());
+}
+
+/// Whether this region is on the bus. One that is being deleted is taken off before its driver is
+/// unbound and its decoders are reset.
+pub fn is_on_bus(region: RegionKey) -> bool {
+    let mut found = false;
+    let walked = for_each(|seen| {
+        found |= matches!(seen.kind, Kind::Region { key, .. } if key == region);
+        Ok(())
+    });
+    walked.is_ok() && found
 }
 
 /// Whether a committed region decodes all of `range`, whoever serves it.
@@ -262,15 +281,26 @@ pub(crate) unsafe fn sight(dev: *mut bindings::device) -> Option<Sighting> {
                 (_, dax::cxl_partition_mode_CXL_PARTMODE_PMEM) => Memory::Persistent,
                 _ => Memory::Foreign,
             };
-            (Kind::Region { memory }, read(&raw mut (*region).hpa_range))
+            let key = RegionKey(region.addr());
+            let state = Atomic::from_ptr(&raw mut (*region).params.state).load(Relaxed);
+            let decodes = state >= dax::cxl_config_state_CXL_CONFIG_RESET_PENDING;
+            (
+                Kind::Region {
+                    key,
+                    memory,
+                    decodes,
+                },
+                read(&raw mut (*region).hpa_range),
+            )
         } else if dax::is_endpoint_decoder(dev) {
             let decoder = container_of!(dev, dax::cxl_endpoint_decoder, cxld.dev);
             let flags = Atomic::from_ptr(&raw mut (*decoder).cxld.flags).load(Relaxed);
             let region = Atomic::from_ptr((&raw mut (*decoder).cxld.region).cast::<usize>());
+            let region = region.load(Relaxed);
             (
                 Kind::Decoder {
                     committed: flags & dax::CXL_DECODER_F_ENABLE != 0,
-                    attached: region.load(Relaxed) != 0,
+                    region: (region != 0).then_some(RegionKey(region)),
                     translated: flags & dax::CXL_DECODER_F_NORMALIZED_ADDRESSING != 0,
                 },
                 read(&raw mut (*decoder).cxld.hpa_range),

@@ -229,7 +229,7 @@ impl<T: Events> Chained<T> {
                 kind:
                     Kind::Decoder {
                         committed: true,
-                        attached: true,
+                        region: Some(_),
                         translated: false,
                     },
                 range: Some(range),

@@ -12,10 +12,12 @@ use crate::{
         for_each,
         for_each_decoder,
         is_committed,
+        is_on_bus,
         reprobe,
         Decoder,
         Kind,
-        Memory, //
+        Memory,
+        RegionKey, //
     },
     cxl_watch::{
         Events,
@@ -98,8 +100,13 @@ pub(crate) fn device_behind(range: &Range) -> Option<Name> {
 
 /// A region as the bus shows it.
 struct Found {
+    key: RegionKey,
     extent: Extent,
     memory: Memory,
+    /// Whether it had been committed, and not been reset, when it was found.
+    decodes: bool,
+    /// Whether it was committed after that.
+    committed: bool,
     bound: bool,
     /// Whether its dax or nvdimm side is bound, if it has one.
     side: Option<bool>,
@@ -136,8 +143,16 @@ impl Regions {
 
         for_each(|seen| {
             match (seen.kind, seen.range) {
-                (Kind::Region { memory }, Some(range)) => found.push(
+                (
+                    Kind::Region {
+                        key,
+                        memory,
+                        decodes,
+                    },
+                    Some(range),
+                ) => found.push(
                     Found {
+                        key,
                         extent: Extent {
                             range: named
                                 .binary_search_by_key(&seen.region, |&(region, _)| region)
@@ -147,6 +162,8 @@ impl Regions {
                             region: seen.region,
                         },
                         memory,
+                        decodes,
+                        committed: false,
                         bound: seen.bound && !seen.unbinding,
                         side: None,
                     },
@@ -165,9 +182,23 @@ impl Regions {
         })?;
         // A side stands for a region that is committed. Of others the bus is asked, which waits for
         // one that is being reset; so the decoders are looked at after that.
-        found.retain(|region| region.side.is_some() || is_committed(&region.extent.range));
+        for region in &mut found {
+            region.committed = region.side.is_some() || is_committed(&region.extent.range);
+        }
         for_each_decoder(|decoder| Ok(decoders.push(decoder, GFP_KERNEL)?))?;
-        for region in &found {
+        // A region that goes loses its driver first; its decoders are reset last, and nobody is told.
+        let is_going = |region| match found.iter().find(|f| f.key == region) {
+            Some(found) => found.decodes && !found.committed,
+            None => !is_on_bus(region),
+        };
+        for decoder in &mut decoders {
+            if decoder.region.is_some_and(is_going) {
+                if let Some(range) = decoder.range.take() {
+                    this.resetting.push(range, GFP_KERNEL)?;
+                }
+            }
+        }
+        for region in found.iter().filter(|f| f.committed) {
             this.add(region, &decoders)?;
         }
         let disjoint = sort_disjoint(&mut this.committed).len();
@@ -222,17 +253,8 @@ impl Regions {
         };
         let mut plugged: KVec<(ARef<device::Device>, Range)> = KVec::new();
 
-        // Those that belong to a region are reset with it.
-        notes.resetting.retain(|going| {
-            let mut of_regions = decoders.iter().filter(|d| d.attached);
-            of_regions.any(|d| d.range.is_some_and(|r| r.intersects(going)))
-        });
-        let is_going = |decoder: &Decoder, range: &Range| {
-            decoder.attached && notes.resetting.iter().any(|going| going.intersects(range))
-        };
         for (behind, decoder) in shown() {
-            let range = decoder.range.filter(|r| !self.decodes(r));
-            if let Some(range) = range.filter(|r| !is_going(decoder, r)) {
+            if let Some(range) = decoder.range.filter(|r| !self.decodes(r)) {
                 plugged.push((behind.device.clone(), range), GFP_KERNEL)?;
             }
         }
@@ -273,11 +295,10 @@ impl Follower {
         };
         let tree = Tree::new()?;
         for_each(|seen| {
-            if let (Kind::Region { .. }, Some(range)) = (seen.kind, seen.range) {
-                let range = tree.region(seen.region).unwrap_or(range);
+            if let (Kind::Region { decodes, .. }, Some(range)) = (seen.kind, seen.range) {
                 // What is bound was committed until a moment ago.
-                if seen.bound || is_committed(&range) {
-                    arbiter.note_decoded(&range);
+                if decodes || seen.bound {
+                    arbiter.note_decoded(&tree.region(seen.region).unwrap_or(range));
                 }
             }
             Ok(())
@@ -289,8 +310,6 @@ impl Follower {
 impl Events for Arbiter {
     fn decodes(this: &Arc<Self>, range: &Range) {
         this.note_decoded(range);
-        let is_anew = |going: &mut Range| !going.intersects(range);
-        this.notes.lock().resetting.retain(is_anew);
         this.shared.devices.cancel_going(range);
     }
 
@@ -301,8 +320,7 @@ impl Events for Arbiter {
     fn going(this: &Arc<Self>, range: &Range) {
         // Seen for the first time if it came and went between two looks.
         this.note_decoded(range);
-        let noted = this.notes.lock().resetting.push(*range, GFP_KERNEL);
-        if this.shared.devices.begin_going(*range).is_err() || noted.is_err() {
+        if this.shared.devices.begin_going(*range).is_err() {
             dev_warn!(
                 this.device,
                 "{}: no memory to guard what CXL stops decoding\n",

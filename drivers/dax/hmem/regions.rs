@@ -36,6 +36,8 @@ pub(crate) struct Regions {
     pub(crate) foreign: KVec<Obstacle>,
     /// What committed regions decode, and memory devices without one, ascending and disjoint.
     pub(crate) decoding: KVec<Range>,
+    /// What is decoded by decoders that are about to be reset.
+    pub(crate) resetting: KVec<Range>,
 }
 
 impl Regions {
@@ -48,6 +50,7 @@ impl Regions {
             disabled: KVec::new(),
             foreign: KVec::new(),
             decoding: KVec::new(),
+            resetting: KVec::new(),
         })
     }
 

@@ -46,6 +46,7 @@ impl Arbiter {
 
         let looked = Regions::collect(&self.notes).and_then(|regions| {
             ranges.decoded.note(&seen, &regions.decoding)?;
+            ranges.decoded.note(&regions.resetting, &[])?;
             ranges.decoded.note_plugged(self.plugged()?);
             let taking = Taking::new(&regions, &ranges.decoded)?;
             Ok((regions, taking))

@@ -26,9 +26,6 @@ pub(crate) struct Notes {
     pub(crate) decoded: KVec<Range>,
     /// What memory devices decode without a region, with the device whose removal ends it.
     pub(crate) plugged: KVec<(ARef<device::Device>, Range)>,
-    /// What regions decoded that have been told to go, as long as their decoders still show it: they
-    /// are reset last, and then nobody is told.
-    pub(crate) resetting: KVec<Range>,
     /// Counts PCI devices that were removed.
     pub(crate) unplugged: usize,
 }
