@@ -59,6 +59,8 @@ pub enum Mutant {
     ClosingNotFlushed,
     /// A decision trusts a region that is being removed, of which nobody was told before.
     TrustsBound,
+    /// Decoders that are committed count as decoding, also those of a region that is being destroyed.
+    TrustsDecoders,
     /// A region that is disabled may be taken by HMEM: what is reset then, nobody is told of.
     ServesDisabled,
     /// HMEM serves what nothing decodes any more.

@@ -25,7 +25,9 @@ impl Protocol {
             return;
         };
         let seen = self.look_at(state, r.into());
-        let decoded = state.regions[usize::from(r)].has_decoded();
+        let region = state.regions[usize::from(r)];
+        // Decoders that are about to be reset show what they decode.
+        let decoded = region.has_decoded() || region.committed;
         if decoded {
             self.note_history(state, r.into());
         }
@@ -59,9 +61,10 @@ impl Protocol {
         let goes = region.life >= Life::Waits && !self.code.is(Mutant::TrustsBound);
         let bound = region.life.is_bound() && !goes;
         let disabled = !bound && !self.code.is(Mutant::ServesDisabled);
+        let decoders = region.committed && self.code.is(Mutant::TrustsDecoders);
         Seen {
             stands: region.life != Life::Absent || region.committed,
-            committed: region.counts(),
+            committed: region.counts() || decoders,
             // Bound without a dax device, it has System RAM in it, which is nobody's to serve.
             covers: region.counts()
                 && !self.universe.foreign[r]

@@ -12,7 +12,7 @@ use model::{
 use std::collections::BTreeSet;
 
 /// Each mutant, where it is met and the property that catches it.
-const CAUGHT: [(Mutant, Universe, &str); 35] = {
+const CAUGHT: [(Mutant, Universe, &str); 36] = {
     use universe::*;
     use Mutant::*;
     [
@@ -42,6 +42,7 @@ const CAUGHT: [(Mutant, Universe, &str); 35] = {
         (ListenerGoesFirst, PART, names::DECODED),
         (ClosingNotFlushed, COVERED, names::ONE_OWNER),
         (TrustsBound, DECODED, names::FIRST),
+        (TrustsDecoders, DECODED, names::DECODED),
         (ServesDisabled, DECODED, names::DECODED),
         (ServesUndecoded, PART, names::DECODED),
         (HistoryLost, DECODED, names::DECODED),
