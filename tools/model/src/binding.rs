@@ -77,6 +77,7 @@ impl Protocol {
             });
         }
         self.walk_bus(state);
+        self.recall_bare(state);
     }
 
     /// `Host::start()` takes the records.

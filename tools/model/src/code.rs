@@ -42,6 +42,8 @@ pub enum Mutant {
     MissesRescan,
     /// The notifier does not wait until HMEM's devices above a region are unbound.
     NotifierDoesNotWait,
+    /// The notifier waits for HMEM's devices for good, also where the remover holds what they need.
+    WaitsForGood,
     /// The old way: a region whose consumer is being probed waits, with its lock held, until no
     /// device is being probed.
     ProbeWaitUnderLock,
@@ -61,6 +63,14 @@ pub enum Mutant {
     TrustsBound,
     /// Decoders that are committed count as decoding, also those of a region that is being destroyed.
     TrustsDecoders,
+    /// A memory device whose driver is unbound counts as decoding no more.
+    HiddenForgotten,
+    /// A memory device that is removed is not heard of.
+    UnplugUnheard,
+    /// One that was removed while nobody listened counts as decoding.
+    UnpluggedKept,
+    /// What a decision saw of a memory device that is removed while it looks is noted.
+    LookNotRepeated,
     /// A region that is disabled may be taken by HMEM: what is reset then, nobody is told of.
     ServesDisabled,
     /// HMEM serves what nothing decodes any more.

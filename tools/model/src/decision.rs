@@ -27,7 +27,7 @@ impl Protocol {
         let seen = self.look_at(state, r.into());
         let region = state.regions[usize::from(r)];
         // Decoders that are about to be reset show what they decode.
-        let decoded = region.has_decoded() || region.committed;
+        let decoded = (region.has_decoded() || region.committed) && !region.bare;
         if decoded {
             self.note_history(state, r.into());
         }
@@ -46,6 +46,16 @@ impl Protocol {
             run.at = At::Look(r + 1);
             return;
         }
+        if self.note_bare(state) {
+            if let Some(run) = &mut state.queue.run {
+                run.at = At::Look(0);
+                run.seen = Default::default();
+            }
+            return;
+        }
+        let Some(run) = &mut state.queue.run else {
+            return;
+        };
         run.at = At::Lock;
         let who = run.who;
         if !self.records_are_locked(state, who) {
@@ -56,6 +66,12 @@ impl Protocol {
     /// What the bus says of region `r`.
     fn look_at(&self, state: &State, r: usize) -> Seen {
         let region = state.regions[r];
+        if region.bare {
+            return Seen {
+                committed: self.decodes_bare(state, r),
+                ..Seen::default()
+            };
+        }
         let foreign = self.universe.foreign[r] && !self.code.is(Mutant::TakesForeign);
         // One that is being unbound counts as disabled already.
         let goes = region.life >= Life::Waits && !self.code.is(Mutant::TrustsBound);
@@ -137,7 +153,8 @@ impl Protocol {
     fn note_stuck(&self, state: &mut State, run: &Run) {
         let mut decoded = Units::NONE;
         for r in self.universe.region_numbers() {
-            if run.seen[r].committed && state.regions[r].life != Life::Absent {
+            let region = state.regions[r];
+            if run.seen[r].committed && (region.bare || region.life != Life::Absent) {
                 decoded = decoded.and(self.universe.regions[r]);
             }
         }

@@ -37,7 +37,7 @@ impl Protocol {
                 Hold::Probing if self.may_claim(state, device) => {
                     steps.push(Step::DeviceClaims(actor));
                 }
-                Hold::Claimed => steps.push(Step::DeviceBound(actor)),
+                Hold::Claimed if state.hotplug_is_free() => steps.push(Step::DeviceBound(actor)),
                 _ => {}
             }
         }

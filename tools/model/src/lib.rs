@@ -9,6 +9,7 @@
 
 #![forbid(unsafe_code)]
 
+mod bare;
 mod binding;
 pub mod code;
 pub mod collect;

@@ -22,7 +22,13 @@ impl Protocol {
     pub(crate) fn worker_steps(&self, state: &State, r: usize, steps: &mut Vec<Step>) {
         let waits = !self.code.is(Mutant::NotifierDoesNotWait);
         let owed = || state.devices().filter(|d| d.owed[r]);
-        if owed().any(|d| d.hold == Hold::Bound) && waits {
+        let may = state.hotplug_is_free();
+        if owed().any(|d| d.hold != Hold::Idle) && !may && waits {
+            // The notifier waits for a minute, and the region goes all the same.
+            if !self.code.is(Mutant::WaitsForGood) {
+                steps.push(Step::RegionAdvances(r as u8));
+            }
+        } else if owed().any(|d| d.hold == Hold::Bound) && waits {
             steps.push(Step::WorkerUnbinds(r as u8));
         } else if owed().any(|d| d.hold != Hold::Idle) && waits {
             // The probe in progress holds the lock of the device.
@@ -156,7 +162,7 @@ impl Protocol {
         }
     }
 
-    fn is_heard(&self, state: &State) -> bool {
+    pub(crate) fn is_heard(&self, state: &State) -> bool {
         let hosts = [&state.current, &state.old].into_iter().flatten();
         hosts.into_iter().any(|h| h.listening)
     }

@@ -7,7 +7,7 @@ use crate::{
     host::{Settling, Stage},
     properties,
     queue::Who,
-    state::{CxlWork, Dax, Hmem, State},
+    state::{CxlWork, Dax, Hmem, Region, State},
     step::{Actor, Step},
     units::Units,
     universe::{Trouble, Universe},
@@ -81,6 +81,10 @@ impl Protocol {
                 self.reset(state, r.into());
             }
             Step::Remove(r, way) => self.remove(state, r.into(), way),
+            Step::Hide(r) => state.regions[usize::from(r)].hidden = true,
+            Step::Show(r) => {
+                state.regions[usize::from(r)].hidden = false;
+            }
             Step::HotAdd => state.newcomer = true,
             Step::NewcomerProbed => state.newcomer = false,
             Step::LoadHmem => self.load_hmem(state),
@@ -163,6 +167,7 @@ impl Step {
         matches!(
             self,
             Self::Remove(..)
+                | Self::Hide(_)
                 | Self::HotAdd
                 | Self::Unbind
                 | Self::DeviceUnbound(_)
@@ -187,7 +192,11 @@ impl Model for Protocol {
             window: !self.universe.late_window,
             rescan: self.universe.early_devices,
             budget: self.universe.budget,
-            regions: Default::default(),
+            regions: self.universe.bare.map(|bare| Region {
+                bare,
+                committed: bare,
+                ..Region::default()
+            }),
             hmem: Hmem::Gone,
             cxl: Default::default(),
             current: None,
@@ -195,6 +204,7 @@ impl Model for Protocol {
             queue: Default::default(),
             probed: false,
             history: Units::NONE,
+            remembered: Default::default(),
             online: Units::NONE,
             newcomer: false,
             ghost: Default::default(),

@@ -64,6 +64,8 @@ pub struct Run {
     pub known: Units,
     /// What it saw of the regions.
     pub seen: [Seen; REGIONS],
+    /// A memory device was removed while it looked.
+    pub unplugged: bool,
 }
 
 /// What a work item does next.
@@ -146,6 +148,7 @@ impl Run {
             gone: Default::default(),
             known: Units::NONE,
             seen: Default::default(),
+            unplugged: false,
         }
     }
 }
@@ -182,15 +185,17 @@ impl Protocol {
             At::Lock if !self.records_are_locked(state, run.who) => {
                 steps.push(Step::DecisionLocks);
             }
-            At::Follow(_) => steps.push(Step::DecisionFollows),
+            At::Follow(_) if state.hotplug_is_free() => steps.push(Step::DecisionFollows),
             At::Asleep if state.host(run.who).is_some_and(|h| h.news) => {
                 steps.push(Step::DecisionWakes);
             }
-            At::Close if !self.is_probed_by_hand(state) => steps.push(Step::Closes),
+            At::Close if !self.is_probed_by_hand(state) && state.hotplug_is_free() => {
+                steps.push(Step::Closes)
+            }
             At::Unlisten if !state.regions.iter().any(|r| r.life.waits()) => {
                 steps.push(Step::Unlistens);
             }
-            At::Lock | At::Asleep | At::Decide(_) | At::Close | At::Unlisten => {}
+            At::Lock | At::Follow(_) | At::Asleep | At::Decide(_) | At::Close | At::Unlisten => {}
         }
     }
 
@@ -286,6 +291,7 @@ impl Protocol {
         run.seen = Default::default();
         run.gone = Default::default();
         run.known = Units::NONE;
+        run.unplugged = false;
         let who = run.who;
         if let Some(host) = state.host_mut(who) {
             host.undecided = true;

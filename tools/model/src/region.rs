@@ -5,6 +5,7 @@
 //! Facts: `drivers/cxl/core/region.c`, `region_dax.c`, `port.c`, `drivers/base/dd.c`.
 
 use crate::{
+    host::Hold,
     protocol::Protocol,
     state::{Dax, Known, Life, State, Way},
     step::Step,
@@ -40,6 +41,10 @@ impl Protocol {
         for r in self.universe.region_numbers() {
             let n = r as u8;
             let region = state.regions[r];
+            if region.bare {
+                self.bare_choices(state, r, steps);
+                continue;
+            }
             match region.life {
                 Life::Absent if region.committed => {
                     steps.push(Step::Enable(n));
@@ -53,6 +58,7 @@ impl Protocol {
                         (Trouble::Remove, Way::Destroy),
                         (Trouble::Disable, Way::Disable),
                         (Trouble::Detach, Way::Port),
+                        (Trouble::Eject, Way::Eject),
                     ] {
                         if self.may(state, trouble) {
                             steps.push(Step::Remove(n, way));
@@ -83,7 +89,11 @@ impl Protocol {
     /// No decision is excused for having been made before: these regions were there all the time.
     pub(crate) fn rescan(&self, state: &mut State) {
         state.rescan = false;
-        for r in self.universe.region_numbers() {
+        for r in self
+            .universe
+            .region_numbers()
+            .filter(|&r| !self.universe.bare[r])
+        {
             self.appear(state, r);
         }
     }
@@ -107,6 +117,14 @@ impl Protocol {
         }
     }
 
+    /// Region `r` goes on. It does not wait for good for devices of HMEM that cannot go.
+    fn note_overtaken(&self, state: &mut State, r: usize) {
+        let owed = (state.devices()).any(|d| d.owed[r] && d.hold != Hold::Idle);
+        if state.regions[r].way == Way::Eject && owed {
+            state.ghost.unheard = state.ghost.unheard.and(self.universe.regions[r]);
+        }
+    }
+
     /// The decoders of region `r` are reset.
     pub(crate) fn reset(&self, state: &mut State, r: usize) {
         let remembered = state.history.contains(self.universe.regions[r]);
@@ -121,17 +139,21 @@ impl Protocol {
 
     /// Region `r` begins to go.
     pub(crate) fn remove(&self, state: &mut State, r: usize, way: Way) {
+        if way == Way::Unplug {
+            return self.unplug(state, r);
+        }
         state.note_removal();
         let region = &mut state.regions[r];
         region.way = way;
         region.life = match way {
-            Way::Port => Life::PortWaits,
+            Way::Port | Way::Eject => Life::PortWaits,
             _ => Life::Waits,
         };
         self.told_unbinding(state, r);
     }
 
     fn region_advances_once(&self, state: &mut State, r: usize) {
+        self.note_overtaken(state, r);
         let region = &mut state.regions[r];
         match region.life {
             Life::Absent | Life::Up => {}
@@ -156,6 +178,7 @@ impl Protocol {
                 region.life = Life::Waits;
                 self.told_unbinding(state, r);
             }
+            Life::Waits if region.bare => self.unplugged(state, r),
             Life::Waits => {
                 region.life = Life::Unbinding;
                 region.waits_for_probes = false;

@@ -68,7 +68,11 @@ impl Protocol {
         let mut made = record.iter().flat_map(|r| r.served.iter().flatten());
         match made.find(|d| d.is_made()) {
             None => steps.push(Step::DeviceAdded(actor)),
-            Some(device) if device.hold == Hold::Claimed => steps.push(Step::DeviceBound(actor)),
+            Some(device) if device.hold == Hold::Claimed => {
+                if state.hotplug_is_free() {
+                    steps.push(Step::DeviceBound(actor));
+                }
+            }
             Some(device) if self.may_claim(state, device) => steps.push(Step::DeviceClaims(actor)),
             Some(_) => {}
         }

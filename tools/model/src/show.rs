@@ -23,6 +23,7 @@ impl fmt::Display for State {
                 write!(f, "; region{r} {:?} dax {:?}", region.life, region.dax)?;
                 for (is, what) in [
                     (region.committed, " committed"),
+                    (region.hidden, " hidden"),
                     (region.lost, " lost"),
                     (region.waits_for_probes, " waits for probes"),
                 ] {

@@ -40,6 +40,8 @@ pub struct State {
     /// What committed decoders were ever seen to decode: the property of hmem_platform.0, which
     /// outlives the module.
     pub history: Units,
+    /// Which memory devices were seen to decode without a region: with the history.
+    pub remembered: [bool; REGIONS],
     /// Memory in use that stayed online when its driver was unbound.
     pub online: Units,
     /// A new memory device is being probed, which takes the lock of the regions.
@@ -59,6 +61,10 @@ pub struct Region {
     pub way: Way,
     /// Its decoders are committed: its memory is decoded.
     pub committed: bool,
+    /// It is no region, but what a memory device decodes without one.
+    pub bare: bool,
+    /// The driver of that memory device is unbound, so that its decoders do not show.
+    pub hidden: bool,
     /// Its device `dax_regionN`.
     pub dax: Dax,
     /// dax_cxl's probe lost to HMEM and was not repeated.
@@ -117,6 +123,11 @@ pub enum Way {
     /// Its memory device goes: the decoders of the endpoint port are reset, then the region's
     /// driver is unbound.
     Port,
+    /// As [`Way::Port`], and whoever removes the device holds the lock of memory hotplug, without
+    /// which kmem neither brings memory online nor takes it away.
+    Eject,
+    /// It is a memory device that decodes without a region, and is removed.
+    Unplug,
 }
 
 /// How well dax_hmem knows of a region of another driver.
@@ -140,12 +151,12 @@ impl Region {
 
     /// Whether the bus shows that it decodes or has decoded: one that is bound was committed.
     pub fn has_decoded(&self) -> bool {
-        (self.committed || self.life.is_bound()) && self.way != Way::Destroy
+        (self.committed || self.life.is_bound()) && self.way != Way::Destroy && !self.bare
     }
 
     /// Whether it is committed while its driver is not bound.
     pub fn is_disabled(&self) -> bool {
-        self.committed && self.life == Life::Absent
+        self.committed && self.life == Life::Absent && !self.bare
     }
 }
 
@@ -259,6 +270,11 @@ impl State {
             .flatten()
             .flat_map(|host| host.records.iter_mut().flatten())
             .flat_map(|record| record.served.iter_mut().flatten())
+    }
+
+    /// Whether memory can come online and go.
+    pub fn hotplug_is_free(&self) -> bool {
+        !self.regions.iter().any(|r| r.way == Way::Eject)
     }
 
     /// Whether dax_cxl's driver is registered.

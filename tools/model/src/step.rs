@@ -33,6 +33,10 @@ pub enum Step {
     Reset(u8),
     /// A region begins to go.
     Remove(u8, Way),
+    /// The driver of a memory device that decodes without a region is unbound.
+    Hide(u8),
+    /// It is bound again.
+    Show(u8),
     /// A new memory device is added, and probed.
     HotAdd,
     /// The new memory device has been probed.
@@ -131,6 +135,10 @@ impl fmt::Display for Step {
             Self::Reset(r) => write!(f, "admin: resets the decoders of region{r}"),
             Self::Remove(r, Way::Disable) => write!(f, "admin: disables region{r}"),
             Self::Remove(r, Way::Port) => write!(f, "admin: removes the device of region{r}"),
+            Self::Remove(r, Way::Eject) => write!(f, "acpi: ejects the device of region{r}"),
+            Self::Remove(r, Way::Unplug) => write!(f, "admin: removes memory device {r}"),
+            Self::Hide(r) => write!(f, "admin: unbinds the driver of memory device {r}"),
+            Self::Show(r) => write!(f, "admin: binds the driver of memory device {r}"),
             Self::Remove(r, _) => write!(f, "admin: destroys region{r}"),
             Self::HotAdd => write!(f, "admin: adds a memory device"),
             Self::NewcomerProbed => write!(f, "cxl: the new memory device has probed"),

@@ -23,6 +23,8 @@ pub struct Universe {
     pub regions: [Units; REGIONS],
     /// Which of these belong to another driver.
     pub foreign: [bool; REGIONS],
+    /// Which of these are no regions: a memory device decodes them without one.
+    pub bare: [bool; REGIONS],
     /// The CXL window.
     pub window: Units,
     /// What HMEM does with a range that is covered in part.
@@ -59,6 +61,12 @@ pub enum Trouble {
     Disable,
     /// The memory device of a region is removed. It may come back.
     Detach,
+    /// ACPI ejects the memory device of a region, and holds the lock of memory hotplug meanwhile.
+    Eject,
+    /// The driver of a memory device that decodes without a region is unbound. It may be bound again.
+    Hide,
+    /// A memory device that decodes without a region is removed.
+    Unplug,
     /// A memory device is added.
     HotAdd,
     /// Memory that is to be taken from its driver is in use.
@@ -97,6 +105,7 @@ const NOTHING: Universe = Universe {
     ranges: [Units::NONE; RANGES],
     regions: [Units::NONE; REGIONS],
     foreign: [false; REGIONS],
+    bare: [false; REGIONS],
     window: Units::NONE,
     policy: Policy::Whole,
     late_window: false,
@@ -248,6 +257,15 @@ pub const HOT_ADD: Universe = Universe {
     ..PART
 };
 
+/// As [`PART`], where the memory device is ejected with the lock of memory hotplug held.
+pub const EJECT: Universe = Universe {
+    name: "eject",
+    about: "as part, the memory device ejected with the lock of memory hotplug held",
+    troubles: &[Remove, Eject, Unbind],
+    budget: 2,
+    ..PART
+};
+
 /// A range in which another driver has a region, and CXL one.
 pub const FOREIGN: Universe = Universe {
     name: "foreign",
@@ -271,8 +289,21 @@ pub const GUEST: Universe = Universe {
     ..PART
 };
 
+/// A range of which a memory device decodes a part without a region, and a region another part.
+pub const BARE: Universe = Universe {
+    name: "bare",
+    about: "a range of which a memory device decodes a part without a region, beside a region",
+    ranges: [Units::new(0, 3), Units::NONE],
+    regions: [Units::new(1, 2), Units::new(2, 3)],
+    bare: [true, false],
+    window: Units::new(0, 3),
+    troubles: &[Remove, Hide, Unplug, Unbind, UnloadHmem],
+    budget: 2,
+    ..NOTHING
+};
+
 /// All that are explored.
-pub const ALL: [Universe; 17] = [
+pub const ALL: [Universe; 19] = [
     COVERED,
     RESCAN,
     PART,
@@ -288,8 +319,10 @@ pub const ALL: [Universe; 17] = [
     IN_USE,
     HAND,
     HOT_ADD,
+    EJECT,
     FOREIGN,
     GUEST,
+    BARE,
 ];
 
 impl Universe {

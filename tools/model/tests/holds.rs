@@ -52,6 +52,8 @@ universes! {
     in_use: IN_USE;
     hand: HAND;
     hot_add: HOT_ADD;
+    eject: EJECT;
     foreign: FOREIGN;
     guest: GUEST;
+    bare: BARE;
 }

@@ -12,7 +12,7 @@ use model::{
 use std::collections::BTreeSet;
 
 /// Each mutant, where it is met and the property that catches it.
-const CAUGHT: [(Mutant, Universe, &str); 36] = {
+const CAUGHT: [(Mutant, Universe, &str); 41] = {
     use universe::*;
     use Mutant::*;
     [
@@ -34,6 +34,7 @@ const CAUGHT: [(Mutant, Universe, &str); 36] = {
         (HastyNews, PART, names::NEWS),
         (AsyncBinding, COVERED, names::FLUSHED),
         (NotifierDoesNotWait, PART, names::FIRST),
+        (WaitsForGood, EJECT, names::NO_CIRCLE),
         (ProbeWaitUnderLock, HOT_ADD, names::NO_CIRCLE),
         (ProbeTakesRegionLock, PART, names::NO_CIRCLE),
         (DepartingUnchecked, PART, names::DECODED),
@@ -43,6 +44,10 @@ const CAUGHT: [(Mutant, Universe, &str); 36] = {
         (ClosingNotFlushed, COVERED, names::ONE_OWNER),
         (TrustsBound, DECODED, names::FIRST),
         (TrustsDecoders, DECODED, names::DECODED),
+        (HiddenForgotten, BARE, names::NONE_LOST),
+        (UnplugUnheard, BARE, names::DECODED),
+        (UnpluggedKept, BARE, names::DECODED),
+        (LookNotRepeated, BARE, names::DECODED),
         (ServesDisabled, DECODED, names::DECODED),
         (ServesUndecoded, PART, names::DECODED),
         (HistoryLost, DECODED, names::DECODED),

@@ -8,13 +8,13 @@ use model::{
     host::{Hold, Owner, Stage},
     protocol::Protocol,
     queue::{At, Who},
-    state::{CxlWork, Dax, Known, State},
+    state::{CxlWork, Dax, Known, State, Way},
     universe,
 };
 
 type Witness = fn(&Protocol, &State) -> bool;
 
-const WITNESSES: [(&str, Witness); 17] = [
+const WITNESSES: [(&str, Witness); 19] = [
     ("CXL serves a range before probing has settled", |_, s| {
         s.slow && s.regions.iter().any(|r| r.dax == Dax::Bound) && owner(s, Owner::Cxl(false))
     }),
@@ -89,6 +89,25 @@ const WITNESSES: [(&str, Witness); 17] = [
                 && s.regions.iter().any(|r| r.life.is_going())
         },
     ),
+    (
+        "HMEM serves what a memory device without a driver decodes",
+        |p, s| {
+            (p.universe.region_numbers()).any(|r| {
+                s.regions[r].hidden
+                    && s.remembered[r]
+                    && s.hmem_claims().meets(p.universe.regions[r])
+            })
+        },
+    ),
+    (
+        "a region goes while kmem waits for the lock of memory hotplug",
+        |_, s| {
+            s.regions
+                .iter()
+                .any(|r| r.way == Way::Eject && !r.committed)
+                && s.devices().any(|d| d.owed[0])
+        },
+    ),
     ("dax_cxl is loaded without a driver", |_, s| {
         s.cxl.work == CxlWork::Done(false)
     }),
@@ -121,6 +140,8 @@ fn what_matters_is_reached() {
         universe::IN_USE,
         universe::HOT_ADD,
         universe::GUEST,
+        universe::BARE,
+        universe::EJECT,
     ] {
         let masks = collect(Protocol::new(universe, Code::default()), seen);
         all |= masks.into_iter().fold(0, |a, b| a | b);
