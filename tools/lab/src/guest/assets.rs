@@ -50,9 +50,9 @@ impl Assets {
         })
     }
 
-    /// The kernel that acts as firmware: this one, or `base` if it cannot make regions.
+    /// The kernel that acts as firmware: this one, or `base` if it cannot make regions or takes its time.
     pub fn firmware_kernel(&self, ctx: &Ctx) -> Result<Kernel> {
-        match self.has("CONFIG_CXL_REGION=y") {
+        match self.has("CONFIG_CXL_REGION=y") && !self.has_checkers() {
             true => Ok(self.kernel.clone()),
             false => provision::kernel(ctx, "base"),
         }

@@ -54,6 +54,9 @@ pub struct Boot<'a> {
     pub dir: RunDir,
     /// Whether the kernel can have a dax_cxl.
     pub has_dax_cxl: bool,
+    /// Whether every verb of daxown is tried on the live kernel. On one with checkers that takes as long
+    /// as the scenario, and says nothing of the kernel.
+    pub verbs: bool,
     config: VmConfig,
     timeout: Duration,
 }
@@ -80,7 +83,11 @@ impl<'a> Boot<'a> {
         let dir = RunDir::new(&ctx.cache, &format!("{}-{drivers}", scenario.name))?;
         dir.fill(scenario, drivers, &layout)?;
         dir.add_daxown(&assets.daxown)?;
-        dir.write_predictions(scenario, drivers, assets.has_dax_cxl())?;
+        let verbs = !assets.has_checkers();
+        if verbs {
+            dir.write_input("verbs", "")?;
+            dir.write_predictions(scenario, drivers, assets.has_dax_cxl())?;
+        }
         let (tree, ours) = guest_modules(ctx, assets, scenario, drivers)?;
         if let Some(ours) = &ours {
             dir.add_modprobe(ours)?;
@@ -163,6 +170,7 @@ impl<'a> Boot<'a> {
             layout,
             dir,
             has_dax_cxl: assets.has_dax_cxl(),
+            verbs,
             config,
             timeout,
         })
