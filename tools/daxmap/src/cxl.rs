@@ -102,6 +102,13 @@ pub struct Region {
 }
 
 impl Region {
+    /// Whether its memory device adds and takes memory as it is told to.
+    pub fn is_dynamic(&self) -> bool {
+        self.mode
+            .as_deref()
+            .is_some_and(|m| m.starts_with("dynamic"))
+    }
+
     /// Positions without a member.
     pub fn missing(&self) -> Vec<u64> {
         let gone = self.targets.iter().filter(|t| t.decoder.is_none());

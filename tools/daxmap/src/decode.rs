@@ -246,7 +246,7 @@ fn incomplete(map: &Map, set: &Set) -> Option<Dead> {
         .flat_map(|w| map.behind(w))
         .filter(|m| !map.shows_decoders(m))
         .count();
-    if u64::try_from(hidden).unwrap_or(u64::MAX) >= missing || map.unknown_cards {
+    if u64::try_from(hidden).unwrap_or(u64::MAX) >= missing || !map.unknown_cards.is_empty() {
         return None;
     }
     Some(Dead {
@@ -265,7 +265,7 @@ fn incomplete(map: &Map, set: &Set) -> Option<Dead> {
 
 /// Memory in a window that no decoder maps and no device has capacity for.
 fn unbacked(map: &Map, window: &Window, memory: &[Range], mapped: &[Range]) -> Vec<Dead> {
-    let Some(range) = window.range.filter(|_| !map.unknown_cards) else {
+    let Some(range) = window.range.filter(|_| map.unknown_cards.is_empty()) else {
         return Vec::new();
     };
     let inside = memory.iter().filter_map(|m| m.overlap(&range)).collect();

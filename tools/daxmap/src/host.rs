@@ -3,6 +3,7 @@
 //! The platform and the kernel's parameters, as far as they decide about this memory.
 
 use crate::cxl::Memdev;
+use crate::log::{Event, Message};
 use crate::range::Range;
 use crate::scan::Scan;
 
@@ -23,6 +24,26 @@ pub struct Host {
     pub excluded: Vec<Range>,
     /// dax_cxl's driver is on the CXL bus.
     pub shows_dax_cxl: bool,
+}
+
+impl Host {
+    /// Whether the command line keeps a module from being loaded by itself, or at all.
+    pub fn bars(&self, module: &str) -> bool {
+        self.forbids(module) || self.lists("modprobe.blacklist=", module)
+    }
+
+    /// Whether the command line keeps a module from being loaded at all.
+    pub fn forbids(&self, module: &str) -> bool {
+        self.lists("module_blacklist=", module)
+    }
+
+    fn lists(&self, key: &str, module: &str) -> bool {
+        let words = self.command_line.split_whitespace();
+        let mut names = words
+            .filter_map(|w| w.strip_prefix(key))
+            .flat_map(|v| v.split(','));
+        names.any(|name| name.replace('-', "_") == module)
+    }
 }
 
 pub(crate) fn read(scan: &Scan) -> Host {
@@ -70,17 +91,46 @@ pub(crate) fn ranges(list: &str) -> Vec<Range> {
     words.filter_map(|w| Range::parse(w.trim())).collect()
 }
 
-/// CXL memory cards on PCI (class 0x0502) that are no memory device.
-pub(crate) fn has_unknown_cards(scan: &Scan, memdevs: &[Memdev]) -> bool {
+/// A CXL memory card of which there is no memory device.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Card {
+    /// Its place, such as `0000:39:00.0`.
+    pub pci: String,
+    /// The driver that has it, which makes no memory device of it.
+    pub driver: Option<String>,
+    /// Whether the log says that cxl_pci failed to probe it.
+    pub is_refused: bool,
+}
+
+/// CXL memory cards (class 0x0502 on PCI, or refused by cxl_pci) that are no memory device.
+pub(crate) fn unknown_cards(scan: &Scan, memdevs: &[Memdev], log: &[Message]) -> Vec<Card> {
     let dir = "sys/bus/pci/devices";
-    scan.list(dir).iter().any(|name| {
-        let known = memdevs.iter().any(|m| m.pci.as_ref() == Some(name));
-        let class = || {
-            scan.value(&format!("{dir}/{name}/class"))
-                .unwrap_or_default()
-        };
-        !known && class().starts_with("0x0502")
-    })
+    let is_known = |name: &str| memdevs.iter().any(|m| m.pci.as_deref() == Some(name));
+    let refused = log.iter().filter_map(|m| match &m.event {
+        Event::ProbeFailed { device, driver, .. } if driver == "cxl_pci" => Some(device.as_str()),
+        _ => None,
+    });
+    let refused: Vec<&str> = refused.filter(|name| !is_known(name)).collect();
+    let is_card = |name: &&String| {
+        let class = || scan.value(&format!("{dir}/{name}/class"));
+        !is_known(name) && class().is_some_and(|c| c.starts_with("0x0502"))
+    };
+    let shown = scan.list(dir);
+    let mut names: Vec<&str> = shown.iter().filter(is_card).map(String::as_str).collect();
+    // Where PCI devices are shown, one that is not has been removed.
+    names.extend(
+        refused
+            .iter()
+            .filter(|name| shown.is_empty() || shown.iter().any(|s| s == *name)),
+    );
+    names.sort_unstable();
+    names.dedup();
+    let card = |pci: &str| Card {
+        pci: pci.to_string(),
+        driver: scan.link_name(&format!("{dir}/{pci}/driver")),
+        is_refused: refused.contains(&pci),
+    };
+    names.into_iter().map(card).collect()
 }
 
 #[cfg(test)]

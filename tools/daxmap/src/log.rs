@@ -147,6 +147,11 @@ pub enum Event {
         /// Such as `memory1310`.
         block: String,
     },
+    /// The kernel has given up a page that holds errors.
+    BadPage {
+        /// Its number.
+        page: u64,
+    },
     /// A PCI card was taken out.
     CardGone {
         /// The port it was behind, such as `0000:10:00.0`; empty if the message has none.

@@ -9,7 +9,7 @@ use crate::dax::{self, DaxDevice, HmemDevice, HmemPlatform};
 use crate::decode::{self, Dead};
 use crate::dkms::{self, FailedBuild};
 use crate::firmware;
-use crate::host::{self, Host};
+use crate::host::{self, Card, Host};
 use crate::iomem::{self, is_system_ram, Iomem, Resource};
 use crate::ledger::{self, Ledger, Outcome, LEDGER_PATH};
 use crate::log::{self, Message};
@@ -51,9 +51,9 @@ pub struct Map {
     pub has_memory_map: bool,
     /// Memory in use that is not to be relied on.
     pub unsound: Vec<Unsound>,
-    /// PCI has a CXL memory card that is no memory device: its driver did not take it.
+    /// CXL memory cards that are no memory device: what they decode is not known.
     #[serde(skip)]
-    pub unknown_cards: bool,
+    pub unknown_cards: Vec<Card>,
     /// What is known of the platform and the kernel's parameters.
     #[serde(skip)]
     pub host: Host,
@@ -98,6 +98,16 @@ pub struct Parts {
 }
 
 impl Map {
+    /// Whether the kernel is known to be older than this release.
+    pub fn kernel_is_before(&self, major: u32, minor: u32) -> bool {
+        let release = self.release.as_deref().unwrap_or_default();
+        let mut numbers = release
+            .split(|c: char| !c.is_ascii_digit())
+            .map_while(|n| n.parse().ok());
+        let found: Option<(u32, u32)> = numbers.next().zip(numbers.next());
+        found.is_some_and(|found| found < (major, minor))
+    }
+
     /// Reads a tree.
     pub fn read(tree: &Tree) -> Map {
         let scan = Scan::new(tree);
@@ -124,7 +134,7 @@ impl Map {
         let hmem_runs = platform.bound || hmem.iter().any(|h| h.driver.is_some());
         let mut map = Map {
             drivers: drivers(&scan, &modules, ledger.is_some(), hmem_runs),
-            unknown_cards: host::has_unknown_cards(&scan, &cxl.memdevs),
+            unknown_cards: host::unknown_cards(&scan, &cxl.memdevs, &log),
             host: host::read(&scan),
             in_source,
             endpoints: cxl.endpoints,

@@ -7,6 +7,7 @@ use ownership::Standing;
 use serde::Serialize;
 
 use crate::cxl::{Region, RegionState};
+use crate::dax::{DaxDevice, Parent};
 use crate::decode::Why;
 use crate::iomem::{is_kmem, is_system_ram};
 use crate::ledger;
@@ -126,6 +127,17 @@ impl Map {
     }
 }
 
+/// What HMEM has of a region of persistent memory. A namespace that its administrator made System RAM is
+/// meant so.
+fn overwritten<'a>(map: &'a Map, region: &Region) -> impl Iterator<Item = Range> + 'a {
+    let is_pmem = region.is_committed() && region.mode.as_deref() == Some("pmem");
+    let range = region.range.filter(|_| is_pmem);
+    let of_hmem = |d: &&DaxDevice| d.is_kmem() && matches!(d.parent, Parent::Hmem(_));
+    let devices = map.dax.iter().filter(of_hmem);
+    let ranges = devices.flat_map(|d| d.ranges.iter().copied());
+    ranges.filter_map(move |r| r.overlap(&range?))
+}
+
 fn takes_accelerators_only(window: &crate::cxl::Window) -> bool {
     window.takes_type2 == Some(true) && window.takes_type3 == Some(false)
 }
@@ -203,11 +215,14 @@ fn stuck(map: &Map) -> Vec<Range> {
     merge(told.chain(records.map(|r| r.range)).collect())
 }
 
-/// Memory that an accelerator's driver should have, or has.
+/// Memory that an accelerator's driver should have, or has; and what is kept in persistent memory.
 fn foreign(map: &Map) -> Vec<(Range, String)> {
     let mut out = Vec::new();
     for region in &map.regions {
         out.extend(region.range.zip(map.accelerator_of(region)));
+        out.extend(
+            overwritten(map, region).map(|r| (r, format!("{}, which is persistent", region.name))),
+        );
     }
     for window in map.windows.iter().filter(|w| takes_accelerators_only(w)) {
         out.extend(window.range.map(|r| (r, "an accelerator".to_string())));

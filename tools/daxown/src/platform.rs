@@ -8,6 +8,7 @@ mod place;
 use std::process::ExitCode;
 
 use anyhow::Result;
+use daxmap::log::Event;
 use daxmap::modules::{Drivers, Presence};
 use daxmap::problem::refusal;
 use daxmap::topology::Topology;
@@ -205,7 +206,14 @@ fn modules(map: &Map) -> Vec<CheckDoc> {
     let one = |name: &str, what: &str, need: Outcome| {
         let presence = map.module(name).map_or(Presence::Unknown, |m| m.presence);
         match presence {
-            Presence::Loaded | Presence::BuiltIn => check(name, Outcome::Ready, what),
+            Presence::Loaded | Presence::BuiltIn => match refused(map, name) {
+                Some(device) => check(
+                    name,
+                    Outcome::Poor,
+                    format!("its probe of {device} failed, see the kernel log: {what}"),
+                ),
+                None => check(name, Outcome::Ready, what),
+            },
             Presence::Installed if without_cxl && name.starts_with("cxl") => check(
                 name,
                 Outcome::Ready,
@@ -253,6 +261,26 @@ fn modules(map: &Map) -> Vec<CheckDoc> {
     out
 }
 
+/// A device that a driver failed to probe, and that has no driver as far as is known.
+fn refused<'a>(map: &'a Map, driver: &str) -> Option<&'a str> {
+    let failed = map.log.iter().filter_map(|m| match &m.event {
+        Event::ProbeFailed {
+            device, driver: d, ..
+        } if d == driver => Some(device.as_str()),
+        _ => None,
+    });
+    let is_mended = |device: &&str| match driver {
+        "cxl_acpi" => !map.windows.is_empty(),
+        "cxl_pci" => map
+            .memdevs
+            .iter()
+            .any(|m| m.pci.as_deref() == Some(*device)),
+        "cxl_mem" => map.memdevs.iter().any(|m| m.name == *device && m.bound),
+        _ => true,
+    };
+    failed.into_iter().find(|d| !is_mended(d))
+}
+
 /// Whether firmware is known to declare no CXL at all.
 fn is_without_cxl(map: &Map) -> bool {
     map.in_source.sysfs && !map.host.has_cxl && map.windows.is_empty() && map.memdevs.is_empty()
@@ -275,6 +303,11 @@ fn windows(map: &Map) -> CheckDoc {
             check("windows", Outcome::Ready, "ACPI declares no CXL (ACPI0017)")
         }
         (0, 0) => check("windows", Outcome::Poor, "no CXL window and no CXL memory device is known"),
+        (0, n) if refused(map, "cxl_acpi").is_some() => check(
+            "windows",
+            Outcome::Poor,
+            format!("{n} CXL memory devices, and no window: the probe of cxl_acpi failed"),
+        ),
         (0, n) => check("windows", Outcome::Poor, format!("{n} CXL memory devices, and no window: the CEDT of the firmware has none, or cxl_acpi is not loaded")),
         (n, known) => check("windows", Outcome::Ready, format!("{n} window{} of {} in all, {}", plural(n), human(size), devices(known))),
     }

@@ -70,8 +70,8 @@ fn add(map: &Map, out: &mut Vec<Dead>, range: Range, told_by: Told) {
             .iter()
             .any(|e| e.memdev == name && forgotten(e))
     };
-    let is_hidden =
-        map.unknown_cards || behind().any(|m| !map.shows_decoders(m) || locked(&m.name));
+    let is_hidden = !map.unknown_cards.is_empty()
+        || behind().any(|m| !map.shows_decoders(m) || locked(&m.name));
     if is_mapped || is_hidden || behind().next().is_none() {
         return;
     }

@@ -51,6 +51,7 @@ pattern!(
     OFFLINING,
     r"^memory (memory[0-9]{1,12}): (?:memory )?offlining failed"
 );
+pattern!(BAD_PAGE, r"^Memory failure: 0x([0-9a-f]{1,13}): ");
 pattern!(
     CONFLICT,
     r"([!-~]{1,40}): dax_region resource conflict for \[mem 0x([0-9a-f]{1,16})-0x([0-9a-f]{1,16})"
@@ -138,6 +139,11 @@ fn known(text: &str) -> Option<Event> {
             device,
             driver,
             errno: u32::try_from(number(&c, 3, 10)?).ok()?,
+        });
+    }
+    if let Some(c) = captures(&BAD_PAGE, text) {
+        return Some(Event::BadPage {
+            page: number(&c, 1, 16)?,
         });
     }
     if let Some(c) = captures(&CONFLICT, text) {

@@ -205,7 +205,8 @@ pub(super) fn unclaimed(map: &Map, whole: &Range, range: Range) -> Claim {
             format!("dax_hmem made no device for it, unless {name}, which has no driver and shows no address"),
         );
     }
-    if !map.windows_of(&range).is_empty() {
+    // The kernel's own driver decides about a range as a whole.
+    if !map.windows_of(whole).is_empty() {
         return make(
             Owner::Nobody,
             ReasonCode::LeftToCxl,

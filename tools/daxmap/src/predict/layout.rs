@@ -5,7 +5,7 @@
 use ownership::Policy;
 
 use super::nodes::Nodes;
-use super::{division, options, Why, Word};
+use super::{division, failed, options, Why, Word};
 use crate::cxl::{Region, RegionState};
 use crate::iomem::{is_system_ram, Resource};
 use crate::ledger;
@@ -43,7 +43,8 @@ pub struct RegionAt {
     pub range: Range,
     /// Its decoders are committed.
     pub is_committed: bool,
-    /// It holds persistent memory.
+    /// It holds persistent memory, or memory that its device adds and takes as it is told to: how much of it is
+    /// there is not for a boot to say.
     pub is_pmem: bool,
     /// cxl_core makes a dax region of it: not of one that an accelerator's driver has, and not of
     /// one of which a part is System RAM since boot.
@@ -78,6 +79,8 @@ pub struct Layout {
     pub obstacles: Vec<Range>,
     /// What other drivers have, such as an accelerator's, with their names.
     pub foreign: Vec<(Range, String)>,
+    /// What the kernel's own drivers failed to make System RAM at this boot, and why.
+    pub failed: Vec<(Range, Why)>,
     /// What no device is behind: whoever serves it, it is no memory.
     pub dead: Vec<Range>,
     /// The kernel lists nothing for dax_hmem (`device_hmem.disable`).
@@ -123,6 +126,7 @@ impl Layout {
             resources: resources(map),
             obstacles: obstacles(map),
             foreign: foreign(map),
+            failed: failed::read(map),
             dead: map.dead.iter().map(|d| d.range).collect(),
             is_unlisted: map.host.hmem_disabled,
             without_windows: !map.in_source.sysfs && map.windows.is_empty(),
@@ -151,7 +155,9 @@ impl Layout {
             region.is_foreign =
                 region.is_committed && !region.is_pmem && !region.has_dax_region && !is_ram;
         }
-        if !layout.is_unlisted {
+        // What the kernel has not registered at this boot it does not register at the next.
+        let is_registered = map.platform.present || !map.in_source.sysfs || layout.is_unlisted;
+        if !layout.is_unlisted && is_registered {
             let divided = division::divided(tree, map, &layout.reserved);
             layout.listed = listed(&layout, &divided, tree.exists(HMAT));
         }
@@ -186,6 +192,7 @@ impl Layout {
             resources,
             obstacles: Vec::new(),
             foreign: Vec::new(),
+            failed: Vec::new(),
             dead: Vec::new(),
             is_unlisted: false,
             without_windows: false,
@@ -231,6 +238,9 @@ impl Layout {
             true if self.without_windows => "no CXL window is in what was given",
             true => "no CXL window is known",
             false if self.without_windows => "in no window of a known region",
+            false if !self.has_dax_cxl => {
+                "this kernel has no dax_cxl, and without it dax_hmem looks at no CXL window"
+            }
             false => "outside every CXL window",
         }
     }
@@ -242,7 +252,7 @@ fn region(region: &Region) -> Option<RegionAt> {
         name: region.name.clone(),
         range: region.range?,
         is_committed: region.is_committed(),
-        is_pmem: region.mode.as_deref() == Some("pmem"),
+        is_pmem: region.mode.as_deref() == Some("pmem") || region.is_dynamic(),
         // One whose driver is unbound now is bound in the next boot.
         has_dax_region: region.dax_region.is_some()
             || region.state == RegionState::CommittedUnbound,
@@ -344,7 +354,7 @@ fn listed(layout: &Layout, divided: &[Range], has_hmat: bool) -> Vec<Listed> {
 }
 
 /// Whether the kernel's own drivers of this release were measured.
-fn is_measured(map: &Map) -> bool {
+pub(super) fn is_measured(map: &Map) -> bool {
     map.release
         .as_deref()
         .is_some_and(|r| r.starts_with(MEASURED))

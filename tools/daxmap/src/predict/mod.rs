@@ -10,6 +10,7 @@
 
 mod c;
 mod division;
+mod failed;
 mod kmem;
 mod layout;
 mod nodes;
@@ -214,14 +215,24 @@ fn made(layout: &Layout, verdicts: &[Verdict], hmem: &[Range], decider: Decider)
         }
     }
     Forecast {
-        parts: parts(layout, verdicts, &devices, &lost),
+        parts: parts(layout, verdicts, &devices, &lost, decider),
         lost,
     }
 }
 
 /// Puts decisions and devices together: each byte of a listed range, of what firmware marked and
 /// nobody listed, and of a region comes in exactly one part.
-fn parts(layout: &Layout, verdicts: &[Verdict], devices: &[Device], lost: &[String]) -> Vec<Part> {
+fn parts(
+    layout: &Layout,
+    verdicts: &[Verdict],
+    devices: &[Device],
+    lost: &[String],
+    decider: Decider,
+) -> Vec<Part> {
+    let failed: &[(Range, Why)] = match decider {
+        Decider::C => &layout.failed,
+        Decider::Rust(_) => &[],
+    };
     let mut whole: Vec<Range> = layout.reserved.clone();
     let volatile = |r: &&RegionAt| r.is_committed && !r.is_pmem;
     for region in layout.regions.iter().filter(volatile) {
@@ -234,10 +245,12 @@ fn parts(layout: &Layout, verdicts: &[Verdict], devices: &[Device], lost: &[Stri
     edges.extend(layout.ram.iter().chain(&layout.dead).copied());
     edges.extend(layout.regions.iter().map(|r| r.range));
     edges.extend(layout.foreign.iter().map(|(r, _)| *r));
+    edges.extend(failed.iter().map(|(r, _)| *r));
 
     let mut out: Vec<Part> = Vec::new();
     for range in whole.iter().flat_map(|r| r.split_at(&edges)) {
-        let part = of_other(layout, part(layout, verdicts, devices, lost, range));
+        let part = failed::apply(failed, part(layout, verdicts, devices, lost, range));
+        let part = of_other(layout, part);
         match out.last_mut() {
             Some(last) if last.range.touches(&part.range) && is_same(last, &part) => {
                 last.range.end = part.range.end;

@@ -44,6 +44,12 @@ pub(super) fn unused(map: &Map, piece: &Piece, lost: u64) -> Vec<Problem> {
     // Room of its dax region that no device has is no matter of memory blocks.
     if let Some((first, room)) = room(map, dax, &piece.range) {
         let room = room.min(lost);
+        if let Parent::Region(region) = &dax.parent {
+            if let Some(why) = dynamic(map, region).filter(|_| room > 0) {
+                let problem = Problem::new(Kind::Unallocated, Severity::Note, region.as_str());
+                return vec![problem.because(why)];
+            }
+        }
         if room > 0 {
             out.push(unallocated(map, &dax.parent, room).at(first, room));
         }
@@ -251,6 +257,7 @@ fn unallocated(map: &Map, parent: &Parent, room: u64) -> Problem {
     };
     let problem = Problem::new(Kind::Unallocated, Severity::Warning, name.as_str());
     if let Some(why) = dynamic(map, name) {
+        let problem = Problem::new(Kind::Unallocated, Severity::Note, name.as_str());
         return problem.because(why);
     }
     let number = name.trim_start_matches(|c: char| !c.is_ascii_digit());

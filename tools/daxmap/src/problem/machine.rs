@@ -4,7 +4,7 @@
 
 use super::{listed, Kind, Problem, Severity};
 use crate::dax::Parent;
-use crate::log;
+use crate::log::{self, Event};
 use crate::map::Map;
 use crate::modules::Presence;
 use crate::range::{subtract, Range};
@@ -17,6 +17,7 @@ pub(super) fn diagnose(map: &Map) -> Vec<Problem> {
         .collect();
     out.extend(not_built(map));
     out.extend(cxl_not_loaded(map));
+    out.extend(no_root(map));
     out.extend(no_memory_map(map));
     out.extend(undeclared(map));
     out.extend(not_in_source(map));
@@ -195,6 +196,24 @@ fn undeclared(map: &Map) -> Vec<Problem> {
         }
     }
     out
+}
+
+/// The probe of cxl_acpi failed: there are no windows, and nothing of CXL can be used.
+fn no_root(map: &Map) -> Option<Problem> {
+    let is_root =
+        |e: &Event| matches!(e, Event::ProbeFailed { driver, .. } if driver == "cxl_acpi");
+    let failed = super::dax::lines(map, is_root);
+    if failed.is_empty() || !map.windows.is_empty() {
+        return None;
+    }
+    Some(
+        Problem::new(Kind::MemdevUnbound, Severity::Warning, "ACPI0017")
+            .because(
+                "cxl_acpi's probe failed: no CXL window is known, no memory device gets its driver, and no region \
+                 can be made; firmware's table of windows (CEDT) may be at fault",
+            )
+            .seen(failed),
+    )
 }
 
 /// Without cxl_acpi there are no windows: every range looks as if it lay outside of them.

@@ -5,8 +5,10 @@
 use super::{create, dax, listed, Kind, Problem, Severity};
 use crate::cxl::Memdev;
 use crate::decode::Set;
+use crate::host::Card;
 use crate::log::Event;
 use crate::map::Map;
+use crate::modules::Presence;
 use crate::size::human;
 
 pub(super) fn diagnose(map: &Map) -> Vec<Problem> {
@@ -15,7 +17,9 @@ pub(super) fn diagnose(map: &Map) -> Vec<Problem> {
         .iter()
         .filter_map(|m| unmapped(map, m))
         .collect();
+    out.extend(map.memdevs.iter().filter_map(|m| behind_persistent(map, m)));
     out.extend(without_driver(map));
+    out.extend(map.unknown_cards.iter().filter_map(|c| card(map, c)));
     out.extend(unassigned(map));
     out
 }
@@ -72,6 +76,98 @@ fn unmapped(map: &Map, m: &Memdev) -> Option<Problem> {
     )
 }
 
+/// Volatile capacity that is in no region, and below persistent capacity that is mapped.
+fn behind_persistent(map: &Map, m: &Memdev) -> Option<Problem> {
+    let left = m.ram_bytes?.saturating_sub(m.mapped_bytes?);
+    let shown = map.in_source.sysfs && map.shows_decoders(m);
+    if !m.skips_ram || left == 0 || !m.bound || !shown {
+        return None;
+    }
+    Some(
+        Problem::new(Kind::Unmapped, Severity::Note, m.name.as_str()).because(format!(
+            "{} of volatile capacity of {} is in no region, and cannot be put into one while persistent capacity of \
+             the device is mapped: its decoders take what it has in the order of its own addresses",
+            human(left),
+            m.name
+        )),
+    )
+}
+
+/// A CXL memory card that the CXL bus does not show.
+fn card(map: &Map, card: &Card) -> Option<Problem> {
+    let pci = card.pci.as_str();
+    let problem = Problem::new(Kind::MemdevUnbound, Severity::Warning, pci);
+    let unknown = "what it decodes, as firmware set it up, cannot be known";
+    if card.is_refused {
+        let failed = dax::lines(map, |e| match e {
+            Event::ProbeFailed { device, .. } | Event::Said { device } => device == pci,
+            _ => false,
+        });
+        return Some(
+            problem
+                .because(format!("cxl_pci's probe of {pci} failed; {unknown}"))
+                .seen(failed),
+        );
+    }
+    // An accelerator's own driver makes a memory device of it, or does not.
+    if card.driver.is_some() {
+        return None;
+    }
+    let module = map.module("cxl_pci").map(|m| m.presence);
+    Some(match module {
+        Some(Presence::Absent) => problem.because(format!(
+            "{pci} is a CXL memory card, and this kernel has no cxl_pci; {unknown}"
+        )),
+        Some(Presence::Installed) => problem
+            .because(format!(
+                "{pci} is a CXL memory card, and cxl_pci is not loaded{}; {unknown}",
+                barred(map, "cxl_pci")
+            ))
+            .fix(load(map, "cxl_pci")),
+        _ => problem.because(format!(
+            "{pci} is a CXL memory card without driver; {unknown}"
+        )),
+    })
+}
+
+/// Loads a module, where nothing on the command line forbids it.
+fn load(map: &Map, module: &str) -> Vec<String> {
+    match map.host.forbids(module) {
+        true => vec![format!(
+            "# remove {module} from module_blacklist= on the kernel command line, and reboot"
+        )],
+        false => super::remedy::load(map, module),
+    }
+}
+
+/// That the command line keeps a module from being loaded.
+fn barred(map: &Map, module: &str) -> &'static str {
+    match map.host.bars(module) {
+        true => " (the command line blacklists it)",
+        false => "",
+    }
+}
+
+/// What a memory device needs before its driver can have it, and is not there.
+fn lacks_root(map: &Map) -> Option<(&'static str, String)> {
+    let idle = |name: &str| {
+        map.module(name)
+            .is_some_and(|m| m.presence == Presence::Installed)
+    };
+    if !map.in_source.sysfs {
+        return None;
+    }
+    if map.windows.is_empty() && idle("cxl_acpi") {
+        let barred = barred(map, "cxl_acpi");
+        return Some((
+            "cxl_acpi",
+            format!("cxl_acpi is not loaded{barred}, and without a CXL root no memory device gets its driver"),
+        ));
+    }
+    let name = ["cxl_port", "cxl_mem"].into_iter().find(|m| idle(m))?;
+    Some((name, format!("{name} is not loaded{}", barred(map, name))))
+}
+
 /// Devices that no driver has: what they decode is not known, and no region can be made of them.
 fn without_driver(map: &Map) -> Option<Problem> {
     let all: Vec<&Memdev> = map.memdevs.iter().filter(|m| !m.bound).collect();
@@ -93,9 +189,11 @@ fn without_driver(map: &Map) -> Option<Problem> {
         Event::ProbeFailed { device, .. } => all.iter().any(|m| m.name == *device),
         _ => false,
     });
-    let why = match failed.is_empty() {
-        true => "why cannot be known from what could be read",
-        false => "its probe failed",
+    let lacks = lacks_root(map).filter(|_| failed.is_empty());
+    let why = match (failed.is_empty(), &lacks) {
+        (false, _) => "its probe failed",
+        (true, Some((_, why))) => why.as_str(),
+        (true, None) => "why cannot be known from what could be read",
     };
     let problem = Problem::new(Kind::MemdevUnbound, Severity::Warning, first.name.as_str());
     let problem = problem.because(format!(
@@ -111,6 +209,9 @@ fn without_driver(map: &Map) -> Option<Problem> {
             _ => "are in no region and have no driver",
         },
     ));
+    if let Some((module, _)) = lacks {
+        return Some(problem.fix(load(map, module)));
+    }
     // A probe that failed will fail again.
     if !failed.is_empty() {
         return Some(problem.seen(failed));
@@ -135,11 +236,21 @@ fn in_no_region(map: &Map, set: &Set) -> Problem {
         .iter()
         .map(|(d, m)| format!("{m}'s {d}"))
         .collect();
+    let is_member = |decoder: &String| set.members.iter().any(|(name, _)| name == decoder);
     let said = dax::lines(map, |e| match e {
-        Event::NoWindow { decoder, range } => {
-            *range == set.range && set.members.iter().any(|(name, _)| name == decoder)
-        }
+        Event::NoWindow { decoder, range } => *range == set.range && is_member(decoder),
+        Event::AttachFailed { decoder, .. } => is_member(decoder),
         _ => false,
+    });
+    let refused = map.log.iter().rev().find_map(|m| match &m.event {
+        Event::AttachFailed {
+            decoder,
+            region,
+            errno,
+        } if is_member(decoder) => Some(format!(
+            "the kernel refused to attach {decoder} to {region} (error -{errno})"
+        )),
+        _ => None,
     });
     let fits = map
         .windows
@@ -152,7 +263,9 @@ fn in_no_region(map: &Map, set: &Set) -> Problem {
         .map(|w| w.label().to_string())
         .collect();
     let why = match (fits, crossed.is_empty()) {
-        (true, _) => "why cannot be known from what could be read".to_string(),
+        (true, _) => {
+            refused.unwrap_or_else(|| "why cannot be known from what could be read".to_string())
+        }
         (false, true) => "no CXL window takes these addresses".to_string(),
         (false, false) => format!(
             "no CXL window takes all of these addresses: they reach beyond {}",

@@ -15,9 +15,11 @@ pub(super) fn problem(map: &Map, range: Range, bytes: u64, device: Option<&str>)
     let is_kmem = map.dax.iter().any(|d| d.name == subject && d.is_kmem());
     let problem = Problem::new(Kind::Offline, Severity::Warning, subject)
         .at(range, bytes)
-        .because(cause(map, &range) + &dead(map, &range))
+        .because(cause(map, &range) + &dead(map, &range) + &bad(map, &range))
         .seen(failed(map, &range));
-    match is_kmem {
+    // The kernel refuses to bring online what holds errors, and who takes a block offline has begun it on purpose.
+    let is_wanted_so = bad_blocks(map, &range).next().is_some() || is_going(map, &range);
+    match is_kmem && !is_wanted_so {
         true => problem.fix(remedy::online(subject)),
         false => problem,
     }
@@ -36,26 +38,68 @@ fn dead(map: &Map, range: &Range) -> String {
     }
 }
 
+/// Blocks that are not online and hold pages with errors.
+fn bad_blocks<'a>(map: &'a Map, range: &Range) -> impl Iterator<Item = u64> + 'a {
+    let (range, size) = (*range, map.memory.block_size.unwrap_or(0));
+    let pages = map.log.iter().filter_map(|m| match m.event {
+        Event::BadPage { page } => page.checked_mul(4096),
+        _ => None,
+    });
+    let is_off = |a: &u64| {
+        map.memory
+            .blocks
+            .iter()
+            .any(|b| !b.is_online() && b.range.has(*a))
+    };
+    pages
+        .filter(move |a| range.has(*a))
+        .filter(is_off)
+        .filter_map(move |a| a.checked_div(size))
+}
+
+fn bad(map: &Map, range: &Range) -> String {
+    let mut blocks: Vec<String> = bad_blocks(map, range)
+        .map(|n| format!("memory{n}"))
+        .collect();
+    blocks.dedup();
+    match blocks.is_empty() {
+        true => String::new(),
+        false => format!(
+            "; the log tells of pages with errors in {}: to be left so",
+            super::listed(&blocks)
+        ),
+    }
+}
+
+fn is_going(map: &Map, range: &Range) -> bool {
+    let mut here = map.memory.blocks.iter().filter(|b| b.range.overlaps(range));
+    here.any(|b| b.state == "going-offline")
+}
+
 fn cause(map: &Map, range: &Range) -> String {
     let Some(size) = map.memory.block_size.filter(|&s| s > 0) else {
         return "its memory blocks are there but offline".into();
     };
     let here = map.memory.blocks.iter().filter_map(|b| {
         let part = b.range.overlap(range)?;
-        Some((part.start / size, part.end / size, b.is_online()))
+        Some((part.start / size, part.end / size, b))
     });
     let (mut all, mut off) = (0u64, 0u64);
     let mut names: Vec<String> = Vec::new();
-    for (first, last, online) in here {
+    for (first, last, block) in here {
         let count = (last - first).saturating_add(1);
         all = all.saturating_add(count);
-        if online {
+        if block.is_online() {
             continue;
         }
         off = off.saturating_add(count);
+        let going = match block.state == "going-offline" {
+            true => " (just going offline)",
+            false => "",
+        };
         names.push(match first == last {
-            true => format!("memory{first}"),
-            false => format!("memory{first}-{last}"),
+            true => format!("memory{first}{going}"),
+            false => format!("memory{first}-{last}{going}"),
         });
     }
     if names.len() > NAMED {

@@ -68,9 +68,12 @@ fn one(map: &Map, unsound: &Unsound) -> Problem {
             .seen(["/proc/iomem"])
             .fix(["# nothing to run: reboot at the next chance"]),
         Fault::Foreign { of } => loss(Kind::Foreign)
-            .because(format!(
-                "{who} this is the memory of {of}, whose driver cannot have it so"
-            ))
+            .because(match of.strip_suffix(", which is persistent") {
+                Some(region) => format!(
+                    "{who} this is the persistent memory of {region}: what was kept there is overwritten"
+                ),
+                None => format!("{who} this is the memory of {of}, whose driver cannot have it so"),
+            })
             .fix(take_offline(map, device)),
     }
 }

@@ -11,6 +11,7 @@ use crate::log::Event;
 use crate::map::Map;
 use crate::modules::{Drivers, Presence};
 use crate::own::{reserve_failed, Evidence, Owner, Piece, ReasonCode, State};
+use crate::range::Range;
 use crate::reserved::Reserved;
 
 /// What the drivers align to: a huge page.
@@ -249,12 +250,21 @@ fn unserved(map: &Map, piece: &Piece) -> Problem {
         .iter()
         .find(|h| Some(&h.name) == piece.device.as_ref() && h.driver.is_none());
     match device {
-        Some(h) => problem.fix([format!(
-            "# once the cause is gone: {}",
+        Some(h) if is_taken(map, &piece.range) => problem.fix([format!(
+            "# once nobody else has it: {}",
             remedy::bind_hmem(&h.name)
         )]),
+        Some(h) => problem.fix([remedy::bind_hmem(&h.name)]),
         None => problem.fix(["# once the cause is gone, reboot: dax_hmem then tries again"]),
     }
+}
+
+/// Whether a dax device or a CXL region that is served has a part of the range.
+fn is_taken(map: &Map, range: &Range) -> bool {
+    let mut devices = map.dax.iter().flat_map(|d| &d.ranges);
+    let mut regions = map.regions.iter().filter(|r| r.dax_driver.is_some());
+    devices.any(|r| r.overlaps(range))
+        || regions.any(|r| r.range.is_some_and(|r| r.overlaps(range)))
 }
 
 fn unowned(map: &Map, reserved: &Reserved, piece: &Piece) -> Problem {
@@ -325,7 +335,11 @@ fn left_to_cxl(map: &Map, piece: &Piece) -> Problem {
     let mut cause = String::from(
         "dax_hmem is bound and left the range to CXL, which has no committed region there",
     );
-    if map.drivers == Drivers::Stock {
+    // Before 7.3 the stock driver does not wait for CXL: what lies in a window it leaves, at each boot.
+    let is_old = map.drivers == Drivers::Stock && map.kernel_is_before(7, 3);
+    if is_old {
+        cause.push_str("; the stock driver of this release does so at each boot for every range in a CXL window");
+    } else if map.drivers == Drivers::Stock {
         cause.push_str(
             "; the stock driver does so for every range in a CXL window once it was unbound or reloaded",
         );
@@ -345,10 +359,32 @@ fn left_to_cxl(map: &Map, piece: &Piece) -> Problem {
         return problem
             .fix(["# a region that firmware committed comes, and takes the range, once CXL's drivers are loaded:"])
             .fix([format!("modprobe -a {}", missing.join(" "))])
-            .fix(["# otherwise:", "reboot"]);
+            .fix(if is_old { remedy::use_rust_modules() } else { vec!["# otherwise:".into(), "reboot".into()] });
     }
     let region = remedy::create_region(map, &piece.range, false);
-    if region.is_empty() {
+    if is_old && region.iter().all(|line| line.starts_with('#')) {
+        let absent = |m: &&str| {
+            map.module(m)
+                .is_some_and(|m| m.presence == Presence::Absent)
+        };
+        let absent: Vec<&str> = ["cxl_pci", "cxl_port", "cxl_mem"]
+            .into_iter()
+            .filter(absent)
+            .collect();
+        let problem = match absent.is_empty() {
+            true => problem,
+            false => problem.fix([format!(
+                "# this kernel has no {}, so that no region that firmware committed comes",
+                absent.join(", ")
+            )]),
+        };
+        problem.fix(region).fix(remedy::use_rust_modules())
+    } else if is_old {
+        problem
+            .fix(["# make a CXL region of it:"])
+            .fix(region)
+            .fix(remedy::use_rust_modules())
+    } else if region.is_empty() {
         problem.fix(["reboot"])
     } else if region.iter().all(|line| line.starts_with('#')) {
         problem.fix(region).fix(["reboot"])

@@ -251,9 +251,11 @@ pub(super) fn about(kind: Kind) -> About {
         ),
         Kind::MemdevUnbound => (
             "warning",
-            "a memory device has no driver",
-            "cxl_mem is not bound to it: it was unbound by hand, or its probe failed.",
-            "Bind it again; the log says why a probe failed.",
+            "a CXL device has no driver",
+            "cxl_mem is not bound to the memory device, or cxl_pci to its card, or cxl_acpi to the root: it was \
+             unbound by hand, the module is not loaded, or its probe failed. What the device decodes, as firmware \
+             set it up, cannot be known then.",
+            "Load the module, or bind the device again; the log says why a probe failed.",
         ),
         Kind::DecoderUnassigned => (
             "note",

@@ -211,7 +211,7 @@ fn now(map: &Map) -> Option<Now> {
     for region in map.regions.iter().filter(|r| r.is_committed()) {
         let Some(range) = region
             .range
-            .filter(|_| region.mode.as_deref() != Some("pmem"))
+            .filter(|_| region.mode.as_deref() != Some("pmem") && !region.is_dynamic())
         else {
             continue;
         };

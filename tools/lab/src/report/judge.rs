@@ -77,7 +77,10 @@ pub fn judge(boot: &Boot<'_>, outcome: &Outcome) -> Result<Verdict> {
     if let Some(ownership) = &mut ownership {
         ownership.take_reasons(&results.dmesg);
     }
-    if let Some(ownership) = ownership.as_ref().filter(|_| results.complete && boot.verbs) {
+    if let Some(ownership) = ownership
+        .as_ref()
+        .filter(|_| results.complete && boot.verbs)
+    {
         faults.extend(daxown_faults(boot, results, ownership));
     }
     Ok(Verdict {

@@ -90,6 +90,11 @@ pub(super) fn problem(map: &Map, region: &Region) -> Option<Problem> {
                 .seen(refusal(map, region)),
         );
     }
+    if !map.in_source.sysfs && map.memdevs.is_empty() {
+        return Some(problem.because(format!(
+            "{lacks}, as far as what was given tells; which devices are there is not in it"
+        )));
+    }
     Some(
         problem
             .because(format!(

@@ -1,0 +1,60 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! What the kernel's own drivers failed to make of memory at this boot. Where nothing says that it was for
+//! once, a forecast that they will succeed the next time would be against what is seen.
+
+use super::layout::is_measured;
+use super::{Part, Why};
+use crate::map::Map;
+use crate::modules::{Drivers, Presence};
+use crate::problem::{self, Kind, Problem};
+use crate::range::Range;
+
+/// The ranges, with what was the cause.
+pub(super) fn read(map: &Map) -> Vec<(Range, Why)> {
+    if matches!(map.drivers, Drivers::Rust | Drivers::None) {
+        return Vec::new();
+    }
+    let found = problem::find(map).into_iter();
+    let lasting = found.filter(|p| is_lasting(map, p));
+    lasting
+        .filter_map(|p| {
+            Some((
+                p.range?,
+                Why::new(code(p.kind), format!("as at this boot: {}", p.cause)),
+            ))
+        })
+        .collect()
+}
+
+fn code(kind: Kind) -> &'static str {
+    match kind {
+        Kind::KmemCannotReserve => "kmem-cannot-reserve",
+        Kind::ModuleNotLoaded => "module-not-loaded",
+        Kind::LeftToCxl => "left-to-cxl",
+        _ => "kmem-failed",
+    }
+}
+
+/// Whether the next boot will not mend it by itself.
+fn is_lasting(map: &Map, problem: &Problem) -> bool {
+    let module = || map.module(&problem.subject).map(|m| m.presence);
+    match problem.kind {
+        Kind::KmemCannotReserve | Kind::KmemFailed => true,
+        Kind::ModuleNotLoaded => module() == Some(Presence::Absent),
+        // Those of 7.3 were measured: at boot they leave to CXL what CXL has.
+        Kind::LeftToCxl => !is_measured(map),
+        _ => false,
+    }
+}
+
+/// What of a part becomes System RAM after all.
+pub(super) fn apply(failed: &[(Range, Why)], mut part: Part) -> Part {
+    let mut found = failed.iter().filter(|(r, _)| r.contains(&part.range));
+    if let Some((_, why)) = found.next().filter(|_| part.ram_bytes > 0) {
+        part.ram_bytes = 0;
+        part.dead_bytes = 0;
+        part.hindrance = Some(why.clone());
+    }
+    part
+}
