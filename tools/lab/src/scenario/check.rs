@@ -26,6 +26,7 @@ const STEP_SECONDS: u64 = 60;
 /// Parses and checks `text`.
 pub fn scenario(path: &Path, text: &str) -> Result<Scenario, Faults> {
     let raw: Raw = toml::from_str(text).map_err(|error| Faults::syntax(path, text, &error))?;
+    let raw = raw.with_defaults();
     let mut faults = Faults::new(path, text);
     let machine = machine(&raw, &mut faults);
     let regions = regions(&raw, &machine, &mut faults);

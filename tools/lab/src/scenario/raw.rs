@@ -166,6 +166,49 @@ pub struct Device {
     pub plugged: bool,
 }
 
+impl Raw {
+    /// Adds what a file speaks of without declaring it: a window and a device, as these are by default, and all
+    /// devices to a region.
+    pub fn with_defaults(mut self) -> Self {
+        self.add_hardware();
+        let names = self.device.iter().map(|d| d.name.get_ref().clone());
+        let names: Vec<String> = names.collect();
+        for region in self
+            .region
+            .iter_mut()
+            .filter(|r| r.devices.span() == (0..0))
+        {
+            region.devices = Spanned::new(region.at.span(), names.clone());
+        }
+        self
+    }
+
+    fn add_hardware(&mut self) {
+        let regions = self.region.iter().map(|r| &r.at);
+        let reserved = self.soft_reserved.iter().map(|r| &r.base);
+        let in_first =
+            |at: &Spanned<Address>| matches!(at.get_ref(), Address::Window { index: 0, .. });
+        if !self.window.is_empty() || !regions.chain(reserved).any(in_first) {
+            return;
+        }
+        self.window.push(Window {
+            size: default_window(),
+            targets: None,
+            granularity: default_granularity(),
+        });
+        if self.device.is_empty() {
+            self.device.push(Device {
+                name: Spanned::new(0..0, "mem0".to_owned()),
+                serial: Spanned::new(0..0, 0x1001),
+                size: default_device(),
+                kind: Kind::default(),
+                on: None,
+                plugged: true,
+            });
+        }
+    }
+}
+
 fn default_device() -> Spanned<Size> {
     Spanned::new(0..0, Size(512 << 20))
 }
@@ -196,8 +239,14 @@ fn default_granularity() -> Spanned<Size> {
 pub struct Region {
     pub at: Spanned<Address>,
     pub size: Spanned<Size>,
+    /// In the order of interleaving; all devices if absent.
+    #[serde(default = "no_devices")]
     pub devices: Spanned<Vec<String>>,
     pub granularity: Option<Spanned<Size>>,
+}
+
+fn no_devices() -> Spanned<Vec<String>> {
+    Spanned::new(0..0, Vec::new())
 }
 
 /// `[[soft_reserved]]`: a range that the firmware's memory map marks Soft Reserved.

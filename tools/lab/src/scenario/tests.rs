@@ -371,3 +371,20 @@ fn every_kunit_suite_is_asked_for() {
     }
     assert_eq!(asked, found);
 }
+
+#[test]
+fn a_window_and_a_device_need_not_be_declared() {
+    let short = "description = \"x\"\n[[region]]\nat = \"window0+0\"\nsize = \"512M\"\n";
+    let scenario = Scenario::parse(Path::new("short.toml"), short).unwrap();
+    assert_eq!(scenario.machine.windows.len(), 1);
+    assert_eq!(scenario.machine.devices[0].name, "mem0");
+    assert_eq!(scenario.regions[0].devices, [0]);
+
+    // A machine that has none of it is as before.
+    let bare = Scenario::parse(Path::new("bare.toml"), "description = \"x\"\n").unwrap();
+    assert!(bare.machine.windows.is_empty() && bare.machine.devices.is_empty());
+
+    // Who declares a window says what there is.
+    let declared = format!("{short}[[window]]\n");
+    assert!(Scenario::parse(Path::new("declared.toml"), &declared).is_err());
+}
