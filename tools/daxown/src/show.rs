@@ -324,7 +324,7 @@ pub fn state(state: State) -> &'static str {
 
 pub fn state_style(word: &str) -> Style {
     let color = match word {
-        "online" | "dax-file" | "committed" | "foreign" => AnsiColor::Green,
+        "online" | "dax-file" | "committed" | "foreign" | "persistent" => AnsiColor::Green,
         "partial" | "offline" | "deferred" | "free" | "unknown" | "disabled" | "unbound" => {
             AnsiColor::Yellow
         }

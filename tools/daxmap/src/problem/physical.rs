@@ -49,7 +49,9 @@ fn one(map: &Map, unsound: &Unsound) -> Problem {
                 Some(device) => format!("{device} is in use, but {}", problem.cause),
                 None => format!("this memory is in use, but {}", problem.cause),
             };
-            problem.fix(take_offline(map, device))
+            // What no device has any more only a reboot frees.
+            let reboot = device.is_none().then_some("# nothing to run: reboot at the next chance");
+            problem.fix(take_offline(map, device)).fix(reboot)
         }
         Fault::Stuck => loss(Kind::Stuck)
             .because(

@@ -135,6 +135,8 @@ fn region(map: &Map, region: &Region) -> Row {
         RegionState::CommittedUnbound => "unbound".into(),
         RegionState::Unknown => "unknown".into(),
         RegionState::Committed if holder.is_some() => "lost".into(),
+        // Its namespaces have drivers of their own.
+        RegionState::Committed if region.mode.as_deref() == Some("pmem") => "persistent".into(),
         RegionState::Committed => piece
             .as_ref()
             .map_or("unknown".into(), |p| show::state(p.state).into()),

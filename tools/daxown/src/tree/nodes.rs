@@ -158,7 +158,8 @@ fn region(map: &Map, region: &Region) -> Option<Node> {
     Some(Node {
         state: Some(state),
         usable: piece
-            .filter(|_| !inside && region.is_committed())
+            // Of persistent memory nobody makes System RAM.
+            .filter(|_| !inside && region.is_committed() && region.mode.as_deref() != Some("pmem"))
             .and_then(|p| p.usable_bytes()),
         ..node(Kind::Region, &region.name, region.range?, words.join(", "))
     })
