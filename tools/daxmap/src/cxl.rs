@@ -99,6 +99,8 @@ pub struct Region {
     pub dax_driver: Option<String>,
     /// Whether its decoders are locked until the next reset.
     pub locked: bool,
+    /// Whether the kernel refused a member at this boot: its decoders are as firmware committed them.
+    pub is_refused: bool,
 }
 
 impl Region {
@@ -117,7 +119,8 @@ impl Region {
 
     /// Not committed although every member is there: its decoders were reset, or never set.
     pub fn is_reset(&self) -> bool {
-        self.state == RegionState::Disabled && !self.targets.is_empty() && self.missing().is_empty()
+        let is_whole = !self.targets.is_empty() && self.missing().is_empty();
+        self.state == RegionState::Disabled && is_whole && !self.is_refused
     }
 
     /// Whether its decoders are committed.
@@ -256,6 +259,7 @@ fn region(scan: &Scan, name: &str, names: &[String]) -> Region {
         granularity: scan.number(&format!("{dir}/interleave_granularity")),
         dax_region,
         dax_driver,
+        is_refused: false,
         locked: scan
             .number(&format!("{dir}/locked"))
             .is_some_and(|n| n != 0),

@@ -12,7 +12,7 @@ use crate::firmware;
 use crate::host::{self, Card, Host};
 use crate::iomem::{self, is_system_ram, Iomem, Resource};
 use crate::ledger::{self, Ledger, Outcome, LEDGER_PATH};
-use crate::log::{self, Message};
+use crate::log::{self, Event, Message};
 use crate::memory::{self, Memory};
 use crate::modules::{self, Drivers, Module};
 use crate::own::{self, Owner, Piece, State};
@@ -121,6 +121,11 @@ impl Map {
         let dax = dax::devices(&scan, &iomem);
         let hmem = dax::hmem(&scan, &dax);
         let mut cxl = cxl::read(&scan);
+        for region in &mut cxl.regions {
+            let is_told =
+                |e: &Event| matches!(e, Event::AttachFailed { region: r, .. } if *r == region.name);
+            region.is_refused = log.iter().any(|m| is_told(&m.event));
+        }
         let in_source = Parts {
             sysfs: !tree.is_pasted() && (scan.exists("sys/bus") || scan.exists("sys/devices")),
             iomem: scan.exists("proc/iomem"),

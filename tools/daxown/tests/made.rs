@@ -157,6 +157,17 @@ const JUDGED: &[Judged] = &[
         &["the kernel refused to attach decoder4.0 to region1 (error -6)"],
         &["why cannot be known"],
     ),
+    // A region that the kernel refused was not reset: firmware's decoders are as they were.
+    (
+        "interleave-refused-c",
+        "doctor",
+        0,
+        &[
+            "the kernel refused one of them",
+            "OK: all of 512 MiB usable",
+        ],
+        &["LOSS", "nothing maps"],
+    ),
     // What a device of dynamic capacity has not added is not lost.
     (
         "dcd-sparse",

@@ -34,6 +34,7 @@ pub(crate) fn add_regions(regions: &mut Vec<Region>, iomem: &Iomem) {
                 dax_region: None,
                 dax_driver: None,
                 locked: false,
+                is_refused: false,
             }),
         }
     }

@@ -39,6 +39,13 @@ fn one(map: &Map, region: &Region) -> Option<Problem> {
             severity: Severity::Warning,
             ..reset(map, name)
         }
+    } else if region.is_refused && region.state == RegionState::Disabled {
+        Problem::new(Kind::DecoderUnassigned, Severity::Note, name)
+            .because(format!(
+                "{name} has all its members and is not committed, for the kernel refused one of them; what firmware \
+                 committed is as it was, so its addresses are decoded all the same, and HMEM can serve them"
+            ))
+            .seen(incomplete::refusal(map, region))
     } else if region.state == RegionState::Disabled {
         Problem::new(Kind::RegionDisabled, Severity::Warning, name)
             .because(format!("{name} is not committed"))

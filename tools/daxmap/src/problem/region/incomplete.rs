@@ -139,7 +139,7 @@ fn routed(map: &Map, range: &Range) -> &'static str {
 }
 
 /// The kernel's refusal of a member, with what it said before about the region.
-fn refusal(map: &Map, region: &Region) -> Vec<String> {
+pub(super) fn refusal(map: &Map, region: &Region) -> Vec<String> {
     let at = map.log.iter().position(
         |m| matches!(&m.event, Event::AttachFailed { region: r, .. } if *r == region.name),
     );
