@@ -18,6 +18,8 @@ use crate::range::Range;
 pub struct Message {
     /// Microseconds since boot.
     pub time_us: Option<u64>,
+    /// Date and time as the log has them, where it has no time since boot.
+    pub clock: Option<String>,
     /// The text without time stamp.
     pub text: String,
     /// What it means.
@@ -27,9 +29,10 @@ pub struct Message {
 impl Message {
     /// The text behind its time, as `dmesg` prints it.
     pub fn stamped(&self) -> String {
-        match self.time_us {
-            Some(us) => format!("[{:5}.{:06}] {}", us / 1_000_000, us % 1_000_000, self.text),
-            None => self.text.clone(),
+        match (self.time_us, &self.clock) {
+            (Some(us), _) => format!("[{:5}.{:06}] {}", us / 1_000_000, us % 1_000_000, self.text),
+            (None, Some(clock)) => format!("[{clock}] {}", self.text),
+            (None, None) => self.text.clone(),
         }
     }
 }
@@ -180,16 +183,18 @@ pub enum Verdict {
 
 /// Reads a log; messages that are of no interest are left out.
 pub fn parse(text: &str) -> Vec<Message> {
-    text.lines()
-        .filter_map(|line| {
-            let (time_us, text) = stamp::split(line)?;
-            Some(Message {
-                time_us,
-                event: parse::event(text)?,
-                text: text.chars().filter(|c| !c.is_control()).collect(),
-            })
-        })
-        .collect()
+    text.lines().filter_map(message).collect()
+}
+
+fn message(line: &str) -> Option<Message> {
+    let (stamp, text) = stamp::split(line)?;
+    let plain = |text: &str| text.chars().filter(|c| !c.is_control()).collect();
+    Some(Message {
+        time_us: stamp.time_us,
+        clock: stamp.clock.as_deref().map(plain),
+        event: parse::event(text)?,
+        text: plain(text),
+    })
 }
 
 /// What speaks of this memory, and of which nothing could be made: what stands before the message has no
@@ -220,7 +225,7 @@ fn unread_part(line: &str) -> Option<&str> {
 pub fn is_log(text: &str) -> bool {
     let head = text.lines().take(2000);
     head.filter_map(stamp::split)
-        .any(|(time, text)| time.is_some() || parse::event(text).is_some())
+        .any(|(stamp, text)| stamp.time_us.is_some() || parse::event(text).is_some())
 }
 
 /// Soft Reserved entries of the last memory map printed: the kernel prints one more after each edit.
@@ -258,15 +263,7 @@ fn is_soft_reserved(kind: &str) -> bool {
 
 /// A line as it may go into a capture: of interest here, and without the host's name.
 pub fn for_capture(line: &str) -> Option<String> {
-    let (time_us, text) = stamp::split(line)?;
-    let event = parse::event(text)?;
-    let text = text.chars().filter(|c| !c.is_control()).collect();
-    let message = Message {
-        time_us,
-        text,
-        event,
-    };
-    Some(message.stamped())
+    message(line).map(|m| m.stamped())
 }
 
 /// A line of which nothing could be made, as it may go into a capture: it is as unread there.

@@ -37,8 +37,11 @@ pub struct TimelineArgs {}
 /// A step.
 #[derive(Debug, Serialize, JsonSchema)]
 pub struct MomentDoc {
-    /// Microseconds since boot.
-    pub at_us: u64,
+    /// Microseconds since boot; `null` where the log does not tell.
+    pub at_us: Option<u64>,
+    /// Date and time as the log has them, where it has no time since boot.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub clock: Option<String>,
     /// Microseconds since the step before of the same range; `null` for a first one.
     pub after_us: Option<u64>,
     /// `found`, `decided`, `served`, `failed`, `bound`, `lost` or `log`.
@@ -94,7 +97,8 @@ fn moments(map: &Map) -> Vec<MomentDoc> {
     for outcome in map.ledger.iter().flat_map(|l| &l.outcomes) {
         out.extend(outcome.at_ns.map(|ns| {
             MomentDoc {
-                at_us: ns / 1000,
+                at_us: Some(ns / 1000),
+                clock: None,
                 after_us: None,
                 what: match outcome.fate {
                     daxmap::ledger::Fate::Bound => "bound",
@@ -117,15 +121,27 @@ fn moments(map: &Map) -> Vec<MomentDoc> {
             Event::Conflict { range, .. }
             | Event::ReserveFailed { range, .. }
             | Event::AddFailed { range, .. }
+            | Event::RequestFailed { range, .. }
+            | Event::NoWindow { range, .. }
+            | Event::HasSystemRam { range, .. }
             | Event::Stuck { range, .. }
             | Event::Decision { range, .. } => Some(RangeDoc::of(range)),
             Event::Truncated { .. } | Event::Rejected { .. } => None,
+            Event::AttachFailed { .. } | Event::OffliningFailed { .. } => None,
+            Event::CardGone { .. } => None,
             Event::Said { device } if device.starts_with("region") => None,
-            _ => return None,
+            Event::Said { .. } | Event::MapEntry { .. } | Event::NodeRange { .. } => return None,
         };
-        let at = i64::try_from(m.time_us?).ok()?.checked_add(ahead)?;
+        let at = |us: u64| {
+            let at = i64::try_from(us).ok()?.checked_add(ahead)?;
+            u64::try_from(at).ok()
+        };
         Some(MomentDoc {
-            at_us: u64::try_from(at).ok()?,
+            at_us: match m.time_us {
+                Some(us) => Some(at(us)?),
+                None => None,
+            },
+            clock: m.clock.clone(),
             after_us: None,
             what: "log".into(),
             range,
@@ -134,8 +150,23 @@ fn moments(map: &Map) -> Vec<MomentDoc> {
             evidence: "log".into(),
         })
     }));
-    out.sort_by_key(|m| m.at_us);
-    out
+    in_order(out)
+}
+
+/// By time; what has none stays behind what stands before it in the log, or before what follows.
+fn in_order(moments: Vec<MomentDoc>) -> Vec<MomentDoc> {
+    let of_log = |m: &MomentDoc| m.evidence == "log";
+    let first = moments.iter().find_map(|m| m.at_us.filter(|_| of_log(m)));
+    let mut last = first.unwrap_or(u64::MAX);
+    let keyed = moments.into_iter().map(|m| {
+        if let Some(at) = m.at_us.filter(|_| of_log(&m)) {
+            last = at;
+        }
+        (m.at_us.unwrap_or(last), m)
+    });
+    let mut out: Vec<(u64, MomentDoc)> = keyed.collect();
+    out.sort_by_key(|(at, _)| *at);
+    out.into_iter().map(|(_, m)| m).collect()
 }
 
 fn of_record(map: &Map, record: &Record) -> Vec<MomentDoc> {
@@ -143,7 +174,8 @@ fn of_record(map: &Map, record: &Record) -> Vec<MomentDoc> {
         return Vec::new();
     }
     let moment = |at: u64, before: Option<u64>, what: &str, text: String| MomentDoc {
-        at_us: at / 1000,
+        at_us: Some(at / 1000),
+        clock: None,
         after_us: before.map(|b| at.saturating_sub(b) / 1000),
         what: what.into(),
         range: Some(RangeDoc::of(&record.range)),
@@ -239,8 +271,14 @@ fn render(map: &Map, moments: &[MomentDoc], look: &Look) -> String {
         return match map.ledger {
             Some(_) => "The ledger is empty, and the log says nothing of this memory.\n".into(),
             None => show::sentence(
-                "Nothing tells when what happened: the Rust dax_hmem keeps a ledger, the kernel's own does not, and \
-                 the log has no failures.",
+                &format!(
+                    "Nothing tells when what happened: the Rust dax_hmem keeps a ledger, the kernel's own does not, \
+                     and {}.",
+                    match map.in_source.log || map.in_source.sysfs {
+                        false => "the log is not in what was given",
+                        true => "the log has no failures",
+                    }
+                ),
                 look,
             ),
         };
@@ -261,7 +299,11 @@ fn render(map: &Map, moments: &[MomentDoc], look: &Look) -> String {
             None => m.text.clone(),
         };
         table.row([
-            seconds(m.at_us),
+            match (m.at_us, &m.clock) {
+                (Some(us), _) => seconds(us),
+                (None, Some(clock)) => clock.clone(),
+                (None, None) => "-".into(),
+            },
             m.after_us
                 .map_or(String::new(), |us| format!("+{}", seconds(us))),
             m.what.clone(),

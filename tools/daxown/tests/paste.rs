@@ -4,11 +4,9 @@
 
 mod common;
 
-use std::io::Write;
 use std::path::Path;
-use std::process::{Command, Stdio};
 
-use common::{daxown, Output};
+use common::{daxown, given, Output};
 
 const LOG: &str = "\
 BIOS-e820: [mem 0x0000000a90000000-0x0000000ccfffffff] soft reserved
@@ -25,30 +23,6 @@ const CXL: &str = r#"[
   {"regions":[{"region":"region0","resource":"0x2070000000","size":274877906944,"type":"ram","interleave_ways":1,"decode_state":"commit"}]}
 ]"#;
 const DAXCTL: &str = r#"[{"chardev":"dax0.0","size":274877906944,"target_node":1,"align":2097152,"mode":"system-ram"}]"#;
-
-fn given(text: &str, args: &[&str]) -> Output {
-    let mut child = Command::new(env!("CARGO_BIN_EXE_daxown"))
-        .args(["--sysroot", "-"])
-        .args(args)
-        .env("COLUMNS", "120")
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .unwrap();
-    child
-        .stdin
-        .take()
-        .unwrap()
-        .write_all(text.as_bytes())
-        .unwrap();
-    let output = child.wait_with_output().unwrap();
-    Output {
-        stdout: String::from_utf8(output.stdout).unwrap(),
-        stderr: String::from_utf8(output.stderr).unwrap(),
-        status: output.status.code().unwrap(),
-    }
-}
 
 #[test]
 fn a_log_in_every_stamp() {
@@ -72,7 +46,7 @@ fn a_log_in_every_stamp() {
     ] {
         for end in ["\n", "\r\n"] {
             let lines = LOG.lines().map(|l| format!("{prefix}{l}{end}"));
-            let said = given(&lines.collect::<String>(), &["doctor"]);
+            let said = given(lines.collect::<String>(), &["doctor"]);
             assert_eq!(
                 said.status, 2,
                 "{prefix:?}: {} {}",
@@ -134,7 +108,7 @@ fn lists_are_understood() {
         "{list}"
     );
     let both = given(
-        &format!("# cxl list\n{CXL}\n# dmesg\n{LOG}# cat /proc/iomem\n{IOMEM}"),
+        format!("# cxl list\n{CXL}\n# dmesg\n{LOG}# cat /proc/iomem\n{IOMEM}"),
         &["list"],
     );
     for word in ["region0", "0xa90000000-0xccfffffff"] {
@@ -209,12 +183,12 @@ fn rounded_sizes() {
     let list = given(cxl, &["list"]).stdout;
     assert!(!list.contains("0x2080000000-"), "{list}");
     let log = "[    0.0] BIOS-e820: [mem 0x0000002080000000-0x00000175ffffffff] soft reserved\n";
-    let list = given(&format!("{cxl}\n{log}"), &["list"]).stdout;
+    let list = given(format!("{cxl}\n{log}"), &["list"]).stdout;
     assert!(
         list.contains("region0        0x2080000000-0x175ffffffff"),
         "{list}"
     );
-    let predict = given(&format!("{cxl}\n{log}"), &["predict"]).stdout;
+    let predict = given(format!("{cxl}\n{log}"), &["predict"]).stdout;
     for wrong in ["another driver", "outside"] {
         assert!(!predict.contains(wrong), "{predict}");
     }
@@ -355,7 +329,7 @@ fn members_that_are_only_named_are_not_missing() {
             }
         }
     }
-    let list = given(&region(both), &["list"]).stdout;
+    let list = given(region(both), &["list"]).stdout;
     assert!(list.contains("mem0-mem1"), "{list}");
     // One that is not in the list is missing.
     let one = region(r#"{"position":0,"memdev":"mem0","decoder":"decoder5.0"}"#);

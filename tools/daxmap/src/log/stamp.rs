@@ -26,21 +26,24 @@ pattern!(
 // `2025-12-02T10:11:12,345678+01:00`, also with a space in the middle.
 pattern!(
     ISO,
-    r"^[0-9]{4}-[0-9]{2}-[0-9]{2}[T ][0-9]{2}:[0-9]{2}:[0-9]{2}(?:[.,][0-9]{1,9})?(?:Z|[+-][0-9:]{4,6})? ?(.*)$"
+    r"^([0-9]{4}-[0-9]{2}-[0-9]{2}[T ][0-9]{2}:[0-9]{2}:[0-9]{2}(?:[.,][0-9]{1,9})?(?:Z|[+-][0-9:]{4,6})?) ?(.*)$"
 );
 // `1764670280.123456`: seconds since 1970.
-pattern!(EPOCH, r"^[0-9]{9,11}\.[0-9]{3,9} (.*)$");
+pattern!(EPOCH, r"^([0-9]{9,11}\.[0-9]{3,9}) (.*)$");
 // `Dec  2 10:11:12`.
 pattern!(
     SYSLOG,
-    r"^[A-Z][a-z]{2} +[0-9]{1,2} [0-9]{2}:[0-9]{2}:[0-9]{2}(?:[.,][0-9]{1,9})? (.*)$"
+    r"^([A-Z][a-z]{2} +[0-9]{1,2} [0-9]{2}:[0-9]{2}:[0-9]{2}(?:[.,][0-9]{1,9})?) (.*)$"
 );
-// `host kernel:`, which syslog and the journal put before the text.
-pattern!(KERNEL, r"^(?:[!-~]{1,253} )?kernel: ?(.*)$");
-// `<4>` of a serial console; `kern  :info  :` of `dmesg -x`.
+// `host kernel:`, which syslog and the journal put before the text; with a PID, or as RFC 5424 has it.
+pattern!(
+    KERNEL,
+    r"^(?:[!-~]{1,253} )?kernel(?:(?:\[[0-9]{1,10}\])?:| (?:-|[0-9]{1,10}) - -) ?(.*)$"
+);
+// `<4>` of a serial console, `<4>1 ` of RFC 5424; `kern  :info  :` of `dmesg -x`.
 pattern!(
     LEVEL,
-    r"^(?:<[0-9]{1,3}>|[a-z]{2,10} *:[a-z]{2,10} *: )(.*)$"
+    r"^(?:<[0-9]{1,3}>(?:1 )?|[a-z]{2,10} *:[a-z]{2,10} *: )(.*)$"
 );
 // A continuation of a `/dev/kmsg` record: ` SUBSYSTEM=platform`.
 pattern!(FIELD, r"^ [A-Z_]{1,40}=");
@@ -48,65 +51,131 @@ pattern!(FIELD, r"^ [A-Z_]{1,40}=");
 /// No date with a host name is longer.
 const LONGEST_STAMP: usize = 320;
 
-/// Time in microseconds since boot and text; `None` for a line that holds no message.
-pub(super) fn split(line: &str) -> Option<(Option<u64>, &str)> {
+/// What stood before a message.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+pub(super) struct Stamp {
+    /// Microseconds since boot.
+    pub(super) time_us: Option<u64>,
+    /// Date and time, as far as they are told, where there is no time since boot.
+    pub(super) clock: Option<String>,
+    /// Anything at all.
+    pub(super) is_any: bool,
+    /// The first of it has no known form.
+    pub(super) is_guess: bool,
+}
+
+/// One prefix.
+enum Found {
+    Uptime(Option<u64>),
+    Clock(String),
+    Guess(String),
+    Other,
+}
+
+/// What stands before a message, and its text; `None` for a line that holds no message.
+pub(super) fn split(line: &str) -> Option<(Stamp, &str)> {
     if captures(&FIELD, line).is_some() {
         return None;
     }
     let mut text = line.trim();
-    let mut time = None;
+    let mut stamp = Stamp::default();
     // Each may stand before each; a hostile line is no reason to look for ever.
     for _ in 0..8 {
         let Some((found, rest)) = strip(text) else {
             break;
         };
-        time = time.or(found);
+        let is_first = !std::mem::replace(&mut stamp.is_any, true);
+        match found {
+            Found::Uptime(us) => stamp.time_us = stamp.time_us.or(us),
+            Found::Clock(clock) => stamp.clock = stamp.clock.or(Some(clock)),
+            Found::Guess(clock) => {
+                stamp.is_guess = is_first;
+                stamp.clock = stamp.clock.or(Some(clock));
+            }
+            Found::Other => {}
+        }
         text = rest.trim_start();
     }
-    (!text.is_empty()).then_some((time, text))
+    if stamp.time_us.is_some() {
+        stamp.clock = None;
+    }
+    (!text.is_empty()).then_some((stamp, text))
 }
 
 /// Takes one prefix off.
-fn strip(text: &str) -> Option<(Option<u64>, &str)> {
+fn strip(text: &str) -> Option<(Found, &str)> {
     if let Some(c) = captures(&RECORD, text) {
-        return Some((number(&c, 1, 10), c.get(2)?.as_str()));
+        return Some((Found::Uptime(number(&c, 1, 10)), c.get(2)?.as_str()));
     }
     if let Some(c) = captures(&SECONDS, text) {
         let seconds = number(&c, 1, 10)?.checked_mul(1_000_000)?;
         let digits = c.get(2)?.as_str();
         let micros = format!("{digits:0<6}");
         let micros = micros.get(..6)?.parse::<u64>().ok()?;
-        return Some((seconds.checked_add(micros), c.get(3)?.as_str()));
+        let time = seconds.checked_add(micros);
+        return Some((Found::Uptime(time), c.get(3)?.as_str()));
     }
-    let others = [&CALLER, &ISO, &EPOCH, &SYSLOG, &LEVEL, &KERNEL];
-    let found = others.into_iter().find_map(|p| captures(p, text));
-    let rest = found.and_then(|c| Some(c.get(1)?.as_str()));
-    let rest = rest.or_else(|| behind_wall_time(text));
-    Some((None, rest.or_else(|| behind_kernel(text))?))
+    if let Some(c) = captures(&CALLER, text) {
+        return Some((Found::Other, c.get(1)?.as_str()));
+    }
+    let dated = [&ISO, &SYSLOG]
+        .into_iter()
+        .find_map(|p| captures(p, text))
+        .and_then(|c| Some((c.get(1)?.as_str().to_string(), c.get(2)?.as_str())));
+    // In brackets a number would be a time since boot; `date` takes it with this mark.
+    let epoch = captures(&EPOCH, text)
+        .and_then(|c| Some((format!("@{}", c.get(1)?.as_str()), c.get(2)?.as_str())));
+    if let Some((clock, rest)) = dated.or(epoch) {
+        return Some((Found::Clock(clock), rest));
+    }
+    if let Some(c) = [&LEVEL, &KERNEL]
+        .into_iter()
+        .find_map(|p| captures(p, text))
+    {
+        return Some((Found::Other, c.get(1)?.as_str()));
+    }
+    if let Some((clock, rest)) = behind_wall_time(text) {
+        return Some((Found::Clock(clock), rest));
+    }
+    let (clock, rest) = behind_kernel(text)?;
+    Some((Found::Guess(clock), rest))
 }
 
-/// What stands behind a date and time in brackets, in whatever language: `dmesg -T` writes
-/// `[Tue Dec  2 10:11:12 2025]` or `[Di Dez  2 10:11:12 2025]`, `dmesg -e` writes `[Dec 2 10:11]`.
-fn behind_wall_time(text: &str) -> Option<&str> {
+/// Date and time in brackets, in whatever language, and what stands behind them: `dmesg -T` writes
+/// `[Tue Dec  2 10:11:12 2025]` or `[Di Dez  2 10:11:12 2025]`, `dmesg -e` writes `[Dec 2 10:11]`. Every
+/// other form stands in brackets in a capture.
+fn behind_wall_time(text: &str) -> Option<(String, &str)> {
     let (date, rest) = text.strip_prefix('[')?.split_once(']')?;
     let words = date.split_whitespace();
     let is_year = |w: &str| w.len() == 4 && w.bytes().all(|b| b.is_ascii_digit());
+    let is_epoch = |w: &str| {
+        let number = w.strip_prefix('@').unwrap_or_default();
+        !number.is_empty() && number.bytes().all(|b| b.is_ascii_digit() || b == b'.')
+    };
     let mut last_two = words.rev().take(2);
     let found = match last_two.next()? {
         year if is_year(year) => is_time(last_two.next()?),
-        time => is_time(time),
+        time => is_time(time.rsplit('T').next()?) || is_epoch(time),
     };
-    (found && date.len() <= LONGEST_STAMP).then(|| rest.trim_start())
+    (found && date.len() <= LONGEST_STAMP).then(|| (date.to_string(), rest.trim_start()))
 }
 
 /// What stands behind `kernel:`, if a time stands before it: the journal and syslog write dates in more
-/// forms, and languages, than the patterns know.
-fn behind_kernel(text: &str) -> Option<&str> {
+/// forms, and languages, than the patterns know. Of the date only numbers are told: a word may be the
+/// host's name.
+fn behind_kernel(text: &str) -> Option<(String, &str)> {
     let (head, rest) = text.split_once(" kernel: ")?;
     // An uptime in brackets is no date, and is told.
     let is_stamp = !head.starts_with('[') && head.len() <= LONGEST_STAMP;
-    let has_time = || head.split([' ', 'T']).any(is_time);
-    (is_stamp && has_time()).then_some(rest)
+    let words: Vec<&str> = head.split([' ', 'T']).collect();
+    let at = words.iter().position(|w| is_time(w))?;
+    let is_date = |w: &str| {
+        let is_part = |b: u8| b.is_ascii_digit() || matches!(b, b'-' | b'/');
+        !w.is_empty() && w.len() <= 10 && w.bytes().all(is_part)
+    };
+    let date = words[..at].iter().filter(|w| is_date(w));
+    let clock: Vec<&str> = date.chain(&words[at..=at]).copied().collect();
+    is_stamp.then(|| (clock.join(" "), rest))
 }
 
 /// `10:11`, `10:11:12` or `10:11:12.345678`, also with a zone behind it.
@@ -174,8 +243,49 @@ mod tests {
             ),
             ("4,339,5140900,-;kmem dax0.0: x", Some(5_140_900)),
         ] {
-            assert_eq!(split(line), Some((time, text)), "{line}");
+            let (stamp, rest) = split(line).unwrap();
+            assert_eq!((stamp.time_us, rest), (time, text), "{line}");
+            assert_eq!(stamp.is_any, line != text, "{line}");
         }
+    }
+
+    #[test]
+    fn a_clock_is_told_without_the_host() {
+        for (line, clock) in [
+            ("[Tue Dec  2 10:11:12 2025] x", "Tue Dec  2 10:11:12 2025"),
+            ("[Dec 2 10:11] x", "Dec 2 10:11"),
+            ("[火 12月  2 10:11:12 2025] x", "火 12月  2 10:11:12 2025"),
+            ("Dez 02 10:11:12 node17 kernel: x", "Dez 02 10:11:12"),
+            ("12月 02 10:11:12 node17 kernel: x", "02 10:11:12"),
+            (
+                "Tue 2025-12-02 10:11:12 CET node17 kernel: x",
+                "2025-12-02 10:11:12",
+            ),
+            ("node17 10:11:12 kernel: x", "10:11:12"),
+            ("1764670280.123456 node17 kernel: x", "@1764670280.123456"),
+            (
+                "2025-12-02T10:11:12,345678+01:00 x",
+                "2025-12-02T10:11:12,345678+01:00",
+            ),
+            (
+                "2025-12-02 10:11:12Z node17 kernel[0]: x",
+                "2025-12-02 10:11:12Z",
+            ),
+            (
+                "<4>1 2025-12-02T10:11:12.3+01:00 node17 kernel - - - x",
+                "2025-12-02T10:11:12.3+01:00",
+            ),
+        ] {
+            let (stamp, _) = split(line).unwrap();
+            assert_eq!(stamp.clock.as_deref(), Some(clock), "{line}");
+            // As a capture has it.
+            let again = format!("[{clock}] x");
+            assert_eq!(split(&again).unwrap().0.clock, stamp.clock, "{again}");
+            assert_eq!(stamp.time_us, None, "{line}");
+        }
+        // A time since boot says more.
+        let both = split("Dec  2 10:11:12 node17 kernel: [    5.140900] x").unwrap();
+        assert_eq!((both.0.time_us, both.0.clock), (Some(5_140_900), None));
     }
 
     #[test]

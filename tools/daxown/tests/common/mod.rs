@@ -4,8 +4,9 @@
 
 #![allow(dead_code, reason = "each test file uses a part")]
 
+use std::io::Write;
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, Stdio};
 
 pub struct Output {
     pub stdout: String,
@@ -52,6 +53,33 @@ pub fn fixture(name: &str) -> PathBuf {
 pub fn stem(path: &Path) -> String {
     let name = path.file_name().unwrap().to_string_lossy();
     name.split('.').next().unwrap().to_string()
+}
+
+/// In one line, for it is broken anywhere.
+pub fn words(text: &str) -> String {
+    text.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+/// Of what is pasted into it.
+pub fn given(text: impl AsRef<[u8]>, args: &[&str]) -> Output {
+    let mut child = Command::new(env!("CARGO_BIN_EXE_daxown"))
+        .args(["--sysroot", "-"])
+        .args(args)
+        .env("COLUMNS", "120")
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut input = child.stdin.take().unwrap();
+    input.write_all(text.as_ref()).unwrap();
+    drop(input);
+    let output = child.wait_with_output().unwrap();
+    Output {
+        stdout: String::from_utf8(output.stdout).unwrap(),
+        stderr: String::from_utf8(output.stderr).unwrap(),
+        status: output.status.code().unwrap(),
+    }
 }
 
 pub fn daxown(sysroot: &Path, args: &[&str]) -> Output {
