@@ -197,6 +197,52 @@ fn message(line: &str) -> Option<Message> {
     })
 }
 
+/// How much of a line is understood.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Told {
+    /// Nothing.
+    Nothing,
+    /// That it is of a driver concerned.
+    Whose,
+    /// What it says.
+    Message,
+    /// When it was said as well, though not in a known form.
+    Dated,
+    /// When it was said as well, or by whom.
+    Stamped,
+    /// Nothing stands before it.
+    Whole,
+}
+
+/// How much of a line is understood as one of a log.
+pub(crate) fn told(line: &str) -> Told {
+    const HEADS: [&str; 3] = ["Linux version ", "Command line: ", "Kernel command line: "];
+    match stamp::split(line) {
+        Some((stamp, _)) if stamp.is_guess => Told::Dated,
+        Some((stamp, _)) if stamp.is_any => Told::Stamped,
+        Some((_, text)) if HEADS.iter().any(|h| text.starts_with(h)) => Told::Message,
+        Some((_, text)) => match parse::event(text) {
+            Some(Event::Said { .. }) => Told::Whose,
+            Some(_) => Told::Message,
+            None => Told::Nothing,
+        },
+        None => Told::Nothing,
+    }
+}
+
+/// Whether a line is the beginning of a message, and says it only with what follows.
+pub(crate) fn is_begun(line: &str, whole: &str) -> bool {
+    let event = |line| stamp::split(line).and_then(|(_, text)| parse::event(text));
+    let is_known = |e: &Option<Event>| !matches!(e, None | Some(Event::Said { .. }));
+    match (event(line), event(whole)) {
+        // Every word may be the type of an entry.
+        (Some(Event::MapEntry { kind, .. }), Some(Event::MapEntry { kind: whole, .. })) => {
+            !is_soft_reserved(&kind) && is_soft_reserved(&whole)
+        }
+        (before, after) => !is_known(&before) && is_known(&after),
+    }
+}
+
 /// What speaks of this memory, and of which nothing could be made: what stands before the message has no
 /// known form, and is left out. It may be the host's name.
 pub fn unread(text: &str) -> Vec<&str> {

@@ -95,6 +95,8 @@ pub struct Parts {
     pub iomem: bool,
     /// The kernel log, even if it says nothing of interest.
     pub log: bool,
+    /// Lines of the log with addresses in them that could not be read.
+    pub unread: bool,
 }
 
 impl Map {
@@ -126,14 +128,15 @@ impl Map {
                 |e: &Event| matches!(e, Event::AttachFailed { region: r, .. } if *r == region.name);
             region.is_refused = log.iter().any(|m| is_told(&m.event));
         }
-        let in_source = Parts {
+        let mut in_source = Parts {
             sysfs: !tree.is_pasted() && (scan.exists("sys/bus") || scan.exists("sys/devices")),
             iomem: scan.exists("proc/iomem"),
             log: log_text.is_some(),
+            unread: false,
         };
         if !in_source.sysfs {
             cxl::given::add_regions(&mut cxl.regions, &iomem);
-            scan.gap_of_log(log_text.as_deref().unwrap_or_default());
+            in_source.unread = scan.gap_of_log(log_text.as_deref().unwrap_or_default());
         }
         let platform = dax::platform(&scan);
         let hmem_runs = platform.bound || hmem.iter().any(|h| h.driver.is_some());

@@ -53,8 +53,9 @@ impl<'a> Scan<'a> {
         }
     }
 
-    /// Lines of a log that were given and could not be read, though they are about this memory.
-    pub(crate) fn gap_of_log(&self, log: &str) {
+    /// Lines of a log that were given and could not be read, though they are about this memory; whether
+    /// addresses stand in one.
+    pub(crate) fn gap_of_log(&self, log: &str) -> bool {
         let unread: Vec<&str> = crate::log::unread(log);
         if let Some(first) = unread.first() {
             let (first, n) = (shorten(first.trim()), unread.len());
@@ -64,6 +65,7 @@ impl<'a> Scan<'a> {
                 false,
             );
         }
+        unread.iter().any(|line| line.contains("[mem 0x"))
     }
 
     fn keep<T>(&self, path: &str, result: Result<T, Lack>) -> Option<T> {

@@ -274,9 +274,12 @@ fn closing(checkup: &Checkup, status: u8, look: &Look) -> String {
     let mut parts = vec![if unplaced {
         "where the Soft Reserved memory of this machine lies cannot be read".to_string()
     } else if known == 0 && !undecided.is_empty() {
+        let reserved = match show::unread(&checkup.map) {
+            Some(why) => why.to_string(),
+            None => format!("no Soft Reserved memory {}", show::here(&checkup.map)),
+        };
         format!(
-            "no Soft Reserved memory {}; whether {} committed is not known",
-            show::here(&checkup.map),
+            "{reserved}; whether {} committed is not known",
             match &undecided[..] {
                 [one] => format!("{one} is"),
                 more => format!("{} are", more.join(", ")),

@@ -215,10 +215,13 @@ fn nothing(map: &Map) -> String {
         true if map.platform.present => {
             "The kernel has Soft Reserved memory, but where it lies cannot be read; no CXL regions.\n".into()
         }
-        true => format!(
-            "No Soft Reserved memory and no CXL regions {}.\n",
-            show::here(map)
-        ),
+        true => match show::unread(map) {
+            Some(why) => format!("{}.\n", show::capital(why)),
+            None => format!(
+                "No Soft Reserved memory and no CXL regions {}.\n",
+                show::here(map)
+            ),
+        },
         false => "Nothing matches.\n".into(),
     }
 }

@@ -140,6 +140,9 @@ fn reserved(map: &Map) -> CheckDoc {
         );
     }
     let has_map = daxmap::log::has_memory_map(&map.log) || tree_has(map);
+    if let Some(why) = show::unread(map) {
+        return check("firmware", Outcome::Unknown, why);
+    }
     if !has_map {
         let text = match map.in_source.sysfs {
             true => {

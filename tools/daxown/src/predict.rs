@@ -249,6 +249,9 @@ fn render(
         );
     }
     let is_empty = advice.total == 0 && layout.foreign.is_empty();
+    if let Some(why) = show::unread(map).filter(|_| is_empty) {
+        return format!("{}: nothing can be predicted.\n", show::capital(why));
+    }
     if is_empty && !map.in_source.sysfs {
         return "Neither Soft Reserved memory nor regions are in what was given: nothing can be predicted.\n"
             .to_string();

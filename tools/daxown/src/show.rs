@@ -87,8 +87,25 @@ pub fn here(map: &Map) -> &'static str {
     }
 }
 
+/// Why that there is none cannot be said.
+pub fn unread(map: &Map) -> Option<&'static str> {
+    map.in_source.unread.then_some(
+        "where Soft Reserved memory lies could not be read: the log speaks of it in lines of no known form",
+    )
+}
+
+/// As the beginning of a sentence.
+pub fn capital(text: &str) -> String {
+    let mut chars = text.chars();
+    let first = chars.next().map(|c| c.to_ascii_uppercase());
+    first.into_iter().chain(chars).collect()
+}
+
 /// That there is nothing to tell of.
 pub fn nothing(map: &Map) -> String {
+    if let Some(why) = unread(map) {
+        return why.to_string();
+    }
     let volatile = match map.regions.iter().any(|r| r.is_committed()) {
         true => " volatile",
         false => "",

@@ -274,9 +274,10 @@ fn render(map: &Map, moments: &[MomentDoc], look: &Look) -> String {
                 &format!(
                     "Nothing tells when what happened: the Rust dax_hmem keeps a ledger, the kernel's own does not, \
                      and {}.",
-                    match map.in_source.log || map.in_source.sysfs {
-                        false => "the log is not in what was given",
-                        true => "the log has no failures",
+                    match (map.in_source.log, map.in_source.unread) {
+                        (_, true) => "of the log lines about this memory could not be read",
+                        (false, _) if !map.in_source.sysfs => "the log is not in what was given",
+                        _ => "the log has no failures",
                     }
                 ),
                 look,

@@ -54,6 +54,187 @@ fn each(edit: impl Fn(usize, &str) -> String) -> String {
 }
 
 #[test]
+fn marks_before_lines() {
+    for (what, text) in [
+        ("cat -n", each(|i, l| format!("{i:6}\t{l}"))),
+        ("an editor", each(|i, l| format!("{i:3} {l}"))),
+        ("grep -n", each(|i, l| format!("{i}:{l}"))),
+        (
+            "grep -n -C",
+            each(|i, l| {
+                format!("{i}{}{l}", if i % 3 == 0 { "-" } else { ":" })
+                    + if i == 4 { "\n--" } else { "" }
+            }),
+        ),
+        ("grep in files", each(|_, l| format!("logs/dmesg.0:{l}"))),
+        ("a mail", each(|_, l| format!("John> {l}"))),
+        ("a mail of mails", each(|_, l| format!("JD>> > {l}"))),
+        (
+            "a bug tracker",
+            format!(
+                "(In reply to John from comment #3)\n{}",
+                each(|_, l| format!("> {l}"))
+            ),
+        ),
+        ("a chat", each(|_, l| format!("\u{2022} {l} \t "))),
+        ("a list", each(|i, l| format!("{i}. {l}"))),
+        ("a table", each(|_, l| format!("| {l}"))),
+        ("several machines", each(|_, l| format!("node17: {l}"))),
+        ("tabs", each(|_, l| format!("\t{l}  "))),
+        ("a forum", format!("[code]\n{}[/code]\n", whole())),
+        (
+            "a mail that breaks lines",
+            whole()
+                .replace(" reserve region", "\nreserve region")
+                .replace("soft reserved\n", "so\nft reserved\n"),
+        ),
+    ] {
+        is_read(text, what);
+    }
+}
+
+#[test]
+fn marks_of_terminals_and_pages() {
+    let colour = |escape: &str| {
+        let text = whole().replace(
+            "BIOS-e820: ",
+            &format!("{escape}[33mBIOS-e820: {escape}[0m"),
+        );
+        text.replace("[    0", &format!("{escape}[32m[    0"))
+    };
+    let page = |text: &str| text.replace('>', "&gt;").replace(' ', "&nbsp;");
+    let quoted = each(|_, l| format!("> {l}"));
+    for (what, text) in [
+        ("colours", colour("\u{1b}")),
+        ("colours without the escape", colour("")),
+        ("colours written out", colour("^[")),
+        (
+            "links",
+            each(|_, l| format!("\u{1b}]8;;http://x\u{1b}\\{l}\u{1b}]8;;\u{7}\u{1b}[K")),
+        ),
+        (
+            "a page",
+            format!(
+                "<pre\nclass=\"b\"><span\nclass=q>{}</span></pre>",
+                quoted.replace('>', "&gt;")
+            ),
+        ),
+        (
+            "the source of a page",
+            format!("<pre><code>{}</code></pre>", page(&whole())),
+        ),
+        ("spaces", whole().replace(' ', "\u{a0}")),
+        (
+            "Windows",
+            format!("\u{feff}{}", whole().replace('\n', "\r\n")),
+        ),
+    ] {
+        is_read(text, what);
+    }
+}
+
+#[test]
+fn encodings() {
+    let text = format!("Wie gew\u{fc}nscht \u{96}\n{}", whole());
+    let latin: Vec<u8> = text.chars().map(|c| u8::try_from(c).unwrap()).collect();
+    is_read(latin, "Latin-1");
+    let units = || text.encode_utf16();
+    let little: Vec<u8> = units().flat_map(u16::to_le_bytes).collect();
+    is_read([&[0xff, 0xfe], little.as_slice()].concat(), "UTF-16");
+    is_read(little, "UTF-16 without a mark");
+    let big: Vec<u8> = units().flat_map(u16::to_be_bytes).collect();
+    is_read(big, "UTF-16, the other way round");
+}
+
+#[test]
+fn the_journal_with_its_fields() {
+    let entry = |line: &str, edit: &dyn Fn(&str, &str) -> String| {
+        let (time, text) = line
+            .trim_start_matches(['[', ' '])
+            .split_once("] ")
+            .unwrap();
+        edit(&time.replace('.', ""), text)
+    };
+    let log = format!("{HEAD}{LOST}");
+    let made = |edit: &dyn Fn(&str, &str) -> String| {
+        let lines = log.lines().map(|l| entry(l, edit) + "\n");
+        lines.collect::<String>() + IOMEM
+    };
+    let dated = |mark: &str| made(&|_, text| format!("{mark}{text}"));
+    for (what, text) in [
+        (
+            "export",
+            made(&|us, text| {
+                format!("__CURSOR=s\n_BOOT_ID=b1\n_TRANSPORT=kernel\nMESSAGE={text}\n_SOURCE_MONOTONIC_TIMESTAMP={us}\n")
+            }),
+        ),
+        (
+            "verbose",
+            made(&|us, text| {
+                format!("Mon 2025-11-03 10:11:12.1 CET [s=1;i=2]\n    _BOOT_ID=b1\n    MESSAGE={text}\n    \
+                     __MONOTONIC_TIMESTAMP={us}")
+            }),
+        ),
+        (
+            "json",
+            made(&|us, text| {
+                serde_json::json!({"MESSAGE": text, "_BOOT_ID": "b1", "__MONOTONIC_TIMESTAMP": us})
+                    .to_string()
+            }),
+        ),
+        (
+            "with-unit",
+            dated("Mon 2025-11-03 10:11:12 CET node17 kernel: "),
+        ),
+        (
+            "syslog with a PID",
+            dated("Nov  3 10:11:12 node17 kernel[0]: "),
+        ),
+        (
+            "RFC 5424",
+            dated("<6>1 2025-11-03T10:11:12.1+01:00 node17 kernel - - - "),
+        ),
+    ] {
+        is_read(&text, what);
+        let timeline = given(&text, &["timeline"]).stdout;
+        let has_time = timeline.contains("12.000000") || timeline.contains("10:11:12");
+        assert!(
+            has_time && !timeline.contains("node17"),
+            "{what}: {timeline}"
+        );
+    }
+}
+
+/// Addresses that stand there and could not be read are no absence.
+#[test]
+fn what_could_not_be_read_is_no_absence() {
+    let odd = HEAD
+        .lines()
+        .map(|l| format!("<<9>> x {}\n", &l[15..]))
+        .collect::<String>()
+        + FINE;
+    for verb in [
+        &["doctor"][..],
+        &["list"],
+        &["tree"],
+        &["predict"],
+        &["timeline"],
+        &["doctor", "--platform"],
+    ] {
+        let said = words(&given(&odd, verb).stdout);
+        for wrong in [
+            "o Soft Reserved memory",
+            "nothing Soft Reserved",
+            "no failures",
+        ] {
+            assert!(!said.contains(wrong), "{verb:?}: {said}");
+        }
+        let is_told = said.contains("could not be read") || said.contains("could be read");
+        assert!(is_told, "{verb:?}: {said}");
+    }
+}
+
+#[test]
 fn a_timeline_by_the_clock() {
     let log = |stamp: &str| {
         let lines = LOST.lines().enumerate();

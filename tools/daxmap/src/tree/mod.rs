@@ -157,7 +157,7 @@ impl Tree {
             return Tree::captured(Box::new(archive), path);
         }
         let text =
-            paste::text(data).map_err(|_| no_tree("is neither an archive nor text".into()))?;
+            paste::text(&data).map_err(|_| no_tree("is neither an archive nor text".into()))?;
         match paste::tree(&[text]) {
             Some(archive) => Ok(Tree::of_paste(archive)),
             None => Err(no_tree("holds nothing that is understood".into())),
@@ -200,7 +200,7 @@ impl Tree {
         let texts = names.iter().take(MAX_TEXTS).filter_map(|name| {
             let bytes = self.bytes(name).ok()?;
             let bytes = archive::Archive::unpacked(io::Cursor::new(bytes), MAX_FILE).ok()?;
-            paste::text(bytes).ok()
+            paste::text(&bytes).ok()
         });
         paste::tree(&texts.collect::<Vec<_>>()).map(Tree::of_paste)
     }
@@ -286,9 +286,9 @@ impl Tree {
             return kmsg::live();
         }
         for path in ["dev/kmsg", "dmesg", "dmesg.txt", "var/log/dmesg"] {
-            match self.text(path) {
+            match self.bytes(path) {
                 Err(Lack::Missing) => {}
-                other => return other,
+                other => return other.map(|bytes| paste::log(&bytes)),
             }
         }
         Err(Lack::Missing)

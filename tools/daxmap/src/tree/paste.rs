@@ -3,10 +3,15 @@
 //! A tree made of what somebody pasted: a kernel log, `/proc/iomem`, the JSON of `cxl list` and
 //! `daxctl list`, alone or one behind another, as they stand in a mail or a bug report.
 
+mod journal;
+mod line;
+mod text;
+
 use super::archive::Archive;
-use super::{json, Lack};
+use super::json;
 use crate::iomem;
 use crate::log;
+pub(super) use text::text;
 
 /// What each kind of text becomes.
 const LOG: &str = "dev/kmsg";
@@ -18,13 +23,17 @@ pub(super) fn tree(texts: &[String]) -> Option<Archive> {
     let mut archive = Archive::empty();
     let mut understood = false;
     for text in texts {
-        let (documents, rest) = json::documents(text);
+        let (documents, rest) = json::documents(&line::lines(text).join("\n"));
         for document in &documents {
-            understood |= json::put(&mut archive, document);
+            match journal::of_json(document) {
+                Some(line) => lines.push_str(&format!("{line}\n")),
+                None => understood |= json::put(&mut archive, document),
+            }
         }
-        for line in rest.lines().map(unquoted) {
-            match iomem::parse_line(line) {
-                Some(_) => resources.push(line.to_string()),
+        let rest = rest.lines().map(str::to_string).collect();
+        for line in journal::from_fields(rest) {
+            match iomem::parse_line(&line) {
+                Some(_) => resources.push(line),
                 None => lines.push_str(&format!("{line}\n")),
             }
         }
@@ -41,18 +50,9 @@ pub(super) fn tree(texts: &[String]) -> Option<Archive> {
     understood.then_some(archive)
 }
 
-/// Without the marks of a quotation in a mail.
-fn unquoted(line: &str) -> &str {
-    let line = line.trim_end_matches(['\r', '\n']);
-    let mut rest = line;
-    while let Some(inner) = rest
-        .trim_start()
-        .strip_prefix("> ")
-        .or(rest.strip_prefix('>'))
-    {
-        rest = inner;
-    }
-    rest
+/// A log without what a terminal or an editor put into it.
+pub(super) fn log(bytes: &[u8]) -> String {
+    text::text(bytes).unwrap_or_else(|_| String::from_utf8_lossy(bytes).into_owned())
 }
 
 /// The lines of a resource tree without the indent that all of them have.
@@ -79,15 +79,6 @@ fn told_by_log(archive: &mut Archive, lines: &str) {
             "proc/sys/kernel/osrelease",
             format!("{release}\n").into_bytes(),
         );
-    }
-}
-
-/// Text of a file, unless it is none.
-pub(super) fn text(bytes: Vec<u8>) -> Result<String, Lack> {
-    let text = String::from_utf8(bytes).map_err(|_| Lack::Broken("is no text".into()))?;
-    match text.contains('\0') {
-        true => Err(Lack::Broken("is no text".into())),
-        false => Ok(text),
     }
 }
 

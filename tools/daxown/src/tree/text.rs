@@ -55,7 +55,10 @@ pub fn draw(map: &Map, nodes: &[Node], look: &Look) -> String {
         out.push('\n');
     }
     if map.reserved.is_empty() {
-        out.push_str("\nNo Soft Reserved memory.\n");
+        out.push_str(&match show::unread(map) {
+            Some(why) => format!("\n{}.\n", show::capital(why)),
+            None => "\nNo Soft Reserved memory.\n".to_string(),
+        });
     } else if with_bar {
         out.push_str(&format!("\n{}\n", legend(look)));
     }
