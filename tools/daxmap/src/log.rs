@@ -6,12 +6,14 @@
 //! that says nothing of interest is dropped; one of a driver concerned that has no known form is kept
 //! as text.
 
+mod boot;
 mod parse;
 mod stamp;
 
 use serde::Serialize;
 
 use crate::range::Range;
+pub use boot::this_boot;
 
 /// One message of interest.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -217,6 +219,9 @@ pub(crate) enum Told {
 /// How much of a line is understood as one of a log.
 pub(crate) fn told(line: &str) -> Told {
     const HEADS: [&str; 3] = ["Linux version ", "Command line: ", "Kernel command line: "];
+    if boot::is_mark(line) {
+        return Told::Stamped;
+    }
     match stamp::split(line) {
         Some((stamp, _)) if stamp.is_guess => Told::Dated,
         Some((stamp, _)) if stamp.is_any => Told::Stamped,

@@ -281,3 +281,51 @@ fn a_timeline_by_the_clock() {
         "{said}"
     );
 }
+
+#[test]
+fn an_earlier_boot_is_not_this_one() {
+    let dated = |text: &str, date: &str| -> String {
+        text.lines()
+            .map(|l| format!("{date} node17 kernel: {}\n", &l[15..]))
+            .collect()
+    };
+    let (one, two) = (format!("{HEAD}{LOST}"), format!("{HEAD}{FINE}"));
+    let (monday, tuesday) = (
+        dated(&one, "Nov 03 10:11:12"),
+        dated(&two, "Nov 04 10:11:12"),
+    );
+    for text in [
+        format!("{one}{two}"),
+        format!("{monday}{tuesday}"),
+        format!("-- Boot b1 --\n{monday}-- Boot b2 --\n{tuesday}"),
+        format!("-- Boot b1 --\n{LOST}-- Boot b2 --\n{}{FINE}", &HEAD[47..]),
+    ] {
+        let said = given(&text, &["doctor"]);
+        assert_eq!(said.status, 1, "{text}: {}", said.stdout);
+        let list = given(&text, &["list"]).stdout;
+        assert!(
+            list.contains("0x2080000000-0x407fffffff  128 GiB"),
+            "{list}"
+        );
+    }
+    // The map of the last boot alone.
+    let other = HEAD.replace(
+        "0x0000002080000000-0x000000407fffffff",
+        "0x0000005080000000-0x000000607fffffff",
+    );
+    let list = given(format!("{one}{other}{FINE}"), &["list"]).stdout;
+    assert!(
+        list.contains("0x5080000000") && !list.contains("0x2080000000"),
+        "{list}"
+    );
+    // One boot, pasted twice, or told of twice.
+    for text in [
+        format!("{one}{FINE}{one}{FINE}"),
+        format!("{one}{FINE}{HEAD}{FINE}"),
+        format!("{one}$ cat /proc/version\nLinux version 6.18.0 (user@host)\n"),
+        format!("{two}{one}"),
+    ] {
+        let said = given(&text, &["doctor"]);
+        assert_eq!(said.status, 2, "{text}: {}", said.stdout);
+    }
+}

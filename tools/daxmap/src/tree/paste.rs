@@ -44,15 +44,17 @@ pub(super) fn tree(texts: &[String]) -> Option<Archive> {
     }
     if log::is_log(&lines) {
         understood = true;
+        let lines = log::this_boot(&lines);
         told_by_log(&mut archive, &lines);
         archive.put(LOG, lines.into_bytes());
     }
     understood.then_some(archive)
 }
 
-/// A log without what a terminal or an editor put into it.
+/// A log as one of the last boot, without what a terminal or an editor put into it.
 pub(super) fn log(bytes: &[u8]) -> String {
-    text::text(bytes).unwrap_or_else(|_| String::from_utf8_lossy(bytes).into_owned())
+    let text = text::text(bytes).unwrap_or_else(|_| String::from_utf8_lossy(bytes).into_owned());
+    log::this_boot(&text)
 }
 
 /// The lines of a resource tree without the indent that all of them have.
