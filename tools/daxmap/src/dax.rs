@@ -42,6 +42,25 @@ pub struct DaxDevice {
     pub align: Option<u64>,
     /// What kmem made of its memory: `online`, `unplugged`, ...; kernels before 7.2 do not say.
     pub state: Option<String>,
+    /// Its memory blocks, where `daxctl list` counted them.
+    pub blocks: Option<Blocks>,
+}
+
+/// How many memory blocks a device has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub struct Blocks {
+    /// Those that are online.
+    pub online: u64,
+    /// All.
+    pub total: u64,
+}
+
+impl Blocks {
+    /// The part of a size that is online, for blocks of one size.
+    pub fn part_of(&self, size: u64) -> u64 {
+        let part = u128::from(size) * u128::from(self.online) / u128::from(self.total.max(1));
+        u64::try_from(part).unwrap_or(u64::MAX).min(size)
+    }
 }
 
 /// The drivers that serve a device as a `/dev` file: to programs, or to file systems (since 7.2).
@@ -135,6 +154,10 @@ fn device(scan: &Scan, name: &str, iomem: &Iomem) -> DaxDevice {
         target_node: scan.node(&format!("{dir}/target_node")),
         align: scan.number(&format!("{dir}/align")),
         state: scan.value(&format!("{dir}/state")),
+        blocks: scan
+            .number(&format!("{dir}/online_memblocks"))
+            .zip(scan.number(&format!("{dir}/total_memblocks")))
+            .map(|(online, total)| Blocks { online, total }),
     }
 }
 

@@ -6,6 +6,7 @@
 //! exactly one problem that counts bytes; problems that count none explain or warn.
 
 mod asked;
+mod blocks;
 pub mod command;
 mod create;
 mod dax;
@@ -233,6 +234,7 @@ pub fn find(map: &Map) -> Vec<Problem> {
     out.extend(asked::diagnose(map));
     out.extend(region::diagnose(map));
     out.extend(memdev::diagnose(map));
+    out.extend(blocks::diagnose(map));
     out.extend(machine::diagnose(map));
     let mut out: Vec<Problem> = out.into_iter().map(|p| gate::pass(map, p)).collect();
     out.sort_by_key(|p| {

@@ -178,12 +178,16 @@ pub fn gaps(map: &Map) -> Vec<GapDoc> {
 /// One row of `daxown list`.
 #[derive(Clone, Debug, Serialize, JsonSchema)]
 pub struct RowDoc {
-    /// `reserved`, a piece of a Soft Reserved range, or `region`, a CXL region.
+    /// `reserved`, a piece of a Soft Reserved range; `region`, a CXL region; `dax`, a dax device of a
+    /// list that was pasted, of whose memory nothing else is known.
     pub kind: String,
-    /// The region's name.
+    /// The name of the region or dax device.
     pub name: Option<String>,
-    /// Addresses; `null` for a region without.
+    /// Addresses; `null` for a region without, and where they are not known.
     pub range: Option<RangeDoc>,
+    /// Bytes of a dax device whose addresses are not known.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub size: Option<u64>,
     /// Who has it.
     pub owner: OwnerDoc,
     /// Its dax device, or the hmem device that failed to make one.

@@ -280,7 +280,13 @@ fn cell(row: &Row, column: Column, look: &Look) -> Cell {
         Column::Range => range(|r| format!("{}-{}", r.start, r.end)),
         Column::Start => range(|r| r.start.clone()),
         Column::End => range(|r| r.end.clone()),
-        Column::Size => optional(doc.range.as_ref().map(|r| look.size(r.size))),
+        Column::Size => optional(
+            doc.range
+                .as_ref()
+                .map(|r| r.size)
+                .or(doc.size)
+                .map(|size| look.size(size)),
+        ),
         Column::Owner => look.paint(show::owner_style(&row.owner), &show::owner(&row.owner)),
         Column::Device => optional(doc.device.clone()),
         Column::Node => optional(doc.node.map(|n| n.to_string())),

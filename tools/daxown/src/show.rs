@@ -6,9 +6,10 @@ use std::io::{stdout, IsTerminal};
 
 use anstyle::{AnsiColor, Style};
 use daxmap::cxl::{Region, Target};
+use daxmap::dax::DaxDevice;
 use daxmap::problem::Severity;
 pub use daxmap::size::human;
-use daxmap::{Map, Owner, State};
+use daxmap::{Map, Owner, Range, State};
 use unicode_width::UnicodeWidthStr;
 
 use crate::cli::{Global, When};
@@ -94,6 +95,17 @@ pub fn unread(map: &Map) -> Option<&'static str> {
     )
 }
 
+/// Dax devices of a list that was pasted, of whose memory nothing else is known.
+pub fn given_dax(map: &Map) -> impl Iterator<Item = &DaxDevice> {
+    let reserved = map.reserved.iter().map(|r| r.range);
+    let regions = map.regions.iter().filter_map(|r| r.range);
+    let known: Vec<Range> = reserved.chain(regions).collect();
+    map.dax.iter().filter(move |d| {
+        let is_told = d.ranges.iter().any(|r| known.iter().any(|k| k.overlaps(r)));
+        !map.in_source.sysfs && !is_told
+    })
+}
+
 /// As the beginning of a sentence.
 pub fn capital(text: &str) -> String {
     let mut chars = text.chars();
@@ -105,6 +117,11 @@ pub fn capital(text: &str) -> String {
 pub fn nothing(map: &Map) -> String {
     if let Some(why) = unread(map) {
         return why.to_string();
+    }
+    let given: Vec<&str> = given_dax(map).map(|d| d.name.as_str()).collect();
+    if !given.is_empty() {
+        let lie = if given.len() == 1 { "lies" } else { "lie" };
+        return format!("where {} {lie} is not in what was given", given.join(", "));
     }
     let volatile = match map.regions.iter().any(|r| r.is_committed()) {
         true => " volatile",

@@ -226,6 +226,7 @@ fn pastes() -> Vec<String> {
         format!("# cxl list\n{CXL}\n# daxctl list\n{DAXCTL}\n# dmesg\n{LOG}# cat /proc/iomem\n{IOMEM}"),
         MEMBERS.into(),
         format!("{MEMBERS}\n{LOG}"),
+        DAXCTL.replace("\"mode\"", "\"online_memblocks\":3,\"total_memblocks\":4,\"mode\""),
         format!("-- Boot b1 --\n{LOG}-- Boot b2 --\n[    1.000000] kmem dax1.0: something\n"),
     ]
 }

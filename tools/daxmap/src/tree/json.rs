@@ -30,14 +30,52 @@ pub(super) fn documents(text: &str) -> (Vec<Value>, String) {
                 at += stream.byte_offset().max(1);
                 found.push(value);
             }
-            _ => {
-                let len = line.find('\n').map_or(line.len(), |n| n + 1);
-                rest.push_str(line.get(..len).unwrap_or_default());
-                at += len;
-            }
+            // Cut off: what is there counts.
+            Some(Err(error)) if error.is_eof() => match closed(line) {
+                Some(value) => {
+                    found.push(value);
+                    at = text.len();
+                }
+                None => at += first_line(line, &mut rest),
+            },
+            _ => at += first_line(line, &mut rest),
         }
     }
     (found, rest)
+}
+
+/// Puts the first line of a text to the rest; its length.
+fn first_line(text: &str, rest: &mut String) -> usize {
+    let len = text.find('\n').map_or(text.len(), |n| n + 1);
+    rest.push_str(text.get(..len).unwrap_or_default());
+    len
+}
+
+/// A document that was cut off, up to the last member that is whole.
+fn closed(text: &str) -> Option<Value> {
+    let (mut open, mut whole) = (Vec::new(), None);
+    let (mut is_string, mut is_escaped) = (false, false);
+    for (i, b) in text.bytes().enumerate() {
+        match b {
+            _ if is_escaped => is_escaped = false,
+            b'\\' if is_string => is_escaped = true,
+            b'"' => is_string = !is_string,
+            _ if is_string => {}
+            b'{' => open.push('}'),
+            b'[' => open.push(']'),
+            b'}' | b']' => drop(open.pop()),
+            b',' => {}
+            _ => continue,
+        }
+        if !is_string && b"{}[],".contains(&b) {
+            whole = Some((i + usize::from(b != b','), open.clone()));
+        }
+    }
+    let (end, open) = whole?;
+    let closing = open.iter().rev();
+    let text: String = text.get(..end)?.chars().chain(closing.copied()).collect();
+    let value = serde_json::from_str(&text).ok()?;
+    holds_objects(&value).then_some(value)
 }
 
 /// A time stamp in brackets is a list of a number, for a parser.
@@ -115,11 +153,19 @@ fn known(archive: &mut Archive, object: &Object, place: &mut Place) -> bool {
         return true;
     }
     if let Some(path) = object.get("path").and_then(Value::as_str) {
-        let is_hmem = path.contains("hmem.") && !path.contains("..");
-        place.dax = is_hmem.then(|| format!("sys/devices{path}"));
+        place.dax = parent_of_dax(path).map(|path| format!("sys/devices/{path}"));
         return object.contains_key("devices");
     }
     false
+}
+
+/// The path that `daxctl list` gives a dax region, if it names an hmem device or a CXL region.
+fn parent_of_dax(path: &str) -> Option<&str> {
+    let path = path.trim_matches('/');
+    let is_plain = |b: u8| b.is_ascii_alphanumeric() || b"._:-/".contains(&b);
+    let is_known = path.contains("hmem.") || path.contains("/dax_region");
+    let is_clean = path.bytes().all(is_plain) && !path.contains("..");
+    (is_known && is_clean).then_some(path)
 }
 
 /// A name that is one: it becomes a path.
@@ -320,6 +366,10 @@ fn dax(archive: &mut Archive, object: &Object, name: &str, place: &Place) {
     write(archive, &dir, "align", align);
     let unit = align.filter(|&n| n > 0).unwrap_or(2 << 20);
     write_size(archive, &dir, "size", get_size(object, "size", unit));
+    // In files that sysfs has not: the blocks themselves are in no list.
+    for key in ["online_memblocks", "total_memblocks"] {
+        write(archive, &dir, key, get(object, key));
+    }
     let mappings = object.get("mappings").and_then(Value::as_array);
     for (i, m) in mappings.into_iter().flatten().enumerate() {
         for key in ["start", "end"] {
@@ -336,6 +386,18 @@ fn dax(archive: &mut Archive, object: &Object, name: &str, place: &Place) {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_document_that_was_cut_off_is_read_as_far_as_it_goes() {
+        let (found, rest) =
+            documents("$ x\n[\n {\"a\":\"b]\\\"\",\"n\":1},\n {\"c\":2,\n\"size\":687");
+        assert_eq!(
+            found,
+            [serde_json::json!([{"a": "b]\"", "n": 1}, {"c": 2}])]
+        );
+        assert_eq!(rest, "$ x\n");
+        assert_eq!(documents("[   12").0.len(), 0);
+    }
 
     #[test]
     fn documents_stand_among_other_text() {

@@ -4,9 +4,10 @@
 
 use anyhow::Result;
 use daxmap::cxl::{Region, RegionState};
+use daxmap::dax::{DaxDevice, Parent};
 use daxmap::firmware::Source;
 use daxmap::ledger::Fate;
-use daxmap::{Map, Owner, Piece, Reserved};
+use daxmap::{Map, Owner, Piece, Reserved, State};
 
 use crate::cli::{ListArgs, OwnerKind, RowKind};
 use crate::json::{MemberDoc, OwnerDoc, RangeDoc, ReasonDoc, RowDoc, UseDoc};
@@ -40,6 +41,10 @@ pub fn select(map: &Map, args: &ListArgs) -> Result<Vec<Row>> {
     if !matches!(args.kind, Some(RowKind::Reserved | RowKind::Device)) {
         rows.extend(map.regions.iter().map(|r| (region(map, r), r.range)));
     }
+    if args.kind.is_none() {
+        let given = show::given_dax(map);
+        rows.extend(given.map(|d| (dax(d), d.ranges.first().copied())));
+    }
     rows.retain(|(row, range)| {
         let of_owner = args.owner.is_empty() || args.owner.iter().any(|o| is_owner(*o, &row.owner));
         let is_lost = !args.lost || lost(&row.doc);
@@ -54,8 +59,9 @@ pub fn select(map: &Map, args: &ListArgs) -> Result<Vec<Row>> {
 }
 
 fn lost(doc: &RowDoc) -> bool {
-    match (&doc.range, doc.used.usable) {
-        (Some(range), Some(usable)) => usable < range.size,
+    let size = doc.range.as_ref().map(|r| r.size).or(doc.size);
+    match (size, doc.used.usable) {
+        (Some(size), Some(usable)) => usable < size,
         // Unknown is no good news either.
         _ => true,
     }
@@ -80,6 +86,7 @@ fn piece(map: &Map, reserved: &Reserved, piece: &Piece) -> Row {
             kind: "reserved".into(),
             name: None,
             range: Some(RangeDoc::of(&piece.range)),
+            size: None,
             owner: OwnerDoc::of(&piece.owner),
             device: piece.device.clone(),
             node: piece.node,
@@ -175,6 +182,7 @@ fn region(map: &Map, region: &Region) -> Row {
             kind: "region".into(),
             name: Some(region.name.clone()),
             range: region.range.as_ref().map(RangeDoc::of),
+            size: None,
             owner: OwnerDoc::of(&owner),
             device,
             node,
@@ -184,6 +192,81 @@ fn region(map: &Map, region: &Region) -> Row {
             windows: region.range.map(|r| map.windows_of(&r)).unwrap_or_default(),
             sources: Vec::new(),
             members: members(region),
+        },
+    }
+}
+
+/// A dax device of a list: what that says of it.
+fn dax(dax: &DaxDevice) -> Row {
+    let owner = match &dax.parent {
+        Parent::Hmem(device) => Owner::Hmem {
+            device: device.clone(),
+        },
+        Parent::Region(region) => Owner::Cxl {
+            region: region.clone(),
+        },
+        Parent::Other(_) => Owner::Unknown,
+    };
+    let range = match dax.ranges.as_slice() {
+        [range] => Some(*range),
+        _ => None,
+    };
+    let file = dax.size.filter(|_| dax.is_file()).unwrap_or(0);
+    let blocks = dax.blocks.filter(|_| dax.is_kmem());
+    let online = match dax.is_kmem() {
+        true => dax.size.zip(blocks).map(|(size, b)| b.part_of(size)),
+        false => dax.driver.as_ref().map(|_| 0),
+    };
+    let state = match blocks {
+        _ if dax.is_file() => State::DaxFile,
+        Some(b) if b.online == b.total => State::Online,
+        Some(b) if b.online == 0 => State::Offline,
+        Some(_) => State::Partial,
+        None => State::Unknown,
+    };
+    let mut words = vec![match dax.driver.as_deref() {
+        Some("kmem") => "system-ram".to_string(),
+        Some("device_dax") => "devdax".to_string(),
+        Some("fsdev_dax") => "famfs".to_string(),
+        _ => "mode not known".to_string(),
+    }];
+    words.extend(
+        dax.blocks
+            .map(|b| format!("{} of {} memory blocks online", b.online, b.total)),
+    );
+    if dax.ranges.is_empty() {
+        words.push("where it lies is not in what was given".into());
+    }
+    Row {
+        owner: owner.clone(),
+        machine: None,
+        doc: RowDoc {
+            kind: "dax".into(),
+            name: Some(dax.name.clone()),
+            range: range.as_ref().map(RangeDoc::of),
+            size: dax.size.filter(|_| range.is_none()),
+            owner: OwnerDoc::of(&owner),
+            device: Some(dax.name.clone()),
+            node: dax.target_node,
+            used: UseDoc {
+                online,
+                offline: online.zip(dax.size).map(|(on, size)| match dax.is_kmem() {
+                    true => size - on,
+                    false => 0,
+                }),
+                file,
+                unsound: 0,
+                usable: online.map(|on| on.saturating_add(file)),
+            },
+            state: show::state(state).into(),
+            reason: ReasonDoc {
+                code: "dax".into(),
+                text: words.join(", "),
+                evidence: "sysfs".into(),
+            },
+            windows: Vec::new(),
+            sources: Vec::new(),
+            members: Vec::new(),
         },
     }
 }
