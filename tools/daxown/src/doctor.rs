@@ -7,8 +7,8 @@ use std::process::ExitCode;
 
 use anyhow::Result;
 use daxmap::cxl::{Region, RegionState};
-use daxmap::problem::{self, Problem, Severity};
-use daxmap::range::subtract;
+use daxmap::problem::{self, Kind, Problem, Severity};
+use daxmap::range::{merge, subtract};
 use daxmap::{Map, Range, Tree};
 
 use crate::cli::{DoctorArgs, Global};
@@ -259,6 +259,23 @@ fn agreement(checkup: &Checkup, look: &Look) -> String {
     }
 }
 
+/// Losses that the log tells of, where nothing shows what became of the memory since.
+fn told_of(checkup: &Checkup, look: &Look) -> String {
+    let losses = checkup.problems.iter();
+    let losses = losses.filter(|p| p.severity == Severity::Loss);
+    let what = match losses.clone().all(|p| p.kind == Kind::KmemCannotReserve) {
+        true => "could not be reserved",
+        false => "could not be used",
+    };
+    let ranges = merge(losses.filter_map(|p| p.range).collect());
+    let what = match ranges.iter().map(Range::len).fold(0, u64::saturating_add) {
+        0 => "memory".to_string(),
+        bytes => look.size(bytes),
+    } + " that "
+        + what;
+    format!("the log tells of {what}; what became of it since is not in what was given")
+}
+
 fn closing(checkup: &Checkup, status: u8, look: &Look) -> String {
     let t = &checkup.totals;
     let known = t.reserved.saturating_add(t.regions).saturating_add(t.other);
@@ -289,6 +306,10 @@ fn closing(checkup: &Checkup, status: u8, look: &Look) -> String {
         show::nothing(&checkup.map)
     } else if t.not_usable == 0 && checkup.is_known() {
         format!("all of {} usable", look.size(known))
+    } else if t.not_usable == 0 && t.losses > 0 && !checkup.map.in_source.sysfs {
+        told_of(checkup, look)
+    } else if t.not_usable == 0 && t.losses > 0 {
+        format!("how much of {} is usable is not known", look.size(known))
     } else if t.not_usable == 0 {
         format!("{} not known to be lost", look.size(known))
     } else {

@@ -329,3 +329,15 @@ fn an_earlier_boot_is_not_this_one() {
         assert_eq!(said.status, 2, "{text}: {}", said.stdout);
     }
 }
+
+#[test]
+fn a_loss_that_only_the_log_tells_of() {
+    let hidden = "00000000-00000000 : System RAM\n00000000-00000000 : CXL Window 0\n";
+    for text in [format!("{HEAD}{LOST}"), format!("{HEAD}{LOST}{hidden}")] {
+        let said = words(&given(&text, &["doctor"]).stdout);
+        let told = "LOSS: the log tells of 128 GiB that could not be reserved; what became of it since is not in \
+                    what was given; 1 loss";
+        assert!(said.contains(told), "{said}");
+        assert!(!said.contains("not known to be lost"), "{said}");
+    }
+}
