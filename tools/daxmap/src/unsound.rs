@@ -216,7 +216,7 @@ fn stuck(map: &Map) -> Vec<Range> {
 }
 
 /// Memory that an accelerator's driver should have, or has; and what is kept in persistent memory.
-fn foreign(map: &Map) -> Vec<(Range, String)> {
+pub(crate) fn foreign(map: &Map) -> Vec<(Range, String)> {
     let mut out = Vec::new();
     for region in &map.regions {
         out.extend(region.range.zip(map.accelerator_of(region)));

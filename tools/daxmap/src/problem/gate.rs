@@ -13,6 +13,7 @@ use crate::decode::Why;
 use crate::map::Map;
 use crate::modules::Drivers;
 use crate::range::{merge, subtract, Range};
+use crate::unsound::foreign;
 
 use uses::Uses;
 
@@ -22,6 +23,8 @@ struct Barred {
     range: Range,
     /// The region that lacks a member, where it cannot be known; else nothing decodes it.
     lacks: Option<String>,
+    /// Whose memory it is, where another driver should have it.
+    of: Option<String>,
     /// The next boot finds it so again.
     is_lasting: bool,
 }
@@ -33,6 +36,7 @@ fn barred(map: &Map) -> Vec<Barred> {
         .map(|d| Barred {
             range: d.range,
             lacks: None,
+            of: None,
             is_lasting: matches!(d.why, Why::NoCapacity { .. }),
         })
         .collect();
@@ -53,7 +57,17 @@ fn barred(map: &Map) -> Vec<Barred> {
         out.extend(subtract(range, &known).into_iter().map(|range| Barred {
             range,
             lacks: Some(name.clone()),
+            of: None,
             is_lasting: false,
+        }));
+    }
+    for (range, name) in foreign(map) {
+        let known: Vec<Range> = out.iter().map(|b| b.range).collect();
+        out.extend(subtract(range, &known).into_iter().map(|range| Barred {
+            range,
+            lacks: None,
+            of: Some(name.clone()),
+            is_lasting: true,
         }));
     }
     out.sort_by_key(|b| b.range);
@@ -172,7 +186,8 @@ fn cut(
             let tail = Range::new(first.range.start.max(part.range.start), part.range.end)?;
             let all: Vec<Range> = barred.iter().map(|b| b.range).collect();
             // Nothing that could be of use may lie behind it, and what is in doubt may clear up.
-            let is_last = first.lacks.is_none() && subtract(tail, &all).is_empty();
+            let is_known = first.lacks.is_none() && first.of.is_none();
+            let is_last = is_known && subtract(tail, &all).is_empty();
             if !is_last || !part.can_shrink {
                 return None;
             }
@@ -234,7 +249,7 @@ fn told(hits: &[Barred]) -> String {
     };
     let dead: Vec<Range> = hits
         .iter()
-        .filter(|b| b.lacks.is_none())
+        .filter(|b| b.lacks.is_none() && b.of.is_none())
         .map(|b| b.range)
         .collect();
     let mut said: Vec<String> = Vec::new();
@@ -247,6 +262,15 @@ fn told(hits: &[Barred]) -> String {
         let here = hits.iter().filter(|b| b.lacks.as_ref() == Some(region));
         said.push(format!(
             "while {region} lacks a member it cannot be known whether {} is decoded",
+            names(here.map(|b| b.range).collect())
+        ));
+    }
+    let mut owners: Vec<&String> = hits.iter().filter_map(|b| b.of.as_ref()).collect();
+    owners.dedup();
+    for owner in owners {
+        let here = hits.iter().filter(|b| b.of.as_ref() == Some(owner));
+        said.push(format!(
+            "{} is the memory of {owner}, whose driver should have it",
             names(here.map(|b| b.range).collect())
         ));
     }

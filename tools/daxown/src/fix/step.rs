@@ -290,7 +290,7 @@ fn offline(map: &Map, line: &str, device: &str) -> Step {
     let online = format!("daxctl online-memory {device}");
     let barred = refusal(map, std::slice::from_ref(&online));
     let back = match &barred {
-        Some(_) => Back::Never("nothing, or not all of it, has memory behind it".into()),
+        Some(why) => Back::Never(why.clone()),
         None => Back::Command(online),
     };
     let lost = match &barred {
