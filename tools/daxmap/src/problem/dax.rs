@@ -6,6 +6,7 @@ use super::{remedy, Kind, Problem, Severity};
 use crate::dax::{DaxDevice, Parent};
 use crate::log::Event;
 use crate::map::Map;
+use crate::modules::Presence;
 use crate::own::{Owner, Piece};
 use crate::range::{subtract, Range};
 use crate::size::human;
@@ -143,6 +144,23 @@ fn unbound(map: &Map, dax: &DaxDevice) -> Problem {
         _ => None,
     });
     let loss = |kind| Problem::new(kind, Severity::Loss, name);
+    // What the log says of it came before kmem was unloaded.
+    let has_block = map
+        .memory
+        .block_size
+        .is_none_or(|b| !holds_no_block(dax, b));
+    let is_gone = map.module("kmem").is_some_and(|m| match mine.is_empty() {
+        true => !m.is_active(),
+        false => m.presence == Presence::Installed,
+    });
+    if is_gone && has_block && dax.target_node.is_some() {
+        return Problem::new(Kind::ModuleNotLoaded, Severity::Loss, "kmem")
+            .because(format!(
+                "kmem is not loaded, so nothing makes {name} System RAM"
+            ))
+            .seen(mine)
+            .fix(remedy::load(map, "kmem"));
+    }
     if let Some(range) = reserve {
         return super::reserve::cannot_reserve(map, dax, range).seen(mine);
     }
@@ -181,13 +199,6 @@ fn unbound(map: &Map, dax: &DaxDevice) -> Problem {
             .seen(mine)
             .fix(["# once the cause is gone:".to_string()])
             .fix([format!("# {}", remedy::bind_kmem_only(name))]);
-    }
-    if map.module("kmem").is_some_and(|m| !m.is_active()) {
-        return Problem::new(Kind::ModuleNotLoaded, Severity::Loss, "kmem")
-            .because(format!(
-                "kmem is not loaded, so nothing makes {name} System RAM"
-            ))
-            .fix(remedy::load(map, "kmem"));
     }
     if dax.ranges.is_empty() {
         return loss(Kind::NoDriver)
