@@ -270,7 +270,7 @@ fn is_taken(map: &Map, range: &Range) -> bool {
 fn unowned(map: &Map, reserved: &Reserved, piece: &Piece) -> Problem {
     let loss = |kind, subject: &str| Problem::new(kind, Severity::Loss, subject);
     match piece.reason.code {
-        ReasonCode::ModuleNotLoaded => no_module(map),
+        ReasonCode::ModuleNotLoaded => no_module(map, piece),
         ReasonCode::PlatformUnbound => platform_unbound(map),
         ReasonCode::NotListed => not_registered(map),
         ReasonCode::BootRam => super::region::boot_ram(map, &piece.range),
@@ -395,13 +395,27 @@ fn left_to_cxl(map: &Map, piece: &Piece) -> Problem {
     }
 }
 
-fn no_module(map: &Map) -> Problem {
-    let presence = map.module("dax_hmem").map(|m| m.presence);
+fn no_module(map: &Map, piece: &Piece) -> Problem {
+    let module = map.module("dax_hmem");
+    let presence = module.map(|m| m.presence);
     let problem = Problem::new(Kind::ModuleNotLoaded, Severity::Loss, "dax_hmem");
     if presence == Some(Presence::Absent) {
         return problem
             .because("this kernel has no dax_hmem module, and no CXL region covers the range")
             .fix(["# use a kernel with CONFIG_DEV_DAX_HMEM"]);
+    }
+    // What the kernel's own remembers outlives it: loaded again, it leaves what lies in a window to nobody.
+    let is_stock =
+        module.is_none_or(|m| !m.file.as_deref().is_some_and(|f| f.starts_with("updates/")));
+    let decided = dax::lines(map, |e| matches!(e, Event::Decision { .. }));
+    if is_stock && !decided.is_empty() && !map.windows_of(&piece.range).is_empty() {
+        return problem
+            .because(
+                "dax_hmem was unloaded, and no CXL region covers the range; loaded again, the kernel's own leaves \
+                 to nobody what lies in a CXL window, until the next boot",
+            )
+            .seen(decided)
+            .fix(["reboot"]);
     }
     problem
         .because("dax_hmem is not loaded, and no CXL region covers the range")

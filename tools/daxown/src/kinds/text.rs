@@ -59,7 +59,8 @@ pub(super) fn about(kind: Kind) -> About {
             "a module that is needed is not loaded",
             "Without dax_hmem nobody takes ranges without regions, without dax_cxl nobody serves regions, \
              without kmem nothing becomes System RAM, without cxl_acpi no window is known.",
-            "Load it, and look in /etc/modprobe.d and the initramfs for why it was not.",
+            "Load it, and look in /etc/modprobe.d and the initramfs for why it was not. The kernel's own dax_hmem \
+             that was unloaded leaves what lies in a CXL window to nobody when it is loaded again: reboot there.",
         ),
         Kind::PlatformUnbound => (
             "loss",
