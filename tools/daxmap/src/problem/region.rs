@@ -209,9 +209,12 @@ pub(super) fn idle(map: &Map, name: &str) -> Problem {
     }
     let Some(dax_region) = &region.dax_region else {
         if region.state == RegionState::CommittedUnbound {
-            return problem
-                .because(format!("{name} is committed, but its driver is not bound"))
-                .fix([format!("cxl enable-region {name}")]);
+            let problem =
+                problem.because(format!("{name} is committed, but its driver is not bound"));
+            return match map.is_without_dax_cxl() {
+                true => problem.fix(remedy::load(map, "dax_cxl")),
+                false => problem.fix([format!("cxl enable-region {name}")]),
+            };
         }
         return problem.because(format!(
             "{name} is committed and its driver is bound, but it made no dax region; why cannot be known \
