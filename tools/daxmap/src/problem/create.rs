@@ -171,9 +171,20 @@ fn members<'a>(
         .collect()
 }
 
-/// A device with a driver, capacity that is in no region, and decoders for it all the way.
+/// A device with a driver, capacity that is in no region, and decoders for it all the way. Of a region that
+/// lacks a member it is not known whether its decoders are committed, and behind one that is not, none can be.
 fn has_room(map: &Map, memdev: &Memdev, gone: &[&Region]) -> bool {
-    memdev.bound && memdev.free_ram() > 0 && order::has_decoders(map, memdev, gone)
+    let lacks = |r: &&Region| !r.is_committed() && !r.missing().is_empty();
+    let is_gone = |r: &Region| gone.iter().any(|g| g.name == r.name);
+    let mut waiting = map.regions.iter().filter(lacks).filter(|r| !is_gone(r));
+    let is_member = |r: &Region| {
+        let mut members = r.targets.iter().filter_map(|t| t.memdev.as_ref());
+        members.any(|m| *m == memdev.name)
+    };
+    memdev.bound
+        && memdev.free_ram() > 0
+        && !waiting.any(is_member)
+        && order::has_decoders(map, memdev, gone)
 }
 
 /// Where nothing lies in a window.
