@@ -34,6 +34,18 @@ pub fn load(map: &Map, module: &str) -> Vec<String> {
     }
 }
 
+/// Loads those of CXL's drivers that find windows, devices and regions, if one of them is not loaded on a
+/// machine that has CXL.
+pub fn load_cxl(map: &Map) -> Option<String> {
+    let is_missing = |name: &&str| {
+        let module = map.module(name);
+        module.is_some_and(|m| m.presence == Presence::Installed)
+    };
+    let all = ["cxl_acpi", "cxl_pci", "cxl_port", "cxl_mem"].into_iter();
+    let missing: Vec<&str> = all.filter(is_missing).collect();
+    (map.host.has_cxl && !missing.is_empty()).then(|| format!("modprobe -a {}", missing.join(" ")))
+}
+
 /// Binds an hmem device to its driver.
 pub fn bind_hmem(device: &str) -> String {
     format!("echo {device} > /sys/bus/platform/drivers/hmem/bind")

@@ -154,6 +154,9 @@ fn not_crossed(
                 "{failed}: something else had a part of it then; /proc/iomem shows nothing there now"
             ))
             .seen(["/proc/iomem"])
-            .fix([remedy::bind_kmem_only(name)]),
+            .fix([match remedy::load_cxl(map) {
+                Some(load) => format!("# first see what CXL's drivers know of it: {load}"),
+                None => remedy::bind_kmem_only(name),
+            }]),
     }
 }
