@@ -4,66 +4,12 @@
 
 mod sim;
 
-use daxmap::problem::{self, Problem, Severity};
-use daxmap::{Map, Tree};
+use daxmap::problem::Severity;
 use proptest::prelude::*;
 
-use sim::{Kind, Machine, KINDS};
-
-fn problems(machine: &Machine) -> Vec<Problem> {
-    let dir = tempfile::tempdir().unwrap();
-    sim::tree::write(machine, dir.path());
-    problem::find(&Map::read(&Tree::open(dir.path()).unwrap()))
-}
-
-fn commands(problem: &Problem) -> Vec<&str> {
-    let lines = problem.remedy.iter().map(String::as_str);
-    lines.filter(|l| !l.starts_with('#')).collect()
-}
-
-/// Runs one advice, and compares the machine before and after.
-fn follow(before: &Machine, problem: &Problem) {
-    let commands = commands(problem);
-    if commands.is_empty() || commands == ["reboot"] {
-        return;
-    }
-    let mut after = before.clone();
-    for command in &commands {
-        let done = after.run(command);
-        assert!(
-            done.is_ok(),
-            "{command}: {done:?}\n{problem:#?}\n{before:#?}"
-        );
-    }
-    let ((good, bad), (good_then, bad_then)) = (before.in_use(), after.in_use());
-    assert!(after.is_sane(), "memory is mapped twice: {problem:#?}");
-    assert!(
-        bad_then <= bad,
-        "memory with nothing behind it: {problem:#?}\n{after:#?}"
-    );
-    assert!(
-        good_then >= good,
-        "memory was lost: {problem:#?}\n{after:#?}"
-    );
-    if problem.bytes > 0 && bad_then == bad {
-        assert!(
-            good_then >= good + problem.bytes,
-            "{} bytes were to come back, {} did: {problem:#?}",
-            problem.bytes,
-            good_then - good
-        );
-    }
-    let same = |p: &&Problem| {
-        (p.kind, &p.subject, p.range) == (problem.kind, &problem.subject, problem.range)
-    };
-    let left = problems(&after);
-    assert!(
-        left.iter()
-            .find(same)
-            .is_none_or(|p| p.bytes < problem.bytes),
-        "it is still there: {problem:#?}\n{after:#?}"
-    );
-}
+use sim::ask::{any_machine, commands, each_alone, problems};
+use sim::follow::follow;
+use sim::{Kind, Machine};
 
 /// Losses of memory that is in use and must not be.
 const NOTHING_BEHIND: [&str; 3] = ["undecoded", "member-gone", "foreign"];
@@ -81,19 +27,16 @@ fn check(machine: &Machine) {
         .sum();
     assert_eq!(told, bad, "{found:#?}\n{machine:#?}");
     for problem in &found {
-        follow(machine, problem);
+        if let Err(why) = follow(machine, problem) {
+            panic!("{why}\n{problem:#?}\n{machine:#?}");
+        }
     }
 }
 
 #[test]
 fn each_kind_alone() {
-    for kind in KINDS {
-        for flags in 0..8 {
-            check(&Machine {
-                map_lost: flags & 4 > 0,
-                ..Machine::of(&[kind], flags & 1 > 0, flags & 2 > 0)
-            });
-        }
+    for machine in each_alone() {
+        check(&machine);
     }
 }
 
@@ -123,7 +66,8 @@ fn what_can_be_mended_is_advised() {
         (Kind::AcceleratorUsed, "foreign"),
     ] {
         let found = problems(&Machine::of(&[kind], true, true));
-        let advised = |p: &&Problem| p.kind.word() == word && !commands(p).is_empty();
+        let advised =
+            |p: &&daxmap::problem::Problem| p.kind.word() == word && !commands(p).is_empty();
         assert!(found.iter().any(|p| advised(&p)), "{kind:?}: {found:#?}");
     }
 }
@@ -153,12 +97,7 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 48, failure_persistence: None, ..Default::default() })]
 
     #[test]
-    fn no_advice_makes_anything_worse(
-        kinds in proptest::collection::vec(proptest::sample::select(&KINDS[..]), 1..5),
-        has_state in any::<bool>(),
-        has_dax_cxl in any::<bool>(),
-        map_lost in any::<bool>(),
-    ) {
-        check(&Machine { map_lost, ..Machine::of(&kinds, has_state, has_dax_cxl) });
+    fn no_advice_makes_anything_worse(machine in any_machine()) {
+        check(&machine);
     }
 }

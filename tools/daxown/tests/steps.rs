@@ -4,7 +4,6 @@
 
 mod common;
 #[path = "../../daxmap/tests/sim/mod.rs"]
-#[allow(dead_code, reason = "only the machines are used here")]
 mod sim;
 
 use std::path::Path;

@@ -1,108 +1,34 @@
 // SPDX-License-Identifier: GPL-2.0
 
 //! A small machine: windows with a host bridge or two and at most one device below each, or an
-//! accelerator, what firmware declares, and what the kernel made of it. [`tree`] writes it as files,
-//! [`run`] does what a command does.
+//! accelerator, what firmware declares, and what the kernel made of it. [`kind`] makes it, [`setup`] says
+//! which modules are loaded, [`tree`] writes it as files, [`run`] does what a command does.
 
-pub mod run;
+#![allow(dead_code, unused_imports, reason = "each test file uses a part")]
+
+pub mod ask;
+mod driver;
+pub mod follow;
+mod kind;
+mod ledger;
+mod region;
+mod run;
 mod sane;
+mod setup;
 pub mod tree;
 
 use daxmap::Range;
+
+pub use kind::{Kind, KINDS};
+pub use setup::{Setup, SETUPS};
 
 /// The unit of CXL regions; two memory blocks.
 pub const UNIT: u64 = 256 << 20;
 /// Of a device.
 pub const CAPACITY: u64 = 4 * UNIT;
 
-/// What is found in a window.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Kind {
-    /// A region, committed and served.
-    Served,
-    /// A region of half the device.
-    Partial,
-    /// A region whose decoders were reset.
-    Reset,
-    /// A committed region that dax_cxl does not have.
-    Idle,
-    /// A committed region whose memory HMEM has.
-    Lost,
-    /// A declared range larger than the region in it: kmem cannot reserve it, and its end is dead.
-    Over,
-    /// HMEM serves memory of a device that shows no decoder.
-    Hmem,
-    /// The same, offline.
-    Offline,
-    /// The same, taken out by hand.
-    Unplugged,
-    /// The same, the hmem device unbound by hand.
-    Unbound,
-    /// The same, without a node.
-    NoNode,
-    /// The same, divided: a file, System RAM, and room.
-    Divided,
-    /// Declared, the device blank, left to CXL.
-    Left,
-    /// The same, and the device maps it, though it shows no decoder.
-    LeftHidden,
-    /// Declared, without device.
-    Gone,
-    /// HMEM serves addresses that the device no longer maps: its region is elsewhere.
-    Behind,
-    /// Nothing is declared, the device is blank.
-    Blank,
-    /// The device has no driver.
-    NoDriver,
-    /// A region of the half of two devices, committed and served.
-    Two,
-    /// The same, and dax_cxl does not have it.
-    TwoIdle,
-    /// The same, and its decoders were reset.
-    TwoReset,
-    /// Two devices behind one window, blank; nothing is declared.
-    TwoBlank,
-    /// An interleave set lacks a device, and nobody uses it.
-    Missing,
-    /// The same, and HMEM serves it.
-    MissingUsed,
-    /// Firmware gave the memory of a device that shows no decoder as plain RAM.
-    Ram,
-    /// An accelerator's region, which its driver has.
-    Accelerator,
-    /// The same, and HMEM took its memory.
-    AcceleratorUsed,
-}
-
-pub const KINDS: [Kind; 27] = [
-    Kind::Served,
-    Kind::Partial,
-    Kind::Reset,
-    Kind::Idle,
-    Kind::Lost,
-    Kind::Over,
-    Kind::Hmem,
-    Kind::Offline,
-    Kind::Unplugged,
-    Kind::Unbound,
-    Kind::NoNode,
-    Kind::Divided,
-    Kind::Left,
-    Kind::LeftHidden,
-    Kind::Gone,
-    Kind::Behind,
-    Kind::Blank,
-    Kind::NoDriver,
-    Kind::Two,
-    Kind::TwoIdle,
-    Kind::TwoReset,
-    Kind::TwoBlank,
-    Kind::Missing,
-    Kind::MissingUsed,
-    Kind::Ram,
-    Kind::Accelerator,
-    Kind::AcceleratorUsed,
-];
+/// The first number of a region: hmem devices and regions take their numbers from one well.
+const FIRST_REGION: usize = 20;
 
 /// The number of a window's second device, whose bridge is its own.
 pub fn second(window: usize) -> usize {
@@ -132,6 +58,8 @@ pub struct Region {
     pub mems: Vec<usize>,
     pub ways: usize,
     pub accelerator: bool,
+    /// It was deleted; its place in the list stays.
+    pub gone: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -153,6 +81,17 @@ pub struct Dax {
     /// kmem has it, though its memory may be unplugged.
     pub kmem: bool,
     pub has_node: bool,
+    /// kmem takes it by its name only (`region_idle=1`).
+    pub by_name: bool,
+}
+
+/// What the ledger has of memory that nobody has.
+#[derive(Clone, Debug)]
+pub struct Free {
+    pub range: Range,
+    pub reason: &'static str,
+    /// The hmem device that had it.
+    pub hmem: Option<usize>,
 }
 
 #[derive(Clone, Debug)]
@@ -169,6 +108,8 @@ pub struct Machine {
     /// Which windows interleave over two bridges, and which take accelerators only.
     pub two: Vec<bool>,
     pub type2: Vec<bool>,
+    /// Which are none: memory that CXL has no part in.
+    pub plain: Vec<bool>,
     pub mems: Vec<Mem>,
     pub regions: Vec<Region>,
     pub hmems: Vec<Hmem>,
@@ -182,24 +123,23 @@ pub struct Machine {
     /// The log has lost the memory map, and nothing else has it.
     pub map_lost: bool,
     pub log: Vec<String>,
-}
-
-impl Kind {
-    fn is_two(self) -> bool {
-        matches!(
-            self,
-            Kind::Two
-                | Kind::TwoIdle
-                | Kind::TwoReset
-                | Kind::TwoBlank
-                | Kind::Missing
-                | Kind::MissingUsed
-        )
-    }
-
-    fn is_accelerator(self) -> bool {
-        matches!(self, Kind::Accelerator | Kind::AcceleratorUsed)
-    }
+    /// Modules that are installed, and not loaded.
+    pub unloaded: Vec<&'static str>,
+    /// The Rust dax_hmem runs, with its ledger.
+    pub rust: bool,
+    /// It is the one that is installed.
+    pub installs_rust: bool,
+    /// The initramfs has the kernel's own dax_hmem all the same.
+    pub stale_initramfs: bool,
+    /// DKMS could not build the Rust modules.
+    pub not_built: bool,
+    /// dax_hmem was taken from hmem_platform.0.
+    pub platform_unbound: bool,
+    /// It has decided in this boot: the kernel's own leaves all in windows to CXL from then on.
+    pub decided: bool,
+    /// What the Rust dax_hmem has let go of, or waits with.
+    pub free: Vec<Free>,
+    pub deferred: Vec<Range>,
 }
 
 impl Region {
@@ -209,180 +149,41 @@ impl Region {
     }
 }
 
-fn at(start: u64, units: u64) -> Range {
-    Range::with_size(start, units * UNIT).unwrap()
+/// Such as `region20`.
+pub fn region_name(i: usize) -> String {
+    format!("region{}", FIRST_REGION + i)
 }
 
 impl Machine {
-    pub fn of(kinds: &[Kind], has_state: bool, has_dax_cxl: bool) -> Machine {
-        let mut machine = Machine {
-            has_state,
-            has_dax_cxl,
-            ..Machine::default()
-        };
-        for (i, kind) in kinds.iter().enumerate() {
-            let base = 0x10_0000_0000 * (i as u64 + 1);
-            machine.windows.push(at(base, 8));
-            machine.two.push(kind.is_two());
-            machine.type2.push(kind.is_accelerator());
-            machine.fill(i, base, *kind);
-        }
-        machine
+    pub fn is_loaded(&self, module: &str) -> bool {
+        !self.unloaded.contains(&module)
     }
 
-    fn fill(&mut self, window: usize, base: u64, kind: Kind) {
-        // Only by that attribute is memory taken out by hand.
-        let kind = match kind {
-            Kind::Unplugged if !self.has_state => Kind::Offline,
-            other => other,
-        };
-        let whole = at(base, 4);
-        let hidden = matches!(
-            kind,
-            Kind::Hmem
-                | Kind::Offline
-                | Kind::Unplugged
-                | Kind::Unbound
-                | Kind::NoNode
-                | Kind::Divided
-                | Kind::LeftHidden
-                | Kind::Ram
-        );
-        if kind != Kind::Gone && !kind.is_accelerator() {
-            self.mems.push(Mem {
-                id: window,
-                window,
-                bound: kind != Kind::NoDriver,
-                hidden: hidden.then_some(whole),
-            });
-        }
-        let is_missing = matches!(kind, Kind::Missing | Kind::MissingUsed);
-        if kind.is_two() && !is_missing {
-            self.mems.push(Mem {
-                id: second(window),
-                window,
-                bound: true,
-                hidden: None,
-            });
-        }
-        match kind {
-            Kind::Served => self.region(window, whole, true, true),
-            Kind::Partial => self.region(window, at(base, 2), true, true),
-            Kind::Reset => self.region(window, whole, false, false),
-            Kind::Idle => self.region(window, whole, true, false),
-            Kind::Lost => {
-                self.region(window, whole, true, false);
-                self.hmem(window, whole, Use::Online);
-            }
-            Kind::Over => {
-                self.region(window, whole, true, false);
-                let range = at(base, 6);
-                self.hmem(window, range, Use::None);
-                self.log.push(format!(
-                    "kmem dax{window}.0: mapping0: {range} could not reserve region"
-                ));
-                self.declared.push(range);
-            }
-            Kind::Hmem => self.hmem(window, whole, Use::Online),
-            Kind::Offline => self.hmem(window, whole, Use::Offline),
-            Kind::Unplugged | Kind::NoNode => self.hmem(window, whole, Use::None),
-            Kind::Unbound => self.hmems.push(Hmem {
-                id: window,
-                range: whole,
-                bound: false,
-                has_node: true,
-            }),
-            Kind::Divided => {
-                self.hmem(window, whole, Use::File);
-                self.dax.last_mut().unwrap().range = Some(at(base, 1));
-                let mut second = self.dax.last().unwrap().clone();
-                second.name = format!("dax{window}.1");
-                second.range = Some(at(base + UNIT, 2));
-                second.used = Use::Online;
-                second.kmem = true;
-                self.dax.push(second);
-            }
-            Kind::Behind => {
-                self.hmem(window, whole, Use::Online);
-                self.region(window, at(base + 4 * UNIT, 4), true, true);
-            }
-            Kind::Two => self.region(window, whole, true, true),
-            Kind::TwoIdle | Kind::Accelerator => self.region(window, whole, true, false),
-            Kind::TwoReset | Kind::Missing => self.region(window, whole, false, false),
-            Kind::MissingUsed => {
-                self.region(window, whole, false, false);
-                self.hmem(window, whole, Use::Online);
-            }
-            Kind::AcceleratorUsed => {
-                self.region(window, whole, true, false);
-                self.hmem(window, whole, Use::Online);
-            }
-            Kind::Ram => self.ram.push(whole),
-            Kind::Left
-            | Kind::LeftHidden
-            | Kind::Gone
-            | Kind::Blank
-            | Kind::NoDriver
-            | Kind::TwoBlank => {}
-        }
-        match kind {
-            Kind::Unplugged => self.dax.last_mut().unwrap().kmem = true,
-            Kind::NoNode => {
-                self.dax.last_mut().unwrap().has_node = false;
-                self.hmems.last_mut().unwrap().has_node = false;
-            }
-            _ => {}
-        }
-        if !matches!(
-            kind,
-            Kind::Over | Kind::Blank | Kind::NoDriver | Kind::TwoBlank | Kind::Ram
-        ) {
-            self.declared.push(whole);
-        }
+    pub fn dax_cxl_runs(&self) -> bool {
+        self.has_dax_cxl && self.is_loaded("dax_cxl")
     }
 
-    fn region(&mut self, window: usize, range: Range, committed: bool, served: bool) {
-        let served = served && self.has_dax_cxl;
-        let own = self.mems.iter().filter(|m| m.window == window);
-        let mems: Vec<usize> = own.map(|m| m.id).collect();
-        if served {
-            self.dax.push(Dax {
-                name: format!("dax{}.0", 10 + self.regions.len()),
-                hmem: None,
-                region: Some(self.regions.len()),
-                range: Some(range),
-                used: Use::Online,
-                kmem: true,
-                has_node: true,
-            });
-        }
-        self.regions.push(Region {
-            window,
-            range,
-            committed,
-            bound: committed,
-            served,
-            mems,
-            ways: if self.two[window] { 2 } else { 1 },
-            accelerator: self.type2[window],
-        });
+    /// CXL's windows are known to the kernel.
+    pub fn shows_windows(&self) -> bool {
+        self.is_loaded("cxl_acpi")
     }
 
-    fn hmem(&mut self, id: usize, range: Range, used: Use) {
-        self.hmems.push(Hmem {
-            id,
-            range,
-            bound: true,
-            has_node: true,
-        });
-        self.dax.push(Dax {
-            name: format!("dax{id}.0"),
-            hmem: Some(id),
-            region: None,
-            range: Some(range),
-            used,
-            kmem: matches!(used, Use::Online | Use::Offline),
-            has_node: true,
-        });
+    /// So are its devices, with their decoders and regions.
+    pub fn shows_devices(&self) -> bool {
+        let all = ["cxl_acpi", "cxl_pci", "cxl_port", "cxl_mem"];
+        all.iter().all(|m| self.is_loaded(m))
+    }
+
+    /// Regions that are there, with their numbers.
+    pub fn live(&self) -> impl Iterator<Item = (usize, &Region)> {
+        let here = self.shows_devices();
+        let regions = self.regions.iter().enumerate();
+        regions.filter(move |(_, r)| here && !r.gone)
+    }
+
+    /// The window that a range lies in, as far as the kernel knows one.
+    pub fn window_of(&self, range: &Range) -> Option<usize> {
+        let i = self.windows.iter().position(|w| w.overlaps(range))?;
+        (self.shows_windows() && !self.plain[i]).then_some(i)
     }
 }

@@ -4,9 +4,9 @@
 
 use daxmap::Range;
 
-use super::{second, Dax, Machine, Region, Use, CAPACITY, UNIT};
+use super::{Dax, Machine, Use, FIRST_REGION};
 
-type Done = Result<(), String>;
+pub type Done = Result<(), String>;
 
 impl Machine {
     pub fn run(&mut self, command: &str) -> Done {
@@ -18,7 +18,10 @@ impl Machine {
             ["daxctl", "create-device", "-r", id] => self.create_device(id),
             ["daxctl", "reconfigure-device", "--mode=devdax", name] => {
                 let dax = self.dax_mut(name)?;
-                dax.used = Use::File;
+                if dax.used == Use::Online {
+                    return Err("its memory is online".into());
+                }
+                (dax.used, dax.kmem) = (Use::File, false);
                 Ok(())
             }
             ["cxl", "create-region", ..] => self.create_region(&words[2..]),
@@ -26,14 +29,27 @@ impl Machine {
                 let i = self.region_index(name)?;
                 self.enable(i)
             }
-            ["cxl", "enable-memdev", ref names @ ..] => {
-                for m in &mut self.mems {
-                    let name = format!("mem{}", m.id);
-                    m.bound |= names.contains(&name.as_str());
-                }
+            ["cxl", "enable-memdev", ref names @ ..] => self.enable_memdevs(names),
+            ["modprobe", "-a", ref modules @ ..] => modules.iter().try_for_each(|m| self.load(m)),
+            ["modprobe", module] => self.load(module),
+            ["daxown", "wait", ..] => {
+                self.decide();
                 Ok(())
             }
-            ["modprobe", "kmem" | "dax_cxl"] => Ok(()),
+            ["lsinitramfs", ..] => Ok(()),
+            ["update-initramfs", ..] => {
+                self.stale_initramfs = false;
+                Ok(())
+            }
+            // What is installed runs from the next boot on: the initramfs is made again with it.
+            ["dkms", "install", ..] => {
+                (self.not_built, self.installs_rust) = (false, true);
+                Ok(())
+            }
+            ["reboot"] => {
+                self.boot();
+                Ok(())
+            }
             _ => Err(format!("unknown command: {command}")),
         }
     }
@@ -46,7 +62,7 @@ impl Machine {
                 self.resize(name, size)
             }
             ["sys", "bus", "dax", "devices", name, "state"] => {
-                if !self.has_state {
+                if !self.has_state || !self.dax_mut(name)?.kmem {
                     return Err("no such attribute".into());
                 }
                 let dax = self.dax_mut(name)?;
@@ -56,40 +72,38 @@ impl Machine {
                 };
                 Ok(())
             }
-            ["sys", "bus", "dax", "drivers", "kmem", "bind"] => self.bind_kmem(value),
+            ["sys", "bus", "dax", "drivers", driver, verb] => self.dax_driver(value, driver, verb),
             ["sys", "bus", "platform", "devices", hmem, "dax_region", "create"] => {
                 let id = hmem.trim_start_matches("hmem.").parse().map_err(|_| "id")?;
                 self.new_dax(id);
                 Ok(())
             }
             ["sys", "bus", "platform", "drivers", "hmem", verb] => self.hmem_driver(value, verb),
-            ["sys", "bus", "cxl", "drivers_probe"] => {
-                let i = self.region_index(value.trim_start_matches("dax_"))?;
-                self.serve(i)
-            }
-            ["sys", "bus", "cxl", "devices", name, "commit"] if value == "1" => {
-                let i = self.region_index(name)?;
-                if self.regions[i].mems.len() < self.regions[i].ways {
-                    return Err("ENXIO: a member is missing".into());
+            ["sys", "bus", "platform", "drivers", "hmem_platform", "bind"] => {
+                if !self.is_loaded("dax_hmem") || !self.platform_unbound {
+                    return Err("no such device, or busy".into());
                 }
-                self.regions[i].committed = true;
+                self.platform_unbound = false;
+                self.decide();
                 Ok(())
             }
+            ["sys", "bus", "cxl", "drivers_probe"] => {
+                let i = self.region_index(value.trim_start_matches("dax_"))?;
+                match self.regions[i].served {
+                    true => Ok(()),
+                    false => self.serve(i),
+                }
+            }
+            ["sys", "bus", "cxl", "drivers", "cxl_region", verb] => self.region_driver(value, verb),
+            ["sys", "bus", "cxl", "devices", name, "commit"] if value == "1" => self.commit(name),
+            ["sys", "bus", "cxl", "devices", _, "delete_region"] => self.delete_region(value),
             _ => Err(format!("unknown file: {path}")),
         }
     }
 
-    fn dax_mut(&mut self, name: &str) -> Result<&mut Dax, String> {
+    pub fn dax_mut(&mut self, name: &str) -> Result<&mut Dax, String> {
         let found = self.dax.iter_mut().find(|d| d.name == name);
         found.ok_or_else(|| format!("no {name}"))
-    }
-
-    fn region_index(&self, name: &str) -> Result<usize, String> {
-        let i = name
-            .strip_prefix("region")
-            .and_then(|n| n.parse::<usize>().ok());
-        i.filter(|&i| i < self.regions.len())
-            .ok_or_else(|| format!("no {name}"))
     }
 
     fn blocks(&mut self, name: &str, from: Use, to: Use) -> Done {
@@ -101,10 +115,14 @@ impl Machine {
         Ok(())
     }
 
-    fn new_dax(&mut self, id: usize) -> String {
-        let name = (0..).map(|n| format!("dax{id}.{n}"));
-        let mut free = name.filter(|n| !self.dax.iter().any(|d| d.name == *n));
-        let name = free.next().unwrap();
+    fn name_for(&self, number: usize) -> String {
+        let mut names = (0..).map(|n| format!("dax{number}.{n}"));
+        let is_free = |n: &String| !self.dax.iter().any(|d| d.name == *n);
+        names.find(is_free).unwrap()
+    }
+
+    pub fn new_dax(&mut self, id: usize) -> String {
+        let name = self.name_for(id);
         let has_node = self.hmems.iter().any(|h| h.id == id && h.has_node);
         self.dax.push(Dax {
             name: name.clone(),
@@ -114,8 +132,33 @@ impl Machine {
             used: Use::None,
             kmem: false,
             has_node,
+            by_name: false,
         });
         name
+    }
+
+    /// The addresses of a device's dax region.
+    fn whole(&self, dax: &Dax) -> Option<Range> {
+        let hmem = self
+            .hmems
+            .iter()
+            .find(|h| Some(h.id) == dax.hmem && h.bound);
+        let region = dax.region.map(|i| &self.regions[i]).filter(|r| r.served);
+        hmem.map(|h| h.range).or(region.map(|r| r.range))
+    }
+
+    /// What no other device has of it.
+    fn room(&self, dax: &Dax) -> Result<Vec<Range>, String> {
+        let whole = self.whole(dax).ok_or("no dax region")?;
+        let is_other =
+            |d: &&Dax| (d.hmem, d.region) == (dax.hmem, dax.region) && d.name != dax.name;
+        let taken: Vec<Range> = self
+            .dax
+            .iter()
+            .filter(is_other)
+            .filter_map(|d| d.range)
+            .collect();
+        Ok(daxmap::range::subtract(whole, &taken))
     }
 
     /// The first free room of the device's dax region.
@@ -124,14 +167,7 @@ impl Machine {
         if dax.kmem || dax.used != Use::None {
             return Err("busy".into());
         }
-        let hmem = self.hmems.iter().find(|h| Some(h.id) == dax.hmem);
-        let whole = hmem.ok_or("no dax region")?.range;
-        let others = self
-            .dax
-            .iter()
-            .filter(|d| d.hmem == dax.hmem && d.name != name);
-        let taken: Vec<Range> = others.filter_map(|d| d.range).collect();
-        let room = daxmap::range::subtract(whole, &taken);
+        let room = self.room(&dax)?;
         let fit = room.iter().find(|r| r.len() >= size).ok_or("no space")?;
         let range = Range::with_size(fit.start, size).ok_or("size")?;
         self.dax_mut(name)?.range = Some(range);
@@ -139,18 +175,19 @@ impl Machine {
     }
 
     /// kmem reserves the range in the resource tree, where nothing may cross an edge.
-    fn bind_kmem(&mut self, name: &str) -> Done {
+    pub fn bind_kmem(&mut self, name: &str) -> Done {
         let dax = self.dax_mut(name)?.clone();
         let range = dax.range.ok_or("size 0")?;
+        if !self.is_loaded("kmem") {
+            return Err("no such driver".into());
+        }
         if dax.kmem || dax.used != Use::None || !dax.has_node {
             return Err(format!("{name}: refused"));
         }
-        let edges = self
-            .windows
-            .iter()
-            .copied()
-            .chain(self.regions.iter().map(|r| r.range));
-        for edge in edges {
+        let regions: Vec<Range> = self.live().map(|(_, r)| r.range).collect();
+        let plain = self.windows.iter().zip(&self.plain);
+        let windows = plain.filter(|(_, p)| !**p && self.shows_windows());
+        for edge in windows.map(|(w, _)| *w).chain(regions) {
             if edge.overlaps(&range) && !edge.contains(&range) && !range.contains(&edge)
                 || range.contains(&edge) && range != edge
             {
@@ -162,128 +199,63 @@ impl Machine {
         Ok(())
     }
 
-    fn hmem_driver(&mut self, name: &str, verb: &str) -> Done {
-        let id: usize = name.trim_start_matches("hmem.").parse().map_err(|_| "id")?;
-        let hmem = self
-            .hmems
-            .iter_mut()
-            .find(|h| h.id == id)
-            .ok_or("no device")?;
-        match (verb, hmem.bound) {
-            ("unbind", true) => {
-                hmem.bound = false;
-                // Memory in use stays, and nobody has it any more.
-                let mut own = self.dax.iter().filter(|d| d.hmem == Some(id));
-                if own.any(|d| d.used == Use::Online) {
-                    return Err("stuck online until reboot".into());
-                }
-                self.dax.retain(|d| d.hmem != Some(id));
+    fn dax_driver(&mut self, name: &str, driver: &str, verb: &str) -> Done {
+        let dax = self.dax_mut(name)?.clone();
+        match (driver, verb) {
+            ("kmem", "bind") if dax.by_name => Err("no such device".into()),
+            ("kmem", "bind" | "new_id") => self.bind_kmem(name),
+            ("kmem", "unbind") if dax.kmem && dax.used != Use::Online => {
+                let dax = self.dax_mut(name)?;
+                (dax.kmem, dax.used) = (false, Use::None);
                 Ok(())
             }
-            ("bind", false) => {
-                hmem.bound = true;
-                let range = hmem.range;
-                let name = self.new_dax(id);
-                self.dax_mut(&name)?.range = Some(range);
-                self.bind_kmem(&name)
+            ("device_dax", "new_id") if !dax.kmem && dax.range.is_some() => {
+                self.dax_mut(name)?.used = Use::File;
+                Ok(())
             }
+            _ => Err(format!("{driver}/{verb}: no such device, or busy")),
+        }
+    }
+
+    fn hmem_driver(&mut self, name: &str, verb: &str) -> Done {
+        let id: usize = name.trim_start_matches("hmem.").parse().map_err(|_| "id")?;
+        let hmem = self.hmems.iter().find(|h| h.id == id).ok_or("no device")?;
+        match (verb, hmem.bound) {
+            _ if !self.is_loaded("dax_hmem") => Err("no such driver".into()),
+            ("unbind", true) => self.unbind_hmem(id),
+            ("bind", false) => self.bind_hmem(id),
             _ => Err("no such device, or busy".into()),
         }
     }
 
-    fn serve(&mut self, i: usize) -> Done {
-        let region = self.regions[i].clone();
-        let held = self
-            .hmems
-            .iter()
-            .any(|h| h.bound && h.range.overlaps(&region.range));
-        if !self.has_dax_cxl || !region.committed || region.accelerator || held {
-            return Err("the probe failed".into());
-        }
-        self.regions[i].served = true;
-        self.dax.push(Dax {
-            name: format!("dax{}.0", 10 + i),
-            hmem: None,
-            region: Some(i),
-            range: Some(region.range),
-            used: Use::Online,
-            kmem: true,
-            has_node: true,
-        });
-        Ok(())
-    }
-
-    fn enable(&mut self, i: usize) -> Done {
-        if !self.regions[i].committed {
-            return Err("ENXIO".into());
-        }
-        self.regions[i].bound = true;
-        match self.has_dax_cxl {
-            true => self.serve(i),
-            false => Ok(()),
-        }
-    }
-
+    /// daxctl knows a dax region by its number, of an hmem device or of a region.
     fn create_device(&mut self, id: &str) -> Done {
         let id: usize = id.parse().map_err(|_| "id")?;
-        let hmem = self
-            .hmems
-            .iter()
-            .find(|h| h.id == id && h.bound)
-            .ok_or("no region")?;
-        let own = self.dax.iter().filter(|d| d.hmem == Some(id));
-        let taken: Vec<Range> = own.filter_map(|d| d.range).collect();
-        let room = daxmap::range::subtract(hmem.range, &taken);
-        let room = *room.first().ok_or("no space")?;
-        let name = self.new_dax(id);
-        let dax = self.dax_mut(&name)?;
-        (dax.range, dax.used) = (Some(room), Use::File);
-        Ok(())
-    }
-
-    fn create_region(&mut self, words: &[&str]) -> Done {
-        let after = |flag: &str| {
-            let at = words.iter().position(|w| *w == flag)?;
-            words.get(at + 1).copied()
+        let served = |i: &usize| self.regions.get(*i).is_some_and(|r| r.served);
+        let region = id.checked_sub(FIRST_REGION).filter(served);
+        let hmem = self.hmems.iter().find(|h| h.id == id && h.bound);
+        let mut dax = Dax {
+            name: self.name_for(id),
+            hmem: hmem.map(|h| h.id),
+            region: region.filter(|_| hmem.is_none()),
+            range: None,
+            used: Use::File,
+            kmem: false,
+            has_node: true,
+            by_name: false,
         };
-        let number = |text: &str, prefix: &str| text.strip_prefix(prefix)?.parse::<usize>().ok();
-        let window = after("-d")
-            .and_then(|d| number(d, "decoder0."))
-            .ok_or("no decoder")?;
-        let ways: usize = after("-w").and_then(|w| w.parse().ok()).ok_or("no ways")?;
-        let names = &words[words.len().saturating_sub(ways)..];
-        let mems: Vec<usize> = names.iter().filter_map(|m| number(m, "mem")).collect();
-        // A member behind each bridge, in their order.
-        let bridges = match self.two[window] {
-            true => vec![window, second(window)],
-            false => vec![window],
-        };
-        let is_bound = |id: &usize| self.mems.iter().any(|m| m.id == *id && m.bound);
-        if mems != bridges || !mems.iter().all(is_bound) || self.type2[window] {
-            return Err("the window does not reach the devices".into());
+        let room = self.room(&dax)?;
+        // A device without size is taken before another is made.
+        let is_seed =
+            |d: &&mut Dax| (d.hmem, d.region) == (dax.hmem, dax.region) && d.range.is_none();
+        let range = Some(*room.first().ok_or("no space")?);
+        match self.dax.iter_mut().find(is_seed) {
+            Some(seed) => (seed.range, seed.used) = (range, Use::File),
+            None => {
+                dax.range = range;
+                self.dax.push(dax);
+            }
         }
-        let used = |id: usize| -> u64 {
-            let own = self.regions.iter().filter(|r| r.mems.contains(&id));
-            own.map(Region::each).sum()
-        };
-        let free = mems.iter().map(|&id| CAPACITY - used(id)).min().unwrap();
-        let each = match after("-s") {
-            Some(size) => size.parse::<u64>().map_err(|e| e.to_string())? / ways as u64,
-            // Without a size the tool takes all of the devices.
-            None => CAPACITY,
-        };
-        let size = each * ways as u64;
-        if each > free || each % UNIT != 0 || each == 0 {
-            return Err("no capacity".into());
-        }
-        let regions = self.regions.iter().filter(|r| r.window == window);
-        let mut taken: Vec<Range> = regions.map(|r| r.range).collect();
-        taken.extend(self.dax.iter().filter_map(|d| d.range));
-        taken.extend(&self.ram);
-        let room = daxmap::range::subtract(self.windows[window], &taken);
-        let fit = room.iter().find(|r| r.len() >= size).ok_or("-34")?;
-        let range = Range::with_size(fit.start, size).ok_or("size")?;
-        self.region(window, range, true, true);
         Ok(())
     }
 }

@@ -9,10 +9,13 @@ impl Machine {
     /// What devices answer to.
     pub fn mapped(&self) -> Vec<Range> {
         let regions = self.regions.iter();
-        let regions = regions.filter(|r| r.committed && !r.accelerator);
+        let regions = regions.filter(|r| r.committed && !r.accelerator && !r.gone);
         let regions = regions.map(|r| r.range);
+        let plain = self.plain.iter().zip(&self.windows);
+        let plain = plain.filter(|(is_plain, _)| **is_plain);
         regions
             .chain(self.mems.iter().filter_map(|m| m.hidden))
+            .chain(plain.map(|(_, range)| *range))
             .collect()
     }
 
@@ -35,7 +38,7 @@ impl Machine {
             let regions = self
                 .regions
                 .iter()
-                .filter(|r| r.mems.contains(&m.id) && r.committed);
+                .filter(|r| r.mems.contains(&m.id) && r.committed && !r.gone);
             let used: u64 = regions.map(Region::each).sum();
             used + m.hidden.map_or(0, |r| r.len()) <= CAPACITY
         })

@@ -6,7 +6,7 @@ use std::fs;
 use std::os::unix::fs::symlink;
 use std::path::Path;
 
-use super::{second, Machine, Use, CAPACITY};
+use super::{region_name, second, Machine, Use, CAPACITY};
 
 const BLOCK: u64 = 128 << 20;
 const MODULES: [&str; 10] = [
@@ -54,32 +54,39 @@ const ROOT: &str = "sys/devices/platform/ACPI0017:00/root0";
 
 pub fn write(machine: &Machine, to: &Path) {
     let root = Root(to);
-    let has = |m: &&&str| machine.has_dax_cxl || **m != "dax_cxl";
-    let lines =
-        |f: fn(&str) -> String| MODULES.iter().filter(has).map(|m| f(m)).collect::<String>();
-    root.file("proc/modules", &lines(|m| format!("{m} 1 0 - Live 0x0\n")));
+    modules(machine, &root);
     root.file("proc/sys/kernel/osrelease", "7.3.4\n");
-    root.file(
-        "lib/modules/7.3.4/modules.dep",
-        &lines(|m| format!("kernel/{m}.ko:\n")),
-    );
     root.file("proc/cmdline", "quiet\n");
-    root.device(
-        "platform",
-        "sys/devices/platform/hmem_platform.0",
-        Some("hmem_platform"),
-    );
+    let platform = "sys/devices/platform/hmem_platform.0";
+    let is_bound = machine.is_loaded("dax_hmem") && !machine.platform_unbound;
+    root.device("platform", platform, is_bound.then_some("hmem_platform"));
     fs::create_dir_all(to.join("sys/bus/dax/devices")).unwrap();
+    // What ACPI declares is there without its driver.
+    fs::create_dir_all(to.join("sys/devices/platform/ACPI0017:00")).unwrap();
+    if let Some(ledger) = machine.ledger() {
+        root.file("sys/kernel/debug/dax_hmem/ledger", &ledger);
+        let word = match machine.deferred.is_empty() {
+            true => "settled\n",
+            false => "pending\n",
+        };
+        root.file(&format!("{platform}/ownership"), word);
+    }
     log(machine, &root);
     iomem(machine, &root);
-    for i in 0..machine.windows.len() {
-        window(machine, &root, i);
+    if machine.shows_windows() {
+        let windows = 0..machine.windows.len();
+        for i in windows.filter(|i| !machine.plain[*i]) {
+            window(machine, &root, i);
+        }
     }
-    for mem in &machine.mems {
-        memdev(machine, &root, mem);
+    if machine.is_loaded("cxl_pci") {
+        for mem in &machine.mems {
+            memdev(machine, &root, mem);
+        }
     }
-    for (i, region) in machine.regions.iter().enumerate() {
-        let dir = format!("{ROOT}/decoder0.{}/region{i}", region.window);
+    for (i, region) in machine.live() {
+        let name = region_name(i);
+        let dir = format!("{ROOT}/decoder0.{}/{name}", region.window);
         root.device("cxl", &dir, region.bound.then_some("cxl_region"));
         root.file(
             &format!("{dir}/resource"),
@@ -112,7 +119,7 @@ pub fn write(machine: &Machine, to: &Path) {
         // cxl_core makes none of what an accelerator's driver has.
         if region.bound && !region.accelerator {
             let driver = region.served.then_some("cxl_dax_region");
-            root.device("cxl", &format!("{dir}/dax_region{i}"), driver);
+            root.device("cxl", &format!("{dir}/dax_{name}"), driver);
         }
     }
     devices(machine, &root);
@@ -121,7 +128,38 @@ pub fn write(machine: &Machine, to: &Path) {
 
 /// The regions of a device, one decoder each.
 fn decoders(machine: &Machine, id: usize) -> impl Iterator<Item = usize> + '_ {
-    (0..machine.regions.len()).filter(move |&i| machine.regions[i].mems.contains(&id))
+    let own = machine.live().filter(move |(_, r)| r.mems.contains(&id));
+    own.map(|(i, _)| i)
+}
+
+/// Which are loaded, which are installed, and whose dax_hmem.
+fn modules(machine: &Machine, root: &Root) {
+    let has = |m: &&&str| machine.has_dax_cxl || **m != "dax_cxl";
+    let all = || MODULES.iter().filter(has);
+    let loaded = all().filter(|m| machine.is_loaded(m));
+    let loaded: String = loaded.map(|m| format!("{m} 1 0 - Live 0x0\n")).collect();
+    root.file("proc/modules", &loaded);
+    let ours = ["dax_hmem", "dax_cxl"];
+    let folder = |m: &str| match machine.installs_rust && ours.contains(&m) {
+        true => "updates",
+        false => "kernel",
+    };
+    let files: String = all().map(|m| format!("{}/{m}.ko:\n", folder(m))).collect();
+    root.file("lib/modules/7.3.4/modules.dep", &files);
+    for module in ours
+        .iter()
+        .filter(has)
+        .filter(|m| machine.rust && machine.is_loaded(m))
+    {
+        root.file(&format!("sys/module/{module}/taint"), "O\n");
+    }
+    if machine.not_built {
+        root.file(
+            "var/lib/dkms/dax-hmem-rust/1.0/build/make.log",
+            "DKMS (dkms-3.2.2) make.log for dax-hmem-rust/1.0 for kernel 7.3.4 (x86_64)\n\
+             error: no room\n",
+        );
+    }
 }
 
 fn log(machine: &Machine, root: &Root) {
@@ -146,15 +184,13 @@ fn log(machine: &Machine, root: &Root) {
 fn iomem(machine: &Machine, root: &Root) {
     let mut text = String::from("00100000-7fffffff : System RAM\n");
     for (i, w) in machine.windows.iter().enumerate() {
-        text.push_str(&format!("{:x}-{:x} : CXL Window {i}\n", w.start, w.end));
-        let regions = machine
-            .regions
-            .iter()
-            .enumerate()
-            .filter(|(_, r)| r.window == i);
-        for (n, r) in regions {
+        if machine.shows_windows() && !machine.plain[i] {
+            text.push_str(&format!("{:x}-{:x} : CXL Window {i}\n", w.start, w.end));
+        }
+        for (n, r) in machine.live().filter(|(_, r)| r.window == i) {
+            let name = region_name(n);
             text.push_str(&format!(
-                "  {:x}-{:x} : region{n}\n",
+                "  {:x}-{:x} : {name}\n",
                 r.range.start, r.range.end
             ));
         }
@@ -210,10 +246,11 @@ fn window(machine: &Machine, root: &Root, i: usize) {
 fn memdev(machine: &Machine, root: &Root, mem: &super::Mem) {
     let i = mem.id;
     let dir = format!("sys/devices/pci0000:{i}0/0000:{i}1:00.0/mem{i}");
-    root.device("cxl", &dir, mem.bound.then_some("cxl_mem"));
+    let bound = mem.bound && machine.shows_devices();
+    root.device("cxl", &dir, bound.then_some("cxl_mem"));
     root.file(&format!("{dir}/ram/size"), &format!("{CAPACITY:#x}\n"));
     root.file(&format!("{dir}/serial"), &format!("{i:#x}\n"));
-    if !mem.bound {
+    if !bound {
         return;
     }
     let endpoint = format!("{ROOT}/port{}/endpoint{}", 1 + i, 10 + i);
@@ -235,7 +272,7 @@ fn memdev(machine: &Machine, root: &Root, mem: &super::Mem) {
             &format!("{decoder}/mode"),
             if size > 0 { "ram\n" } else { "none\n" },
         );
-        let name = region.map_or(String::new(), |(r, _)| format!("region{r}"));
+        let name = region.map_or(String::new(), |(r, _)| region_name(r));
         root.file(&format!("{decoder}/region"), &format!("{name}\n"));
     }
 }
@@ -263,10 +300,8 @@ fn devices(machine: &Machine, root: &Root) {
         let parent = match (d.hmem, d.region) {
             (Some(id), _) => format!("sys/devices/platform/hmem_platform.0/hmem.{id}"),
             (None, Some(i)) => {
-                format!(
-                    "{ROOT}/decoder0.{}/region{i}/dax_region{i}",
-                    machine.regions[i].window
-                )
+                let (window, name) = (machine.regions[i].window, region_name(i));
+                format!("{ROOT}/decoder0.{window}/{name}/dax_{name}")
             }
             _ => unreachable!(),
         };

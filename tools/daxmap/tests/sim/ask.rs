@@ -1,0 +1,58 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! What daxmap says of such a machine, and the machines that tests ask about.
+
+use daxmap::problem::{self, Problem};
+use daxmap::{Map, Tree};
+use proptest::prelude::*;
+
+use super::{tree, Machine, Setup, KINDS, SETUPS};
+
+pub fn map(machine: &Machine) -> Map {
+    let dir = tempfile::tempdir().unwrap();
+    tree::write(machine, dir.path());
+    Map::read(&Tree::open(dir.path()).unwrap())
+}
+
+pub fn problems(machine: &Machine) -> Vec<Problem> {
+    problem::find(&map(machine))
+}
+
+pub fn commands(problem: &Problem) -> Vec<&str> {
+    let lines = problem.remedy.iter().map(String::as_str);
+    lines.filter(|l| !l.starts_with('#')).collect()
+}
+
+/// Each kind alone, in each setup, with and without what kernels may lack.
+pub fn each_alone() -> impl Iterator<Item = Machine> {
+    let setups = SETUPS.iter().map(|s| vec![*s]).chain([Vec::new()]);
+    setups.flat_map(|setups| {
+        let kinds = KINDS
+            .iter()
+            .flat_map(|kind| (0..8).map(move |flags| (*kind, flags)));
+        kinds.map(move |(kind, flags)| {
+            let machine = Machine {
+                map_lost: flags & 4 > 0,
+                ..Machine::of(&[kind], flags & 1 > 0, flags & 2 > 0)
+            };
+            machine.with(&setups)
+        })
+    })
+}
+
+/// A few windows of any kind, and a setup or two.
+pub fn any_machine() -> impl Strategy<Value = Machine> {
+    let kinds = proptest::collection::vec(proptest::sample::select(&KINDS[..]), 1..5);
+    let setups = proptest::collection::vec(proptest::sample::select(&SETUPS[..]), 0..3);
+    (kinds, setups, any::<[bool; 3]>()).prop_map(
+        |(kinds, setups, [has_state, has_dax_cxl, map_lost])| {
+            let machine = Machine::of(&kinds, has_state, has_dax_cxl);
+            let setups: Vec<Setup> = setups;
+            Machine {
+                map_lost,
+                ..machine
+            }
+            .with(&setups)
+        },
+    )
+}
