@@ -107,6 +107,9 @@ pub(super) fn to_cxl(map: &Map, goal: &Goal, draft: &mut Draft) -> Result<()> {
             ),
         }
     }
+    if draft.lines.is_empty() {
+        bail!("dax_cxl has it already, and no dax device has its memory; `daxown doctor` says how one gets it");
+    }
     Ok(())
 }
 
