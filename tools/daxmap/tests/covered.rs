@@ -30,6 +30,7 @@ fn has_commands(kind: Kind) -> bool {
         | Kind::PlatformUnbound
         | Kind::Deferred
         | Kind::Free
+        | Kind::Unserved
         | Kind::NoDriver
         | Kind::Unallocated
         | Kind::RegionLost
@@ -50,7 +51,6 @@ fn has_commands(kind: Kind) -> bool {
         | Kind::Conflict
         | Kind::NotRegistered
         | Kind::Excluded
-        | Kind::Unserved
         | Kind::Persistent
         | Kind::Trimmed
         | Kind::DecoderUnassigned
@@ -62,7 +62,7 @@ fn has_commands(kind: Kind) -> bool {
 }
 
 /// The kinds above that have commands, by name.
-const ADVISED: [&str; 23] = [
+const ADVISED: [&str; 24] = [
     "undecoded",
     "member-gone",
     "foreign",
@@ -74,6 +74,7 @@ const ADVISED: [&str; 23] = [
     "platform-unbound",
     "deferred",
     "free",
+    "unserved",
     "no-driver",
     "unallocated",
     "region-lost",
@@ -156,7 +157,7 @@ fn each_kind_that_has_commands_is_simulated() {
 fn random_machines_come_to_each_kind() {
     let mut runner = TestRunner::deterministic();
     let mut seen: BTreeSet<String> = BTreeSet::new();
-    for _ in 0..300 {
+    for _ in 0..800 {
         let machine = any_machine().new_tree(&mut runner).unwrap().current();
         seen.extend(
             advised(&problems(&machine))

@@ -5,7 +5,7 @@
 use ownership::Why;
 
 use super::piece::ALIGN;
-use super::{dax, remedy, Kind, Problem, Severity};
+use super::{dax, piece, remedy, Kind, Problem, Severity};
 use crate::log::Event;
 use crate::map::Map;
 use crate::own::{Evidence, Piece, ReasonCode};
@@ -18,15 +18,21 @@ pub(super) fn is_unbound(piece: &Piece) -> bool {
 }
 
 /// An hmem device that somebody unbound, or that no driver was there for.
-pub(super) fn unbound(piece: &Piece) -> Problem {
+pub(super) fn unbound(map: &Map, piece: &Piece) -> Problem {
     let device = piece.device.clone().unwrap_or_else(|| "hmem".into());
+    let mut hmem = map.hmem.iter().filter(|h| h.name == device);
+    let whole = hmem.find_map(|h| h.range).unwrap_or(piece.range);
+    let bind = match piece::is_taken(map, &whole) {
+        true => format!("# nothing to run: {device} cannot be bound while another dax region has a part of {whole}"),
+        false => remedy::bind_hmem(&device),
+    };
     Problem::new(Kind::NoDriver, Severity::Loss, device.as_str())
         .because(format!(
             "{device} has no driver, and no failed probe is known: it was unbound by hand, or dax_hmem \
              came without it"
         ))
         .seen([format!("/sys/bus/platform/devices/{device}")])
-        .fix([remedy::bind_hmem(&device)])
+        .fix([bind])
 }
 
 /// The stock driver gives every failed probe the error -12; the range tells the causes apart.

@@ -216,18 +216,6 @@ fn without_driver(map: &Map) -> Option<Problem> {
     if !failed.is_empty() {
         return Some(problem.seen(failed));
     }
-    // Without the root of all ports their driver takes none; with it, they are probed again.
-    let has_root = map
-        .module("cxl_acpi")
-        .is_none_or(|m| m.presence != Presence::Installed);
-    if !has_root && map.windows.is_empty() {
-        return Some(Problem {
-            cause: problem
-                .cause
-                .replace(why, "cxl_acpi, which it needs, is not loaded"),
-            ..problem.fix(["modprobe cxl_acpi"])
-        });
-    }
     let words: Vec<&str> = all.iter().map(|m| m.name.as_str()).collect();
     Some(problem.fix([format!("cxl enable-memdev {}", words.join(" "))]))
 }

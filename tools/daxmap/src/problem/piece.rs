@@ -70,7 +70,7 @@ pub(super) fn diagnose(map: &Map, reserved: &Reserved, piece: &Piece) -> Vec<Pro
         (Owner::Nobody, State::Failed) if piece.reason.code == ReasonCode::HmemProbeFailed => {
             hmem::failed(map, piece)
         }
-        (Owner::Nobody, State::Failed) if hmem::is_unbound(piece) => hmem::unbound(piece),
+        (Owner::Nobody, State::Failed) if hmem::is_unbound(piece) => hmem::unbound(map, piece),
         (Owner::Nobody, State::Failed | State::Foreign) => unserved(map, piece),
         (Owner::Nobody, _) => unowned(map, reserved, piece),
         (Owner::Hmem { .. } | Owner::Cxl { .. }, _) => {
@@ -260,7 +260,7 @@ fn unserved(map: &Map, piece: &Piece) -> Problem {
 }
 
 /// Whether a dax device or a CXL region that is served has a part of the range.
-fn is_taken(map: &Map, range: &Range) -> bool {
+pub(super) fn is_taken(map: &Map, range: &Range) -> bool {
     let mut devices = map.dax.iter().flat_map(|d| &d.ranges);
     let mut regions = map.regions.iter().filter(|r| r.dax_driver.is_some());
     devices.any(|r| r.overlaps(range))

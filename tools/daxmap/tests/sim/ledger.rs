@@ -24,6 +24,10 @@ impl Machine {
             let words = format!("state=hmem reason=no-region dev=hmem.{}", h.id);
             say(h.range, words);
         }
+        for h in self.hmems.iter().filter(|h| !h.bound) {
+            let words = format!("state=failed reason=not-bound dev=hmem.{}", h.id);
+            say(h.range, words);
+        }
         for (i, region) in self.live().filter(|(_, r)| r.served) {
             let parts = self.declared.iter();
             for part in parts.filter_map(|d| d.overlap(&region.range)) {

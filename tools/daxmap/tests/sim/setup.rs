@@ -3,7 +3,7 @@
 //! What is so of a whole machine: modules that are not loaded, drivers that were unbound, and whose
 //! modules run.
 
-use super::{Free, Machine, Use};
+use super::{Free, Machine, Mem, Use};
 use daxmap::Range;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -68,6 +68,7 @@ impl Machine {
             Setup::NoHmem | Setup::HmemGone => {
                 self.unload("dax_hmem");
                 self.platform_unbound = false;
+                self.decided = false;
                 self.forget_hmem();
                 if setup == Setup::HmemGone {
                     self.decided = true;
@@ -173,10 +174,28 @@ impl Machine {
         let nobodys: Vec<Range> = declared.filter(|r| !self.is_had(r)).collect();
         for range in nobodys {
             let window = self.windows.iter().position(|w| w.contains(&range));
-            let mem = self.mems.iter_mut().find(|m| Some(m.window) == window);
+            let has_room = |m: &Mem| {
+                let mut regions = self.regions.iter().filter(|r| r.committed && !r.gone);
+                m.hidden.is_none() && !regions.any(|r| r.mems.contains(&m.id))
+            };
+            let place = self
+                .mems
+                .iter()
+                .position(|m| Some(m.window) == window && has_room(m));
+            let mem = place.and_then(|i| self.mems.get_mut(i));
             if let Some(mem) = mem {
                 mem.hidden = Some(range);
             }
         }
+        // What nobody maps, firmware does not declare.
+        let mapped = self.mapped();
+        let is_mapped = |r: &Range| daxmap::range::covered_bytes(r, &mapped) == r.len();
+        let had: Vec<bool> = self
+            .declared
+            .iter()
+            .map(|r| self.is_had(r) || is_mapped(r))
+            .collect();
+        let mut had = had.into_iter();
+        self.declared.retain(|_| had.next().unwrap_or(true));
     }
 }
