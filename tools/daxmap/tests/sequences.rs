@@ -6,6 +6,7 @@
 mod sim;
 
 use proptest::prelude::*;
+use proptest::test_runner::RngSeed;
 
 use sim::ask::{any_machine, commands, problems};
 use sim::follow::follow;
@@ -54,8 +55,9 @@ fn each_kind_alone_is_mended_to_the_end() {
     }
 }
 
+// The same machines in each run, so that a failure is the fault of what was changed.
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 24, failure_persistence: None, ..Default::default() })]
+    #![proptest_config(ProptestConfig { cases: 24, rng_seed: RngSeed::Fixed(1), failure_persistence: None, ..Default::default() })]
 
     #[test]
     fn whatever_comes_first(machine in any_machine(), pick in 0usize..8) {

@@ -108,6 +108,7 @@ impl Machine {
                 }
                 self.forget_regions();
             }
+            Setup::PlatformUnbound if !self.is_loaded("dax_hmem") => {}
             Setup::PlatformUnbound => {
                 self.platform_unbound = true;
                 self.decided = true;

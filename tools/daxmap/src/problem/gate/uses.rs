@@ -57,7 +57,7 @@ impl<'a> Uses<'a> {
         let words: Vec<&str> = command.split_whitespace().collect();
         let whole = match words[..] {
             ["modprobe", "dax_hmem"] => self.unowned(),
-            ["reboot"] => self.around(),
+            ["reboot"] => self.at_boot(),
             ["echo", device, ">", path]
                 if path.contains("/drivers/hmem") && path.ends_with("/bind") =>
             {
@@ -281,6 +281,19 @@ impl<'a> Uses<'a> {
         let pieces = self.map.reserved.iter().flat_map(|r| &r.pieces);
         let free = pieces.filter(|p| matches!(p.owner, Owner::Nobody | Owner::Unknown));
         free.map(|p| p.range).collect()
+    }
+
+    /// What the drivers take at boot: what the advice is about, what nobody has now, and, where windows mean
+    /// nothing to dax_hmem, what another driver has.
+    fn at_boot(&self) -> Vec<Range> {
+        let mut out = self.around();
+        out.extend(self.unowned());
+        if self.map.is_without_dax_cxl() {
+            let pieces = self.map.reserved.iter().flat_map(|r| &r.pieces);
+            let others = pieces.filter(|p| matches!(p.owner, Owner::Driver { .. }));
+            out.extend(others.map(|p| p.range));
+        }
+        out
     }
 
     /// The declared ranges that the advice is about, which HMEM takes whole at boot.
