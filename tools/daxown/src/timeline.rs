@@ -129,6 +129,12 @@ fn moments(map: &Map) -> Vec<MomentDoc> {
             Event::Truncated { .. } | Event::Rejected { .. } => None,
             Event::AttachFailed { .. } | Event::OffliningFailed { .. } => None,
             Event::CardGone { .. } => None,
+            // Of the kernel's other memory nobody asks here.
+            Event::BadPage { page } => {
+                let address = page.checked_mul(4096)?;
+                let is_ours = map.reserved.iter().any(|r| r.range.has(address));
+                is_ours.then_some(None)?
+            }
             Event::Said { device } if device.starts_with("region") => None,
             Event::Said { .. } | Event::MapEntry { .. } | Event::NodeRange { .. } => return None,
         };
