@@ -104,6 +104,11 @@ pub struct Region {
 }
 
 impl Region {
+    /// Whether what is in it is to survive a reboot.
+    pub fn is_persistent(&self) -> bool {
+        self.mode.as_deref() == Some("pmem")
+    }
+
     /// Whether its memory device adds and takes memory as it is told to.
     pub fn is_dynamic(&self) -> bool {
         self.mode

@@ -12,6 +12,7 @@ mod create;
 mod dax;
 mod gate;
 mod hmem;
+mod left;
 mod machine;
 mod memdev;
 mod offline;

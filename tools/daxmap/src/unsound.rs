@@ -130,7 +130,7 @@ impl Map {
 /// What HMEM has of a region of persistent memory. A namespace that its administrator made System RAM is
 /// meant so.
 fn overwritten<'a>(map: &'a Map, region: &Region) -> impl Iterator<Item = Range> + 'a {
-    let is_pmem = region.is_committed() && region.mode.as_deref() == Some("pmem");
+    let is_pmem = region.is_committed() && region.is_persistent();
     let range = region.range.filter(|_| is_pmem);
     let of_hmem = |d: &&DaxDevice| d.is_kmem() && matches!(d.parent, Parent::Hmem(_));
     let devices = map.dax.iter().filter(of_hmem);
@@ -220,9 +220,7 @@ pub(crate) fn foreign(map: &Map) -> Vec<(Range, String)> {
     let mut out = Vec::new();
     for region in &map.regions {
         out.extend(region.range.zip(map.accelerator_of(region)));
-        out.extend(
-            overwritten(map, region).map(|r| (r, format!("{}, which is persistent", region.name))),
-        );
+        out.extend(overwritten(map, region).map(|r| (r, region.name.clone())));
     }
     for window in map.windows.iter().filter(|w| takes_accelerators_only(w)) {
         out.extend(window.range.map(|r| (r, "an accelerator".to_string())));

@@ -3,7 +3,6 @@
 //! What the kernel's own drivers failed to make of memory at this boot. Where nothing says that it was for
 //! once, a forecast that they will succeed the next time would be against what is seen.
 
-use super::layout::is_measured;
 use super::{Part, Why};
 use crate::map::Map;
 use crate::modules::{Drivers, Presence};
@@ -42,8 +41,8 @@ fn is_lasting(map: &Map, problem: &Problem) -> bool {
     match problem.kind {
         Kind::KmemCannotReserve | Kind::KmemFailed => true,
         Kind::ModuleNotLoaded => module() == Some(Presence::Absent),
-        // Those of 7.3 were measured: at boot they leave to CXL what CXL has.
-        Kind::LeftToCxl => !is_measured(map),
+        // From 7.3 on they leave to CXL, at boot, what CXL has.
+        Kind::LeftToCxl => map.kernel_is_before(7, 3),
         _ => false,
     }
 }

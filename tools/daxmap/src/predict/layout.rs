@@ -354,7 +354,7 @@ fn listed(layout: &Layout, divided: &[Range], has_hmat: bool) -> Vec<Listed> {
 }
 
 /// Whether the kernel's own drivers of this release were measured.
-pub(super) fn is_measured(map: &Map) -> bool {
+fn is_measured(map: &Map) -> bool {
     map.release
         .as_deref()
         .is_some_and(|r| r.starts_with(MEASURED))

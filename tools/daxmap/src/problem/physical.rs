@@ -3,6 +3,7 @@
 //! Memory in use that is not to be relied on, and declared memory that has nothing behind it.
 
 use super::{dax, Kind, Problem, Severity};
+use crate::cxl::Region;
 use crate::decode::{Dead, Told, Why};
 use crate::log::Event;
 use crate::map::Map;
@@ -70,11 +71,11 @@ fn one(map: &Map, unsound: &Unsound) -> Problem {
             .seen(["/proc/iomem"])
             .fix(["# nothing to run: reboot at the next chance"]),
         Fault::Foreign { of } => loss(Kind::Foreign)
-            .because(match of.strip_suffix(", which is persistent") {
-                Some(region) => format!(
-                    "{who} this is the persistent memory of {region}: what was kept there is overwritten"
+            .because(match map.region(of).is_some_and(Region::is_persistent) {
+                true => format!(
+                    "{who} this is the persistent memory of {of}: what was kept there is overwritten"
                 ),
-                None => format!("{who} this is the memory of {of}, whose driver cannot have it so"),
+                false => format!("{who} this is the memory of {of}, whose driver cannot have it so"),
             })
             .fix(take_offline(map, device)),
     }
