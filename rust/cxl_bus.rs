@@ -18,18 +18,14 @@ use core::ptr;
 use kernel::{
     bindings,
     container_of,
-    device,
     error::{
         from_result,
         to_result, //
     },
     prelude::*,
-    sync::{
-        aref::ARef,
-        atomic::{
-            Atomic,
-            Relaxed, //
-        },
+    sync::atomic::{
+        Atomic,
+        Relaxed, //
     }, //
 };
 
@@ -61,7 +57,8 @@ pub enum Kind {
     },
 }
 
-/// Tells a region from all others that are there at the same time.
+/// Tells a region from all others that are there at the same time. It is the place of its structure,
+/// which another may have once this one is gone.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct RegionKey(usize);
 
@@ -113,56 +110,6 @@ where
             Some(seen) => f(&seen),
             None => Ok(()),
         }
-    })
-}
-
-/// A decoder of a memory device.
-pub struct Decoder {
-    /// The memory device's own device and what is known of it; [`None`] while the endpoint comes or
-    /// goes.
-    pub behind: Option<Behind>,
-    /// What it decodes at this moment, where it alone tells that.
-    pub range: Option<Range>,
-    /// The region that it belongs to, with which it is reset.
-    pub region: Option<RegionKey>,
-    /// Whether only the region tells what it decodes.
-    pub translated: bool,
-}
-
-/// What stands behind a decoder.
-pub struct Behind {
-    /// The PCI device; the platform device of a test harness.
-    pub device: ARef<device::Device>,
-    /// Whether the memory is for a purpose of its own driver, so that cxl_core makes no dax region of
-    /// it.
-    pub attached: bool,
-}
-
-/// Calls `f` for each decoder of a memory device until it fails.
-pub fn for_each_decoder<F>(mut f: F) -> Result
-where
-    F: FnMut(Decoder) -> Result,
-{
-    for_each_device(Bus::Cxl, |dev| {
-        // SAFETY: The bus holds a reference to the device for this call.
-        let Some(seen) = (unsafe { sight(dev) }) else {
-            return Ok(());
-        };
-        let Kind::Decoder {
-            committed,
-            region,
-            translated,
-        } = seen.kind
-        else {
-            return Ok(());
-        };
-        f(Decoder {
-            // SAFETY: As above; it is the decoder of an endpoint.
-            behind: unsafe { behind(dev) },
-            range: seen.range.filter(|_| committed && !translated),
-            region,
-            translated,
-        })
     })
 }
 
@@ -362,38 +309,6 @@ unsafe fn is_dax_region(dev: *mut bindings::device) -> bool {
             .type_
             .as_ref()
             .is_some_and(|t| !t.name.is_null() && CStr::from_char_ptr(t.name) == c"cxl_dax_region")
-    }
-}
-
-/// What stands behind the decoder of a memory device; [`None`] while the endpoint comes or goes.
-///
-/// # Safety
-///
-/// As for [`sight`]; `dev` is the decoder of an endpoint.
-unsafe fn behind(dev: *mut bindings::device) -> Option<Behind> {
-    // SAFETY: A decoder has a reference to its port. While the lock of the port is held and its
-    // driver bound, the memory device above it stays, and with it the device that this is a part
-    // of, which therefore may be referenced. The port of an endpoint lies above a memory device,
-    // whose `attach` is set before it is added and stays.
-    unsafe {
-        let port = (*dev).parent;
-        if bindings::mutex_trylock(&raw mut (*port).mutex) == 0 {
-            return None;
-        }
-        let found = if bindings::device_is_bound(port) {
-            let memdev = (*container_of!(port, dax::cxl_port, dev)).uport_dev;
-            let parent = (*memdev).parent;
-            (!parent.is_null()).then(|| Behind {
-                device: device::Device::get_device(parent),
-                attached: !(*container_of!(memdev, dax::cxl_memdev, dev))
-                    .attach
-                    .is_null(),
-            })
-        } else {
-            None
-        };
-        bindings::mutex_unlock(&raw mut (*port).mutex);
-        found
     }
 }
 

@@ -9,7 +9,7 @@
 //! |---|---|
 //! | devices and drivers | `hmem_device`, `hmem_driver`, `hmem_resources`, `dax`, `synchronous`, `device_memo`, `device_id` |
 //! | the iomem tree | `iomem`, `iomem_tree`, `memregion` |
-//! | CXL seen from outside | `cxl_bus`, `cxl_watch`, `cxl_flush` |
+//! | CXL seen from outside | `cxl_bus`, `cxl_decoder`, `cxl_watch`, `cxl_flush` |
 //! | waiting and working | `workqueue`, `completion`, `probing`, `clock` |
 //! | between drivers and module | `hmem_shared` |
 //! | being seen and told | `attribute`, `debugfs_file`, `trace`, `param`, `range_list` |
@@ -20,6 +20,8 @@ pub mod clock;
 pub mod completion;
 #[cfg(CONFIG_DEV_DAX_CXL)]
 pub mod cxl_bus;
+#[cfg(CONFIG_DEV_DAX_CXL)]
+pub mod cxl_decoder;
 #[cfg(CONFIG_DEV_DAX_CXL)]
 pub mod cxl_flush;
 #[cfg(CONFIG_DEV_DAX_CXL)]

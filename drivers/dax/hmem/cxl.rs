@@ -10,14 +10,16 @@ use crate::{
     },
     cxl_bus::{
         for_each,
-        for_each_decoder,
         is_committed,
         is_on_bus,
         reprobe,
-        Decoder,
         Kind,
         Memory,
         RegionKey, //
+    },
+    cxl_decoder::{
+        for_each_decoder,
+        Decoder, //
     },
     cxl_watch::{
         Events,
@@ -187,6 +189,8 @@ impl Regions {
         }
         for_each_decoder(|decoder| Ok(decoders.push(decoder, GFP_KERNEL)?))?;
         // A region that goes loses its driver first; its decoders are reset last, and nobody is told.
+        // It was committed when it was found, and is not any more, or is off the bus. One that has come
+        // since it was looked for is on the bus, and tells when it is bound or goes.
         let is_going = |region| match found.iter().find(|f| f.key == region) {
             Some(found) => found.decodes && !found.committed,
             None => !is_on_bus(region),
