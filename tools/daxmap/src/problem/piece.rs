@@ -135,7 +135,8 @@ fn unknown_owner(map: &Map, piece: &Piece, lost: u64) -> Problem {
         .fix(["# `daxown capture FILE` on the machine holds what is needed to say what to do"])
 }
 
-fn file(map: &Map, piece: &Piece) -> Problem {
+/// Served as a file; a note.
+pub(super) fn file(map: &Map, piece: &Piece) -> Problem {
     let device = piece.device.clone().unwrap_or_else(|| "dax".into());
     let is_fs = map
         .dax

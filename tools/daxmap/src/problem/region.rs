@@ -322,7 +322,7 @@ fn windows_as_ram(map: &Map) -> Vec<Problem> {
         .collect()
 }
 
-/// Bytes of a committed volatile region that are in no Soft Reserved range and not usable.
+/// Bytes of a committed volatile region that are in no Soft Reserved range and not System RAM.
 fn outside_reserved(map: &Map, region: &Region) -> Vec<Problem> {
     let Some(range) = region.range.filter(|_| region.is_committed()) else {
         return Vec::new();
@@ -344,6 +344,9 @@ fn part_of(map: &Map, region: &Region, part: Range) -> Vec<Problem> {
     };
     let offline = piece.offline_bytes.unwrap_or(0);
     let mut out = Vec::new();
+    if piece.file_bytes > 0 {
+        out.push(super::piece::file(map, &piece));
+    }
     if offline > 0 {
         out.push(offline::problem(
             map,
