@@ -292,13 +292,23 @@ impl SoftReservedRange {
         shared: &Arc<Shared>,
     ) -> Result<(c_int, bool)> {
         let range = self.memory.range;
+        let (entries, entered) = (self.entries.len(), self.entered);
         self.entered |= whole && !self.entered && self.insert_entry(teller, &range, true);
         if !self.entered {
             self.insert_entry(teller, &memory.range, false);
         }
         // What can fail for lack of memory comes before the device, so that none has to go again.
-        self.served.reserve(1, GFP_KERNEL)?;
-        let device = HmemDevice::register(teller.device(), memory, shared)?;
+        let reserved = self.served.reserve(1, GFP_KERNEL).map_err(Error::from);
+        let device =
+            match reserved.and_then(|()| HmemDevice::register(teller.device(), memory, shared)) {
+                Ok(device) => device,
+                Err(e) => {
+                    // Nothing stands behind the entry, and CXL finds no room where one stands.
+                    self.entries.truncate(entries);
+                    self.entered = entered;
+                    return Err(e);
+                }
+            };
         let taken = device.is_bound();
         let id = device.id();
 
