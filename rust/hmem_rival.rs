@@ -35,9 +35,9 @@ pub fn owner_of(range: &Range) -> Option<c_int> {
     /// `dev` is a valid platform device, and `arg` points to a search that nobody else uses.
     unsafe extern "C" fn visit(dev: *mut bindings::device, arg: *mut c_void) -> c_int {
         // SAFETY: By the safety requirements of this function. The bus holds a reference to the
-        // device, so its number and platform data stay. dax_hmem binds no device that it has not
-        // made, and gives each a `memregion_info`. While the lock of the device is held, its driver
-        // stays bound.
+        // device, so its names, number and platform data stay. A device of this name is made by
+        // dax_hmem, whichever is loaded, and has a `memregion_info`; `driver_override` may have brought
+        // the driver others. While the lock of the device is held, its driver stays bound.
         unsafe {
             let search = &mut *arg.cast::<Search<'_>>();
             if bindings::mutex_trylock(&raw mut (*dev).mutex) == 0 {
@@ -49,10 +49,10 @@ pub fn owner_of(range: &Range) -> Option<c_int> {
                     .as_ref()
                     .is_some_and(|d| CStr::from_char_ptr(d.name) == c"hmem");
             bindings::mutex_unlock(&raw mut (*dev).mutex);
-            if !ours {
+            let pdev = container_of!(dev, bindings::platform_device, dev);
+            if !ours || CStr::from_char_ptr((*pdev).name) != c"hmem" {
                 return 0;
             }
-            let pdev = container_of!(dev, bindings::platform_device, dev);
             let Some(info) = (*dev).platform_data.cast::<dax::memregion_info>().as_ref() else {
                 return 0;
             };
