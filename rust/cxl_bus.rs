@@ -54,6 +54,8 @@ pub enum Kind {
         /// Whether the platform translates its addresses: they are those of the memory device, and
         /// where they are on the host only the region tells.
         translated: bool,
+        /// How many memory devices decode the addresses together.
+        ways: u32,
     },
 }
 
@@ -140,15 +142,18 @@ pub fn reprobe(wanted: impl Fn(&Sighting) -> bool) {
     debug_assert!(walked.is_ok());
 }
 
-/// Whether this region is on the bus. One that is being deleted is taken off before its driver is
-/// unbound and its decoders are reset.
-pub fn is_on_bus(region: RegionKey) -> bool {
-    let mut found = false;
+/// Whether this region decodes, or has yet to be reset; [`None`] if it is not on the bus. One that is
+/// being deleted is taken off before its driver is unbound and its decoders are reset.
+pub fn is_decoding(region: RegionKey) -> Option<bool> {
+    let mut found = None;
     let walked = for_each(|seen| {
-        found |= matches!(seen.kind, Kind::Region { key, .. } if key == region);
+        match seen.kind {
+            Kind::Region { key, decodes, .. } if key == region => found = Some(decodes),
+            _ => {}
+        }
         Ok(())
     });
-    walked.is_ok() && found
+    walked.ok().and(found)
 }
 
 /// Whether a committed region decodes all of `range`, whoever serves it.
@@ -244,11 +249,13 @@ pub(crate) unsafe fn sight(dev: *mut bindings::device) -> Option<Sighting> {
             let flags = Atomic::from_ptr(&raw mut (*decoder).cxld.flags).load(Relaxed);
             let region = Atomic::from_ptr((&raw mut (*decoder).cxld.region).cast::<usize>());
             let region = region.load(Relaxed);
+            let ways = Atomic::from_ptr(&raw mut (*decoder).cxld.interleave_ways).load(Relaxed);
             (
                 Kind::Decoder {
                     committed: flags & dax::CXL_DECODER_F_ENABLE != 0,
                     region: (region != 0).then_some(RegionKey(region)),
                     translated: flags & dax::CXL_DECODER_F_NORMALIZED_ADDRESSING != 0,
+                    ways: u32::try_from(ways).unwrap_or(1),
                 },
                 read(&raw mut (*decoder).cxld.hpa_range),
             )

@@ -11,9 +11,10 @@ use crate::{
         sight,
         Bus,
         Kind,
-        RegionKey, //
+        RegionKey,
+        Sighting, //
     },
-    ownership::Range, //
+    ownership::Share, //
 };
 use kernel::{
     bindings,
@@ -28,12 +29,32 @@ pub struct Decoder {
     /// The memory device's own device and what is known of it; [`None`] while the endpoint comes or
     /// goes.
     pub behind: Option<Behind>,
-    /// What it decodes at this moment, where it alone tells that.
-    pub range: Option<Range>,
+    /// What it decodes at this moment, where it alone tells that: not where the platform translates its
+    /// addresses.
+    pub share: Option<Share>,
     /// The region that it belongs to, with which it is reset.
     pub region: Option<RegionKey>,
-    /// Whether only the region tells what it decodes.
-    pub translated: bool,
+}
+
+impl Decoder {
+    /// What `seen` tells of a decoder with this `behind`; [`None`] if it is no decoder.
+    pub(crate) fn new(seen: &Sighting, behind: impl FnOnce() -> Option<Behind>) -> Option<Self> {
+        let Kind::Decoder {
+            committed,
+            region,
+            translated,
+            ways,
+        } = seen.kind
+        else {
+            return None;
+        };
+        let range = seen.range.filter(|_| committed && !translated);
+        Some(Self {
+            behind: behind(),
+            share: range.map(|range| Share { range, ways }),
+            region,
+        })
+    }
 }
 
 /// What stands behind a decoder.
@@ -55,21 +76,11 @@ where
         let Some(seen) = (unsafe { sight(dev) }) else {
             return Ok(());
         };
-        let Kind::Decoder {
-            committed,
-            region,
-            translated,
-        } = seen.kind
-        else {
-            return Ok(());
-        };
-        f(Decoder {
-            // SAFETY: As above; it is the decoder of an endpoint.
-            behind: unsafe { behind(dev) },
-            range: seen.range.filter(|_| committed && !translated),
-            region,
-            translated,
-        })
+        // SAFETY: As above; it is the decoder of an endpoint.
+        match Decoder::new(&seen, || unsafe { behind(dev) }) {
+            Some(decoder) => f(decoder),
+            None => Ok(()),
+        }
     })
 }
 
@@ -79,28 +90,36 @@ where
 ///
 /// As for [`sight`]; `dev` is the decoder of an endpoint.
 unsafe fn behind(dev: *mut bindings::device) -> Option<Behind> {
-    // SAFETY: A decoder has a reference to its port. While the lock of the port is held and its
-    // driver bound, the memory device above it stays, and with it the device that this is a part
-    // of, which therefore may be referenced. The port of an endpoint lies above a memory device,
-    // whose `attach` is set before it is added and stays.
+    // SAFETY: A decoder keeps its port: `cxl_decoder_init()` takes a reference, until the decoder is
+    // freed. The lock is released here.
     unsafe {
         let port = (*dev).parent;
         if bindings::mutex_trylock(&raw mut (*port).mutex) == 0 {
             return None;
         }
-        let found = if bindings::device_is_bound(port) {
-            let memdev = (*container_of!(port, dax::cxl_port, dev)).uport_dev;
-            let parent = (*memdev).parent;
-            (!parent.is_null()).then(|| Behind {
-                device: device::Device::get_device(parent),
-                attached: !(*container_of!(memdev, dax::cxl_memdev, dev))
-                    .attach
-                    .is_null(),
-            })
-        } else {
-            None
-        };
+        let found = bindings::device_is_bound(port).then(|| behind_port(port));
         bindings::mutex_unlock(&raw mut (*port).mutex);
-        found
+        found.flatten()
+    }
+}
+
+/// What stands behind the decoders of an endpoint's port.
+///
+/// # Safety
+///
+/// `port` is the port of an endpoint, its lock is held, and its driver is bound.
+pub(crate) unsafe fn behind_port(port: *mut bindings::device) -> Option<Behind> {
+    // SAFETY: By the safety requirements of this function the memory device above the port stays, and
+    // with it the device that this is a part of, which therefore may be referenced. `attach` of a
+    // memory device is set before it is added and stays.
+    unsafe {
+        let memdev = (*container_of!(port, dax::cxl_port, dev)).uport_dev;
+        let parent = (*memdev).parent;
+        (!parent.is_null()).then(|| Behind {
+            device: device::Device::get_device(parent),
+            attached: !(*container_of!(memdev, dax::cxl_memdev, dev))
+                .attach
+                .is_null(),
+        })
     }
 }

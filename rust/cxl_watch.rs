@@ -8,12 +8,19 @@
 use crate::{
     cxl_bus::{
         is_committed,
+        is_decoding,
         sight,
         Bus,
-        Kind,
-        Sighting, //
+        Kind, //
     },
-    ownership::Range, //
+    cxl_decoder::{
+        behind_port,
+        Decoder, //
+    },
+    ownership::{
+        Range,
+        Share, //
+    }, //
 };
 use core::ptr;
 use kernel::{
@@ -41,8 +48,12 @@ pub trait Events: Send + Sync {
     /// A region has begun to decode `range`, and perhaps an extended linear cache beside it.
     fn decodes(this: &Arc<Self>, range: &Range);
 
-    /// What the CXL bus shows of regions may have changed.
+    /// What the CXL bus shows of regions, or of what decodes without one, may have changed.
     fn changed(this: &Arc<Self>);
+
+    /// A memory device of `device` decodes this, of which the kernel made no region. It has come, or its
+    /// driver is being unbound, after which it does not show that any more.
+    fn plugged(this: &Arc<Self>, device: &device::Device, share: &Share);
 
     /// `range` is about to be decoded no longer, or to lose its driver. Nothing has been undone
     /// when this is called, and nothing is before it returns.
@@ -159,9 +170,19 @@ impl<T: Events> Chained<T> {
     unsafe fn cxl_event(&self, event: bindings::bus_notifier_event, dev: *mut bindings::device) {
         // SAFETY: By the safety requirements of this function.
         let Some(seen) = (unsafe { sight(dev) }) else {
-            if event == bindings::bus_notifier_event_BUS_NOTIFY_UNBIND_DRIVER {
-                // SAFETY: As above.
-                unsafe { self.port_unbinds(dev) };
+            let (bound, unbinds) = (
+                event == bindings::bus_notifier_event_BUS_NOTIFY_BOUND_DRIVER,
+                event == bindings::bus_notifier_event_BUS_NOTIFY_UNBIND_DRIVER,
+            );
+            if bound || unbinds {
+                // SAFETY: As above. The driver core holds the lock of the device, whose driver is
+                // bound still, or by now.
+                unsafe { self.port_changes(dev, unbinds) };
+            }
+            // With a port its decoders have come or gone. A memory device comes after its port, when
+            // nobody holds the lock of that any more.
+            if bound || event == bindings::bus_notifier_event_BUS_NOTIFY_UNBOUND_DRIVER {
+                T::changed(&self.events);
             }
             return;
         };
@@ -203,52 +224,54 @@ impl<T: Events> Chained<T> {
         }
     }
 
-    /// A port is about to be unbound. If it is that of a memory device, its decoders are removed
-    /// with it, and those that belong to a committed region are reset before it loses its driver.
+    /// A port has been bound, or is about to be unbound. If it is that of a memory device, its
+    /// decoders come and are removed with it. Those that belong to a committed region are reset before
+    /// it loses its driver; those without one go on decoding.
     ///
     /// # Safety
     ///
-    /// `dev` is a valid device on the CXL bus.
-    unsafe fn port_unbinds(&self, dev: *mut bindings::device) {
+    /// `dev` is a valid device on the CXL bus, its lock is held, and its driver is bound.
+    unsafe fn port_changes(&self, dev: *mut bindings::device, unbinds: bool) {
         /// # Safety
         ///
-        /// `dev` is valid, and `arg` points to a `&Chained<T>`.
+        /// `dev` is valid, and `arg` points to a `(&Chained<T>, bool)`.
         unsafe extern "C" fn visit<T: Events>(
             dev: *mut bindings::device,
             arg: *mut c_void,
         ) -> c_int {
             // SAFETY: By the safety requirements of this function. `sight()` is for devices on the
-            // CXL bus, and every other is passed over.
-            let (this, seen) = unsafe {
+            // CXL bus, and every other is passed over. The decoder of an endpoint is a child of its
+            // port, which is the one in question.
+            let ((this, unbinds), decoder) = unsafe {
                 if (*dev).bus != Bus::Cxl.as_raw() {
                     return 0;
                 }
-                (*arg.cast::<&Chained<T>>(), sight(dev))
+                let behind = || behind_port((*dev).parent);
+                let decoder = sight(dev).and_then(|seen| Decoder::new(&seen, behind));
+                (*arg.cast::<(&Chained<T>, bool)>(), decoder)
             };
-            if let Some(Sighting {
-                kind:
-                    Kind::Decoder {
-                        committed: true,
-                        region: Some(_),
-                        translated: false,
-                    },
-                range: Some(range),
-                ..
-            }) = seen
-            {
-                // Those of a region that was never committed are not reset.
-                if is_committed(&range) {
-                    T::going(&this.events, &range);
+            let Some((decoder, share)) = decoder.and_then(|d| d.share.map(|share| (d, share)))
+            else {
+                return 0;
+            };
+            // Those of a region that was never committed are not reset.
+            if decoder.region.is_some() && is_committed(&share.range) {
+                if unbinds {
+                    T::going(&this.events, &share.range);
+                }
+            } else if decoder.region.is_none_or(|r| is_decoding(r) == Some(false)) {
+                if let Some(behind) = decoder.behind {
+                    T::plugged(&this.events, &behind.device, &share);
                 }
             }
             0
         }
 
-        let mut this = self;
-        // SAFETY: The port is valid, and it and its children stay while it is being unbound.
+        let mut arg = (self, unbinds);
+        // SAFETY: The port is valid, and it and its children stay while its lock is held.
         // `visit` gets a pointer that is valid while this lasts.
         unsafe {
-            bindings::device_for_each_child(dev, ptr::from_mut(&mut this).cast(), Some(visit::<T>))
+            bindings::device_for_each_child(dev, ptr::from_mut(&mut arg).cast(), Some(visit::<T>))
         };
     }
 }

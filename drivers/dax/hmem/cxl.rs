@@ -11,7 +11,7 @@ use crate::{
     cxl_bus::{
         for_each,
         is_committed,
-        is_on_bus,
+        is_decoding,
         reprobe,
         Kind,
         Memory,
@@ -32,12 +32,14 @@ use crate::{
     },
     ownership::{
         range::{
+            for_each_gap,
             sort,
             sort_disjoint, //
         },
         Extent,
         Obstacle,
         Range,
+        Share,
         Taken, //
     },
     probing,
@@ -90,8 +92,8 @@ pub(crate) fn serves(range: &Range) -> bool {
 pub(crate) fn device_behind(range: &Range) -> Option<Name> {
     let mut found = None;
     let walked = for_each_decoder(|decoder| {
-        if let (Some(behind), Some(decoded)) = (decoder.behind, decoder.range) {
-            if decoded.intersects(range) {
+        if let (Some(behind), Some(decoded)) = (decoder.behind, decoder.share) {
+            if decoded.range.intersects(range) {
                 found = Some(Name::new(behind.device.name().to_bytes()));
             }
         }
@@ -193,12 +195,12 @@ impl Regions {
         // since it was looked for is on the bus, and tells when it is bound or goes.
         let is_going = |region| match found.iter().find(|f| f.key == region) {
             Some(found) => found.decodes && !found.committed,
-            None => !is_on_bus(region),
+            None => is_decoding(region).is_none(),
         };
         for decoder in &mut decoders {
             if decoder.region.is_some_and(is_going) {
-                if let Some(range) = decoder.range.take() {
-                    this.resetting.push(range, GFP_KERNEL)?;
+                if let Some(share) = decoder.share.take() {
+                    this.resetting.push(share.range, GFP_KERNEL)?;
                 }
             }
         }
@@ -217,9 +219,7 @@ impl Regions {
         // A memory device that serves no purpose of its own driver's.
         let is_plain = |decoder: &Decoder| {
             let behind = decoder.behind.as_ref();
-            let range = decoder.range.as_ref();
-            behind.is_some_and(|b| !b.attached)
-                && (decoder.translated || range.is_some_and(|r| r.intersects(&extent.range)))
+            decoder.region == Some(found.key) && behind.is_some_and(|b| !b.attached)
         };
 
         self.decoding.push(extent.range, GFP_KERNEL)?;
@@ -255,21 +255,41 @@ impl Regions {
                 .iter()
                 .filter_map(|d| Some((d.behind.as_ref()?, d)))
         };
-        let mut plugged: KVec<(ARef<device::Device>, Range)> = KVec::new();
+        let mut plugged: KVec<(ARef<device::Device>, Share)> = KVec::new();
+        let mut ended = KVec::new();
 
         for (behind, decoder) in shown() {
-            if let Some(range) = decoder.range.filter(|r| !self.decodes(r)) {
-                plugged.push((behind.device.clone(), range), GFP_KERNEL)?;
+            if let Some(share) = decoder.share.filter(|s| !self.decodes(&s.range)) {
+                plugged.push((behind.device.clone(), share), GFP_KERNEL)?;
             }
         }
-        // A device whose driver is unbound shows nothing and decodes all the same.
-        for (device, range) in &notes.plugged {
-            if !self.decodes(range) && !shown().any(|(behind, _)| is_same(&behind.device, device)) {
-                plugged.push((device.clone(), *range), GFP_KERNEL)?;
+        for (device, share) in &notes.plugged {
+            let is_known = plugged
+                .iter()
+                .any(|(d, s)| is_same(d, device) && s == share);
+            if is_known || self.decodes(&share.range) {
+                continue;
+            }
+            // A device whose driver is unbound shows nothing and decodes all the same; nor is it known
+            // whose a decoder is while its port is busy.
+            let is_shown = shown().any(|(behind, _)| is_same(&behind.device, device));
+            let is_unsure = decoders
+                .iter()
+                .any(|d| d.behind.is_none() && d.share == Some(*share));
+            if (!is_shown || is_unsure) && device_id(device) != 0 {
+                plugged.push((device.clone(), *share), GFP_KERNEL)?;
+            } else {
+                ended.push(share.range, GFP_KERNEL)?;
             }
         }
         notes.plugged = plugged;
-        self.add_decoding(notes)
+        self.add_decoding(notes)?;
+        for range in &ended {
+            for_each_gap(range, &self.decoding, |range| {
+                Ok::<(), Error>(self.ended.push(range, GFP_KERNEL)?)
+            })?;
+        }
+        Ok(())
     }
 
     /// Whether a committed region decodes a byte of `range`.
@@ -313,12 +333,16 @@ impl Follower {
 
 impl Events for Arbiter {
     fn decodes(this: &Arc<Self>, range: &Range) {
-        this.note_decoded(range);
+        this.note_region(range);
         this.shared.devices.cancel_going(range);
     }
 
     fn changed(this: &Arc<Self>) {
         Self::changed(this);
+    }
+
+    fn plugged(this: &Arc<Self>, device: &device::Device, share: &Share) {
+        this.note_plugged(device, share);
     }
 
     fn going(this: &Arc<Self>, range: &Range) {
@@ -336,7 +360,10 @@ impl Events for Arbiter {
 
     fn gone(this: &Arc<Self>, region: c_int, range: &Range) {
         this.shared.devices.note_gone(range);
-        this.note_decoded(range);
+        match region {
+            0.. => this.note_region(range),
+            _ => this.note_decoded(range),
+        }
         this.note_gone(&Extent {
             range: *range,
             region,
@@ -356,7 +383,8 @@ impl Events for Arbiter {
                 .plugged
                 .iter()
                 .position(|p| ptr::eq(&raw const *p.0, device));
-            at.and_then(|at| notes.plugged.remove(at).ok()).map(|p| p.1)
+            at.and_then(|at| notes.plugged.remove(at).ok())
+                .map(|(_, share)| share.range)
         } {
             <Self as Events>::going(this, &range);
             <Self as Events>::gone(this, -1, &range);

@@ -9,7 +9,7 @@
 //! remembered and not decoded now is not served. It is decoded by a committed region, or by a memory
 //! device whose decoders firmware has committed and the kernel made no region of. Such a device goes
 //! on decoding when its driver is unbound and shows nothing, so the device is remembered as well: it
-//! decodes until it is removed, or shows that it does not.
+//! decodes until it is removed, or shows that it does not. Of an interleave set all devices must.
 //!
 //! The knowledge must outlive the module, or unloading and loading it would serve such memory. It
 //! is kept by the platform device itself, which is built into the kernel, see [`device_memo`].
@@ -21,7 +21,8 @@ use crate::{
             for_each_gap,
             sort_disjoint, //
         },
-        Range, //
+        Range,
+        Share, //
     }, //
 };
 use kernel::{
@@ -29,8 +30,9 @@ use kernel::{
     prelude::*, //
 };
 
-/// The name of the list at the device. Three numbers an entry: 0, or the id of the memory device
-/// that decodes it without a region; first and last address, inclusive.
+/// The name of the list at the device. Four numbers an entry: 0, or the id of the memory device
+/// that decodes it without a region; first and last address, inclusive; and how many devices do so
+/// together, or 0.
 const MEMO: &CStr = c"dax-hmem,decoded";
 
 /// What a memory device decodes without a region.
@@ -38,7 +40,7 @@ const MEMO: &CStr = c"dax-hmem,decoded";
 pub(crate) struct Plugged {
     /// Which one it is, for as long as the machine is up. Not 0.
     pub(crate) device: u64,
-    pub(crate) range: Range,
+    pub(crate) share: Share,
 }
 
 /// What has been decoded.
@@ -61,12 +63,16 @@ impl Decoded {
         let mut plugged = KVec::new();
 
         if kept {
-            for entry in device_memo::read(device, MEMO)?.chunks_exact(3) {
-                if let [device, start, end] = *entry {
+            for entry in device_memo::read(device, MEMO)?.chunks_exact(4) {
+                if let [device, start, end, ways] = *entry {
                     let range = Range::new(start, end).ok_or(EINVAL)?;
                     match device {
                         0 => ranges.push(range, GFP_KERNEL)?,
-                        _ => plugged.push(Plugged { device, range }, GFP_KERNEL)?,
+                        _ => {
+                            let ways = u32::try_from(ways)?;
+                            let share = Share { range, ways };
+                            plugged.push(Plugged { device, share }, GFP_KERNEL)?;
+                        }
                     }
                 }
             }
@@ -106,10 +112,15 @@ impl Decoded {
         &self.plugged
     }
 
-    /// Notes which these are now.
-    pub(crate) fn note_plugged(&mut self, now: KVec<Plugged>) {
+    /// Notes which these are now, and what they decode. Fails with `ENOMEM`.
+    pub(crate) fn note_plugged(&mut self, now: KVec<Plugged>) -> Result {
+        let shares = || now.iter().map(|p| p.share);
+        for share in shares().filter(|s| s.is_complete(shares())) {
+            self.note(&[share.range], &[])?;
+        }
         self.changed |= *now != *self.plugged;
         self.plugged = now;
+        Ok(())
     }
 
     /// Has `device` remember it. Without memory it tries again the next time.
@@ -132,10 +143,12 @@ impl Decoded {
         let mut list = KVec::new();
 
         for range in &self.ranges {
-            list.extend_from_slice(&[0, range.start(), range.end()], GFP_KERNEL)?;
+            list.extend_from_slice(&[0, range.start(), range.end(), 0], GFP_KERNEL)?;
         }
-        for Plugged { device, range } in &self.plugged {
-            list.extend_from_slice(&[*device, range.start(), range.end()], GFP_KERNEL)?;
+        for Plugged { device, share } in &self.plugged {
+            let Share { range, ways } = share;
+            let entry = [*device, range.start(), range.end(), u64::from(*ways)];
+            list.extend_from_slice(&entry, GFP_KERNEL)?;
         }
         device_memo::write(device, MEMO, &list)
     }

@@ -38,6 +38,8 @@ pub(crate) struct Regions {
     pub(crate) decoding: KVec<Range>,
     /// What is decoded by decoders that are about to be reset.
     pub(crate) resetting: KVec<Range>,
+    /// What memory devices have decoded without a region and show now that they do not.
+    pub(crate) ended: KVec<Range>,
 }
 
 impl Regions {
@@ -51,13 +53,15 @@ impl Regions {
             foreign: KVec::new(),
             decoding: KVec::new(),
             resetting: KVec::new(),
+            ended: KVec::new(),
         })
     }
 
     /// Adds what memory devices decode without a region.
     pub(crate) fn add_decoding(&mut self, notes: &Notes) -> Result {
-        for (_, range) in &notes.plugged {
-            self.decoding.push(*range, GFP_KERNEL)?;
+        let shares = || notes.plugged.iter().map(|(_, share)| *share);
+        for share in shares().filter(|s| s.is_complete(shares())) {
+            self.decoding.push(share.range, GFP_KERNEL)?;
         }
         let disjoint = sort_disjoint(&mut self.decoding).len();
         self.decoding.truncate(disjoint);

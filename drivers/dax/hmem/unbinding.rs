@@ -76,7 +76,8 @@ impl Unbinding {
         }
     }
 
-    fn unbind(arbiter: &Arbiter, range: &Range) {
+    /// Unbinds the devices over `range`, and says what stays online all the same.
+    pub(crate) fn unbind(arbiter: &Arbiter, range: &Range) {
         let mut after = None;
         let mut any = false;
 

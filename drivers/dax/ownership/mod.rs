@@ -42,6 +42,7 @@
 pub mod coverage;
 pub mod pieces;
 pub mod range;
+pub mod share;
 pub mod verdict;
 pub mod words;
 
@@ -60,6 +61,7 @@ pub use pieces::{
     Taken, //
 };
 pub use range::Range;
+pub use share::Share;
 pub use verdict::{
     decide,
     Mode,

@@ -16,7 +16,8 @@ use crate::{
         register,
         SoftReservedRange,
         Taking, //
-    }, //
+    },
+    unbinding::Unbinding, //
 };
 use core::mem::take;
 use kernel::{
@@ -36,7 +37,7 @@ impl Arbiter {
 
     fn decide_now(&self, settled: bool) -> bool {
         // Before the look at the bus: what goes after it is for the next decision.
-        let (gone, seen) = {
+        let (mut gone, seen) = {
             let mut notes = self.notes.lock();
             (take(&mut notes.gone), take(&mut notes.decoded))
         };
@@ -47,7 +48,7 @@ impl Arbiter {
         let looked = Regions::collect(&self.notes).and_then(|regions| {
             ranges.decoded.note(&seen, &regions.decoding)?;
             ranges.decoded.note(&regions.resetting, &[])?;
-            ranges.decoded.note_plugged(self.plugged()?);
+            ranges.decoded.note_plugged(self.plugged()?)?;
             let taking = Taking::new(&regions, &ranges.decoded)?;
             Ok((regions, taking))
         });
@@ -56,6 +57,7 @@ impl Arbiter {
             Err(e) => return self.put_off(&mut ranges.all, &mut teller, gone, &seen, settled, e),
         };
         ranges.decoded.keep(&self.device);
+        self.end(&regions, &mut gone);
         if settled {
             self.shared.devices.end_stale();
         }
@@ -94,6 +96,21 @@ impl Arbiter {
             regions.reprobe(split);
         }
         waiting
+    }
+
+    /// Takes out of use what memory devices do not decode any more, and nobody told.
+    fn end(&self, regions: &Regions, gone: &mut KVec<Extent>) {
+        for &range in &regions.ended {
+            let region = -1;
+            Unbinding::unbind(self, &range);
+            if gone.push(Extent { range, region }, GFP_KERNEL).is_err() {
+                dev_warn!(
+                    self.device,
+                    "{}: no memory to follow what a memory device has stopped decoding\n",
+                    range
+                );
+            }
+        }
     }
 
     /// There is no memory to decide. Returns whether ranges remain undecided.

@@ -8,9 +8,11 @@ use crate::{
     decoded::Plugged,
     ownership::{
         Extent,
-        Range, //
+        Range,
+        Share, //
     }, //
 };
+use core::ptr;
 use kernel::{
     device,
     prelude::*,
@@ -25,7 +27,7 @@ pub(crate) struct Notes {
     /// What regions have begun to decode, or have decoded until now.
     pub(crate) decoded: KVec<Range>,
     /// What memory devices decode without a region, with the device whose removal ends it.
-    pub(crate) plugged: KVec<(ARef<device::Device>, Range)>,
+    pub(crate) plugged: KVec<(ARef<device::Device>, Share)>,
     /// Counts PCI devices that were removed.
     pub(crate) unplugged: usize,
 }
@@ -39,7 +41,7 @@ impl Arbiter {
         for known in ranges.decoded.plugged() {
             if let Some(device) = cxl::find_device(known.device) {
                 let mut notes = self.notes.lock();
-                notes.plugged.push((device, known.range), GFP_KERNEL)?;
+                notes.plugged.push((device, known.share), GFP_KERNEL)?;
             }
         }
         Ok(())
@@ -51,12 +53,12 @@ impl Arbiter {
     pub(super) fn plugged(&self) -> Result<KVec<Plugged>> {
         let mut plugged = KVec::new();
 
-        for (device, range) in &self.notes.lock().plugged {
-            let range = *range;
+        for (device, share) in &self.notes.lock().plugged {
+            let share = *share;
             match cxl::device_id(device) {
                 // It is just being removed.
                 0 => {}
-                device => plugged.push(Plugged { device, range }, GFP_KERNEL)?,
+                device => plugged.push(Plugged { device, share }, GFP_KERNEL)?,
             }
         }
         Ok(plugged)
@@ -75,7 +77,38 @@ impl Arbiter {
         }
     }
 
-    /// Remembers what a region decodes or has decoded.
+    /// Remembers what a memory device decodes without a region.
+    pub(crate) fn note_plugged(&self, device: &device::Device, share: &Share) {
+        let mut notes = self.notes.lock();
+        let is_known =
+            |(d, s): &(ARef<device::Device>, Share)| ptr::eq(&raw const **d, device) && s == share;
+        if notes.plugged.iter().any(is_known) {
+            return;
+        }
+        if notes
+            .plugged
+            .push((device.into(), *share), GFP_KERNEL)
+            .is_err()
+        {
+            dev_warn!(
+                self.device,
+                "{}: no memory to remember that a memory device decodes it\n",
+                share.range
+            );
+        }
+    }
+
+    /// Remembers what a region decodes or has decoded, with which it ends: what memory devices decode
+    /// without one is not there any more.
+    pub(crate) fn note_region(&self, range: &Range) {
+        self.note_decoded(range);
+        self.notes
+            .lock()
+            .plugged
+            .retain(|(_, share)| !share.range.intersects(range));
+    }
+
+    /// Remembers what is or has been decoded.
     pub(crate) fn note_decoded(&self, range: &Range) {
         if self.notes.lock().decoded.push(*range, GFP_KERNEL).is_err() {
             dev_warn!(

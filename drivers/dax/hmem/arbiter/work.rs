@@ -88,7 +88,7 @@ impl WorkItem<CLOSING> for Arbiter {
         let noted = ranges.decoded.note(&seen, &[]);
         let plugged = this
             .plugged()
-            .map(|plugged| ranges.decoded.note_plugged(plugged));
+            .and_then(|plugged| ranges.decoded.note_plugged(plugged));
         if noted.is_err() || plugged.is_err() {
             dev_warn!(
                 this.device,

@@ -230,7 +230,7 @@ pub(super) fn goes(device: &device::Device, range: &Range, id: c_int, region: Op
         ),
         Some(_) => dev_info!(
             device,
-            "{}: hmem.{} goes, a memory device below it was removed\n",
+            "{}: hmem.{} goes, a memory device below it decodes no more\n",
             range,
             id
         ),
