@@ -2,7 +2,7 @@
 
 //! Memory devices that decode without a region: firmware has committed their decoders, and the
 //! kernel makes no region of them. One goes on decoding while its driver is unbound, when it shows
-//! nothing, and until it is removed, which the PCI bus tells.
+//! nothing, and until it is removed, which the PCI bus tells. Of an interleave set all of them do.
 //!
 //! Of such a device the range of its "region" is what it decodes.
 
@@ -11,6 +11,7 @@ use crate::{
     protocol::Protocol,
     state::{Life, State, Way},
     step::Step,
+    units::Units,
     universe::{Trouble, REGIONS},
 };
 
@@ -30,16 +31,37 @@ impl Protocol {
         } else if self.may(state, Trouble::Hide) {
             steps.push(Step::Hide(n));
         }
-        if self.may(state, Trouble::Unplug) {
+        // One that never had a driver is known to nobody.
+        let is_known = !region.hidden || region.witnessed || !self.universe.hidden;
+        if is_known && self.may(state, Trouble::Unplug) {
             steps.push(Step::Remove(n, Way::Unplug));
         }
+    }
+
+    /// The driver of device `r` is unbound.
+    pub(crate) fn hide(&self, state: &mut State, r: usize) {
+        self.note_plugged(state, r);
+        state.regions[r].hidden = true;
+    }
+
+    /// Whoever listens notes what device `r` decodes, whose driver has come or goes.
+    pub(crate) fn note_plugged(&self, state: &mut State, r: usize) {
+        let region = state.regions[r];
+        if !region.committed || region.hidden || !self.is_heard(state) {
+            return;
+        }
+        self.witness(state, r);
+        state.remembered[r] |= !matches!(
+            self.code.mutant,
+            Some(Mutant::PluggedAtLooks | Mutant::Deaf)
+        );
     }
 
     /// Device `r` is removed. Who has noted that it decodes has HMEM's devices over it unbound first.
     pub(crate) fn unplug(&self, state: &mut State, r: usize) {
         state.note_removal();
         // The PCI core unbinds the driver before it tells.
-        state.regions[r].hidden = true;
+        self.hide(state, r);
         if let Some(run) = &mut state.queue.run {
             run.unplugged = true;
         }
@@ -98,11 +120,36 @@ impl Protocol {
         }
         for r in self.universe.region_numbers() {
             state.remembered[r] = self.universe.bare[r] && run.seen[r].committed;
-            if state.remembered[r] {
-                run.known = run.known.and(self.universe.regions[r]);
-                state.history = state.history.and(self.universe.regions[r]);
+        }
+        let whole = self.whole_bare(state);
+        let Some(run) = &mut state.queue.run else {
+            return false;
+        };
+        for r in self.universe.region_numbers() {
+            if self.universe.bare[r] {
+                run.seen[r].committed = whole.contains(self.universe.regions[r]);
             }
         }
+        run.known = run.known.and(whole);
+        state.history = state.history.and(whole);
         false
+    }
+
+    /// What those devices that are remembered decode in full.
+    fn whole_bare(&self, state: &State) -> Units {
+        let half = self.universe.set && !self.code.is(Mutant::HalfStripe);
+        if half && !state.remembered.iter().all(|&remembered| remembered) {
+            return Units::NONE;
+        }
+        let remembered = self
+            .universe
+            .region_numbers()
+            .filter(|&r| state.remembered[r]);
+        remembered.map(|r| self.universe.regions[r]).collect()
+    }
+
+    /// What was noted and not looked at is remembered when a binding ends.
+    pub(crate) fn keep_bare(&self, state: &mut State) {
+        state.history = state.history.and(self.whole_bare(state));
     }
 }

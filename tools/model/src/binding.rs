@@ -206,6 +206,7 @@ impl Protocol {
             host.departing = Default::default();
             host.stuck = Default::default();
         }
+        self.keep_bare(state);
         self.work_ends(state);
     }
 }

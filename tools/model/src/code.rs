@@ -65,6 +65,10 @@ pub enum Mutant {
     TrustsDecoders,
     /// A memory device whose driver is unbound counts as decoding no more.
     HiddenForgotten,
+    /// What a memory device decodes is noted by the decision only, not by the notifier.
+    PluggedAtLooks,
+    /// What one device of an interleave set decodes counts as decoded, though another has gone.
+    HalfStripe,
     /// A memory device that is removed is not heard of.
     UnplugUnheard,
     /// One that was removed while nobody listened counts as decoding.

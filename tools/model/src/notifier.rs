@@ -152,6 +152,14 @@ impl Protocol {
             self.note_history(state, r);
         }
         self.witness(state, r);
+        self.tell_listeners(state);
+    }
+
+    /// Has the decision of each host that listens look at the bus.
+    pub(crate) fn tell_listeners(&self, state: &mut State) {
+        if self.code.is(Mutant::Deaf) {
+            return;
+        }
         for who in [Who::Current, Who::Old] {
             if state.host(who).is_some_and(|h| h.listening) {
                 self.news(state, who);

@@ -81,9 +81,14 @@ impl Protocol {
                 self.reset(state, r.into());
             }
             Step::Remove(r, way) => self.remove(state, r.into(), way),
-            Step::Hide(r) => state.regions[usize::from(r)].hidden = true,
+            Step::Hide(r) => {
+                self.hide(state, r.into());
+                self.tell_listeners(state);
+            }
             Step::Show(r) => {
                 state.regions[usize::from(r)].hidden = false;
+                self.note_plugged(state, r.into());
+                self.tell_listeners(state);
             }
             Step::HotAdd => state.newcomer = true,
             Step::NewcomerProbed => state.newcomer = false,
@@ -195,6 +200,7 @@ impl Model for Protocol {
             regions: self.universe.bare.map(|bare| Region {
                 bare,
                 committed: bare,
+                hidden: bare && self.universe.hidden,
                 ..Region::default()
             }),
             hmem: Hmem::Gone,

@@ -25,6 +25,10 @@ pub struct Universe {
     pub foreign: [bool; REGIONS],
     /// Which of these are no regions: a memory device decodes them without one.
     pub bare: [bool; REGIONS],
+    /// The drivers of these memory devices are not bound at the start.
+    pub hidden: bool,
+    /// These memory devices are one interleave set: without one of them nothing decodes in full.
+    pub set: bool,
     /// The CXL window.
     pub window: Units,
     /// What HMEM does with a range that is covered in part.
@@ -106,6 +110,8 @@ const NOTHING: Universe = Universe {
     regions: [Units::NONE; REGIONS],
     foreign: [false; REGIONS],
     bare: [false; REGIONS],
+    hidden: false,
+    set: false,
     window: Units::NONE,
     policy: Policy::Whole,
     late_window: false,
@@ -302,8 +308,37 @@ pub const BARE: Universe = Universe {
     ..NOTHING
 };
 
+/// A memory device that decodes without a region, and whose driver comes after HMEM.
+pub const BARE_LATE: Universe = Universe {
+    name: "bare late",
+    about:
+        "a range of which a memory device decodes a part without a region; its driver comes late",
+    ranges: [Units::new(0, 2), Units::NONE],
+    regions: [Units::new(1, 2), Units::NONE],
+    bare: [true, false],
+    hidden: true,
+    window: Units::new(0, 2),
+    troubles: &[Hide, Unplug, Unbind, UnloadHmem],
+    budget: 3,
+    ..NOTHING
+};
+
+/// An interleave set of two memory devices of which the kernel made no region.
+pub const BARE_SET: Universe = Universe {
+    name: "bare set",
+    about: "a range of which two memory devices decode a part together, without a region",
+    ranges: [Units::new(0, 2), Units::NONE],
+    regions: [Units::new(1, 2), Units::new(1, 2)],
+    bare: [true, true],
+    set: true,
+    window: Units::new(0, 2),
+    troubles: &[Hide, Unplug, Unbind, UnloadHmem],
+    budget: 2,
+    ..NOTHING
+};
+
 /// All that are explored.
-pub const ALL: [Universe; 19] = [
+pub const ALL: [Universe; 21] = [
     COVERED,
     RESCAN,
     PART,
@@ -323,6 +358,8 @@ pub const ALL: [Universe; 19] = [
     FOREIGN,
     GUEST,
     BARE,
+    BARE_LATE,
+    BARE_SET,
 ];
 
 impl Universe {

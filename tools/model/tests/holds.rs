@@ -56,4 +56,6 @@ universes! {
     foreign: FOREIGN;
     guest: GUEST;
     bare: BARE;
+    bare_late: BARE_LATE;
+    bare_set: BARE_SET;
 }

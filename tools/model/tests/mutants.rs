@@ -12,7 +12,7 @@ use model::{
 use std::collections::BTreeSet;
 
 /// Each mutant, where it is met and the property that catches it.
-const CAUGHT: [(Mutant, Universe, &str); 41] = {
+const CAUGHT: [(Mutant, Universe, &str); 43] = {
     use universe::*;
     use Mutant::*;
     [
@@ -45,6 +45,8 @@ const CAUGHT: [(Mutant, Universe, &str); 41] = {
         (TrustsBound, DECODED, names::FIRST),
         (TrustsDecoders, DECODED, names::DECODED),
         (HiddenForgotten, BARE, names::NONE_LOST),
+        (PluggedAtLooks, BARE_LATE, names::DECODED),
+        (HalfStripe, BARE_SET, names::DECODED),
         (UnplugUnheard, BARE, names::DECODED),
         (UnpluggedKept, BARE, names::DECODED),
         (LookNotRepeated, BARE, names::DECODED),
