@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * Moves the first HDM decoder of a CXL device that firmware committed, or
- * changes its interleave granularity.
+ * changes its interleave granularity, or takes its commit back.
  *
  * It stands for firmware that commits a decoder at an address in no CXL window,
  * or an interleave set that the kernel refuses, which the CXL drivers
- * themselves never do. Load it before they look at the device; it does its work
- * when it is loaded.
+ * themselves never do; and for a reset of the device. Load it while the CXL
+ * drivers do not have the device; it does its work when it is loaded.
  */
 #include <linux/bitfield.h>
 #include <linux/delay.h>
@@ -46,6 +46,10 @@ MODULE_PARM_DESC(to, "Address to which the decoder is moved; 0 is where it is");
 static uint granularity;
 module_param(granularity, uint, 0444);
 MODULE_PARM_DESC(granularity, "256, 512, ... bytes; 0 is what it is");
+
+static bool off;
+module_param(off, bool, 0444);
+MODULE_PARM_DESC(off, "The decoder decodes nothing any more");
 
 static void __iomem *component_registers(struct pci_dev *pdev)
 {
@@ -93,6 +97,8 @@ static int move(void __iomem *decoder)
 		return -ENXIO;
 
 	writel(control & ~COMMIT, decoder + CONTROL);
+	if (off)
+		return 0;
 	if (to) {
 		writel(lower_32_bits(to), decoder + BASE_LOW);
 		writel(upper_32_bits(to), decoder + BASE_HIGH);
