@@ -95,12 +95,15 @@ for tree in "$kdir" "$kdir/source"; do
 	[ ! -f "$tree/drivers/cxl/cxl.h" ] || source=$tree
 done
 if [ -z "$source" ]; then
-	if [ "$(option DEBUG_INFO_BTF)" != y ] || [ ! -f "$kdir/vmlinux" ]; then
+	[ "$(option DEBUG_INFO_BTF)" = y ] ||
 		fail "'$kdir' has neither the kernel's source nor its BTF" \
 			"Build against the source tree: make KDIR=<tree>"
-	fi
 	command -v pahole >/dev/null ||
 		fail "no pahole, which reads the kernel's BTF" "apt install pahole"
+	KDIR=$kdir "$(dirname "$0")/check-layout.sh" --btf >/dev/null ||
+		fail "the BTF of $release is not here" \
+			"Its headers may have none. Boot that kernel and build there, or install its" \
+			"debug symbols: /usr/lib/debug/boot/vmlinux-$release"
 fi
 
 # The rmeta of the kernel crate can be read by the compiler that wrote it only.

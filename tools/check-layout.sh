@@ -4,18 +4,22 @@
 # Tells whether a kernel has what include/kernel_private.h declares.
 #
 # usage: check-layout.sh <kernel_private.h> <bindings made from it>
+#        check-layout.sh --btf
 #
+# The second prints the file with the kernel's BTF, and exits 1 if there is none.
 # KDIR is the kernel's build tree, SRCTREE its source, CC the compiler with the
 # flags for a module. Layouts are those that bindgen noted in the bindings. The
 # kernel's own are taken from its BTF, with pahole; a kernel without BTF is
 # compared with the headers of its source, by the compiler. Prints one line for
-# each thing that differs, and exits 1.
+# each thing that differs, and exits 1. SYSROOT is where the files of installed
+# packages are looked for, and empty but in tests.
 
 set -u
 
 header=$1
-bindings=$2
-name=include/$(basename "$header")
+bindings=${2:-}
+name=include/$(basename -- "$header")
+root=${SYSROOT:-}
 
 temp=$(mktemp -d) || exit 1
 trap 'rm -rf "$temp"' EXIT
@@ -86,8 +90,8 @@ pahole_layout() {
 # may have the rest.
 btf_base() {
 	release=$(cat "$KDIR/include/config/kernel.release")
-	set -- "$KDIR/vmlinux" "/usr/lib/debug/boot/vmlinux-$release"
-	[ "$release" != "$(uname -r)" ] || set -- "$@" /sys/kernel/btf/vmlinux
+	set -- "$KDIR/vmlinux" "$root/usr/lib/debug/boot/vmlinux-$release"
+	[ "$release" != "$(uname -r)" ] || set -- "$@" "$root/sys/kernel/btf/vmlinux"
 	for file; do
 		[ -f "$file" ] || continue
 		# The answer matters, not the noise about tags it does not know.
@@ -99,7 +103,7 @@ btf_base() {
 
 # Unpacks the module of this path, in the build tree or as installed.
 btf_module() {
-	for file in "$KDIR/$1.ko" "/lib/modules/$release/kernel/$1.ko"*; do
+	for file in "$KDIR/$1.ko" "$root/lib/modules/$release/kernel/$1.ko"*; do
 		[ -f "$file" ] || continue
 		case $file in
 		*.ko) cat "$file" ;;
@@ -128,8 +132,12 @@ dump() {
 
 check_btf() {
 	files=$base_file
-	for module in drivers/cxl/core/cxl_core drivers/dax/dax; do
-		files="$files $(btf_module $module)"
+	for module in CXL_BUS:drivers/cxl/core/cxl_core DAX:drivers/dax/dax; do
+		grep -qs "^CONFIG_${module%%:*}=m" "$KDIR/include/config/auto.conf" || continue
+		file=$(btf_module "${module#*:}")
+		[ -n "$file" ] || fail "the BTF of ${module##*/}, a module of this kernel, is not here" \
+			"Install the modules of $release: $root/lib/modules/$release/kernel/${module#*:}.ko"
+		files="$files $file"
 	done
 	# Without CXL there are neither these types nor any use of them.
 	others='^$'
@@ -211,6 +219,12 @@ check_source() {
 	[ -s "$temp/differs" ] || cat "$temp/errors" >"$temp/differs"
 }
 
+if [ "$1" = --btf ]; then
+	file=$(btf_base)
+	[ -n "$file" ] && echo "$file"
+	exit
+fi
+
 # Exported functions; what is not has no BTF to look for.
 symbols=$(cut -f2 "$KDIR/Module.symvers")
 : >"$temp/differs"
@@ -226,7 +240,8 @@ elif [ -f "$SRCTREE/drivers/cxl/cxl.h" ]; then
 	check_source
 else
 	fail "cannot tell the layout of the kernel of '$KDIR'" \
-		"It needs the kernel's BTF ('$KDIR/vmlinux') and pahole, or its source tree."
+		"It needs pahole and the kernel's BTF (in '$KDIR/vmlinux', in its debug symbols, or of" \
+		"the kernel that runs), or its source tree."
 fi
 [ -s "$temp/differs" ] || exit 0
 sed 's/^/dax_hmem: /' "$temp/differs" >&2

@@ -71,7 +71,7 @@ impl Kernel {
         kernel.file("bindings.rs", BINDINGS);
         kernel.file("vmlinux", "");
         kernel.file("include/config/kernel.release", "0.0-made-up\n");
-        kernel.file("include/config/auto.conf", "CONFIG_CXL_BUS=m\n");
+        kernel.file("include/config/auto.conf", "CONFIG_CXL_BUS=y\n");
         kernel.file(
             "Module.symvers",
             "0x0\tmake_whole\tvmlinux\tEXPORT_SYMBOL_GPL\t\n",
@@ -108,6 +108,7 @@ impl Kernel {
             .env("KDIR", self.0.path())
             .env("SRCTREE", self.path("none"))
             .env("CC", "false")
+            .env("SYSROOT", self.path("root"))
             .env(
                 "PATH",
                 format!("{}:/usr/bin:/bin", self.path("bin").display()),
@@ -176,6 +177,36 @@ fn a_constant_that_changed_is_named() {
 fn a_function_with_another_prototype_is_named() {
     let other = PFUNCT.replace("flags", "flags, int more");
     refused(PAHOLE, &other, "make_whole()");
+}
+
+/// As on kernels whose CXL is a module: its BTF is beside that of the kernel.
+#[test]
+fn a_module_brings_its_own_btf() {
+    let kernel = Kernel::new(PAHOLE, PFUNCT);
+    kernel.file(
+        "include/config/auto.conf",
+        "CONFIG_CXL_BUS=m\nCONFIG_DAX=y\n",
+    );
+    let text = kernel.check();
+    assert!(
+        text.contains("the BTF of cxl_core, a module of this kernel, is not here"),
+        "{text}"
+    );
+    kernel.file(
+        "root/lib/modules/0.0-made-up/kernel/drivers/cxl/core/cxl_core.ko",
+        "",
+    );
+    assert_eq!(kernel.check(), "");
+}
+
+/// As with headers that have no vmlinux: that of the debug symbols, or of the kernel that runs, is taken.
+#[test]
+fn headers_without_vmlinux() {
+    let kernel = Kernel::new(PAHOLE, PFUNCT);
+    fs::remove_file(kernel.path("vmlinux")).unwrap();
+    assert!(kernel.check().contains("cannot tell the layout"));
+    kernel.file("root/usr/lib/debug/boot/vmlinux-0.0-made-up", "");
+    assert_eq!(kernel.check(), "");
 }
 
 #[test]
