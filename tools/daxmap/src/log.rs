@@ -268,7 +268,14 @@ fn unread_part(line: &str) -> Option<&str> {
     let at = first.filter(|&at| at > 0)?;
     // What is reserved stands before that word.
     let address = line[..at].find("[mem ").filter(|&a| a > 0);
-    let is_read = stamp::split(line).is_none_or(|(_, text)| parse::event(text).is_some());
+    let is_known = |text: &str| match parse::event(text) {
+        // What stands behind the message has no known form.
+        Some(Event::MapEntry { kind, .. }) => {
+            is_soft_reserved(&kind) || !kind.to_ascii_lowercase().contains("soft reserved")
+        }
+        event => event.is_some(),
+    };
+    let is_read = stamp::split(line).is_none_or(|(_, text)| is_known(text));
     line.get(address.unwrap_or(at)..).filter(|_| !is_read)
 }
 

@@ -79,6 +79,14 @@ fn marks_before_lines() {
         ("a chat", each(|_, l| format!("\u{2022} {l} \t "))),
         ("a list", each(|i, l| format!("{i}. {l}"))),
         ("a table", each(|_, l| format!("| {l}"))),
+        ("a table with ends", each(|_, l| format!("| {l} |"))),
+        (
+            "a table with numbers",
+            format!(
+                "| | log |\n|---|---|\n{}",
+                each(|i, l| format!("| {i} | {l} |"))
+            ),
+        ),
         ("several machines", each(|_, l| format!("node17: {l}"))),
         ("tabs", each(|_, l| format!("\t{l}  "))),
         ("a forum", format!("[code]\n{}[/code]\n", whole())),
@@ -146,6 +154,17 @@ fn encodings() {
     is_read(big, "UTF-16, the other way round");
 }
 
+/// As `dmesg -J` lays it out.
+fn dmesg(log: &str) -> String {
+    let messages = log.lines().map(|l| {
+        let (time, msg) = l.trim_start_matches(['[', ' ']).split_once("] ").unwrap();
+        let time: f64 = time.parse().unwrap();
+        serde_json::json!({"pri": 6, "time": time, "msg": msg})
+    });
+    let document = serde_json::json!({"dmesg": messages.collect::<Vec<_>>()});
+    serde_json::to_string_pretty(&document).unwrap() + "\n"
+}
+
 #[test]
 fn the_journal_with_its_fields() {
     let entry = |line: &str, edit: &dyn Fn(&str, &str) -> String| {
@@ -181,6 +200,27 @@ fn the_journal_with_its_fields() {
                 serde_json::json!({"MESSAGE": text, "_BOOT_ID": "b1", "__MONOTONIC_TIMESTAMP": us})
                     .to_string()
             }),
+        ),
+        (
+            "a list of json",
+            format!(
+                "{}\n{IOMEM}",
+                serde_json::json!([{"MESSAGE": "x", "_TRANSPORT": "stdout"}])
+            ) + &made(&|us, text| {
+                serde_json::json!([{"MESSAGE": text, "__MONOTONIC_TIMESTAMP": us}]).to_string()
+            }),
+        ),
+        ("dmesg -J", dmesg(&log) + IOMEM),
+        (
+            "dmesg -d",
+            made(&|us, text| {
+                let (s, us) = us.split_at(us.len() - 6);
+                format!("[{s:>5}.{us} <    0.000012>] {text}")
+            }),
+        ),
+        (
+            "dmesg -dT",
+            dated("[Mon Nov  3 10:11:12 2025 <    0.000012>] "),
         ),
         (
             "with-unit",

@@ -16,8 +16,12 @@ pattern!(
     RECORD,
     r"^[0-9]{1,10},[0-9]{1,20},([0-9]{1,18}),[ -:<-~]{0,200};(.*)$"
 );
-// `[   12.345678]`, also with fewer digits.
-pattern!(SECONDS, r"^\[ *([0-9]{1,12})\.([0-9]{1,9})\] ?(.*)$");
+// `[   12.345678]`, also with fewer digits; `dmesg -d` puts the time since the line before behind it:
+// `[   12.345678 <    0.000012>]`.
+pattern!(
+    SECONDS,
+    r"^\[ *([0-9]{1,12})\.([0-9]{1,9})(?: +< *[0-9.]{1,20}>)?\] ?(.*)$"
+);
 // Behind the time: `[  T31]`, `[   C0]`; `dmesg -d`: `[<    0.000012>]`; `dmesg -e`: `[  +0.000012]`.
 pattern!(
     CALLER,
@@ -146,6 +150,11 @@ fn strip(text: &str) -> Option<(Found, &str)> {
 /// other form stands in brackets in a capture.
 fn behind_wall_time(text: &str) -> Option<(String, &str)> {
     let (date, rest) = text.strip_prefix('[')?.split_once(']')?;
+    // `dmesg -dT` puts the time since the line before behind it.
+    let date = match date.split_once(" <") {
+        Some((date, delta)) if delta.ends_with('>') => date,
+        _ => date,
+    };
     let words = date.split_whitespace();
     let is_year = |w: &str| w.len() == 4 && w.bytes().all(|b| b.is_ascii_digit());
     let is_epoch = |w: &str| {
@@ -214,7 +223,15 @@ mod tests {
             ),
             ("    [    5.140900] kmem dax0.0: x\r", Some(5_140_900)),
             ("\t[    5.140900] kmem dax0.0: x", Some(5_140_900)),
+            (
+                "[    5.140900 <    0.000012>] kmem dax0.0: x",
+                Some(5_140_900),
+            ),
             ("[Tue Dec  2 10:11:12 2025] kmem dax0.0: x", None),
+            (
+                "[Tue Dec  2 10:11:12 2025 <    0.000012>] kmem dax0.0: x",
+                None,
+            ),
             ("[Dec 2 10:11] kmem dax0.0: x", None),
             ("[Di Dez  2 10:11:12 2025] kmem dax0.0: x", None),
             ("[mar. déc.  2 10:11:12 2025] kmem dax0.0: x", None),
@@ -253,6 +270,10 @@ mod tests {
     fn a_clock_is_told_without_the_host() {
         for (line, clock) in [
             ("[Tue Dec  2 10:11:12 2025] x", "Tue Dec  2 10:11:12 2025"),
+            (
+                "[Tue Dec  2 10:11:12 2025 <    0.000012>] x",
+                "Tue Dec  2 10:11:12 2025",
+            ),
             ("[Dec 2 10:11] x", "Dec 2 10:11"),
             ("[火 12月  2 10:11:12 2025] x", "火 12月  2 10:11:12 2025"),
             ("Dez 02 10:11:12 node17 kernel: x", "Dez 02 10:11:12"),

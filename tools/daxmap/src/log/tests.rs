@@ -121,3 +121,9 @@ fn what_could_not_be_read_is_told() {
     assert_eq!(unread(&copy), [told]);
     assert_eq!(for_capture(&copy), None);
 }
+    // Nor is it known what is reserved where more stands behind it.
+    let odd = "[    0.0] BIOS-e820: [mem 0x490000000-0x4cfffffff] soft reserved / 1";
+    assert_eq!(
+        unread(odd),
+        ["[mem 0x490000000-0x4cfffffff] soft reserved / 1"]
+    );

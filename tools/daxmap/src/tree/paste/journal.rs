@@ -1,16 +1,34 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Entries of the journal with their fields: `journalctl -o verbose`, `export` and `json`, as lines of a
-//! log.
+//! Entries of the journal with their fields, `journalctl -o verbose`, `export` and `json`, and the document
+//! of `dmesg -J`, as lines of a log.
 
 use serde_json::{Map, Value};
 
-/// The message of a JSON entry; `None` if it is none.
+/// The lines of a JSON document, or of a list of such; `None` if it is no log.
 pub(super) fn of_json(document: &Value) -> Option<String> {
+    if let Some(all) = document.as_array() {
+        let lines: Vec<String> = all.iter().filter_map(of_json).collect();
+        return (!lines.is_empty()).then(|| lines.join("\n"));
+    }
+    if let Some(messages) = document.get("dmesg").and_then(Value::as_array) {
+        let lines: Vec<String> = messages.iter().filter_map(of_dmesg).collect();
+        return Some(lines.join("\n"));
+    }
     let fields: &Map<String, Value> = document.as_object()?;
     let field = |name: &str| fields.get(name).and_then(Value::as_str);
     field("MESSAGE")?;
     Some(line(field).unwrap_or_default())
+}
+
+/// A message of `dmesg -J`, whose time is a number, or a date where one was asked for.
+fn of_dmesg(message: &Value) -> Option<String> {
+    let text = message.get("msg")?.as_str()?;
+    Some(match message.get("time") {
+        Some(Value::String(time)) => format!("[{time}] {text}"),
+        Some(Value::Number(time)) => format!("[{:12.6}] {text}", time.as_f64()?),
+        _ => text.to_string(),
+    })
 }
 
 /// The lines, with those of an entry's fields made one.
@@ -107,6 +125,15 @@ mod tests {
         let json = serde_json::json!({"MESSAGE": "kmem dax0.0: x", "_BOOT_ID": "b1", "_TRANSPORT": "kernel",
             "__MONOTONIC_TIMESTAMP": "12000100"});
         assert_eq!(of_json(&json).as_deref(), Some(LINE));
+        assert_eq!(of_json(&serde_json::json!([json])).as_deref(), Some(LINE));
+        let dmesg = serde_json::json!({"dmesg": [
+            {"pri": 6, "time": 12.0001, "msg": "kmem dax0.0: x"},
+            {"pri": 6, "time": "Tue Dec  2 10:11:12 2025", "msg": "y"},
+        ]});
+        assert_eq!(
+            of_json(&dmesg).as_deref(),
+            Some("[   12.000100] kmem dax0.0: x\n[Tue Dec  2 10:11:12 2025] y")
+        );
         assert_eq!(of_json(&serde_json::json!({"memdev": "mem0"})), None);
     }
 }

@@ -72,7 +72,7 @@ fn is_json(line: &str) -> bool {
 
 /// A line without what stands before it, and how much of it is understood.
 fn bare(line: &str) -> (Told, String) {
-    let line = unquoted(line);
+    let line = row(unquoted(line));
     if line.len() > LONGEST {
         return (Told::Nothing, line.to_string());
     }
@@ -121,6 +121,16 @@ fn without_mark(line: &str) -> Vec<(bool, String)> {
         Some((is_sure, unquoted(&rest).to_string()))
     });
     rests.filter(|(_, rest)| !rest.trim().is_empty()).collect()
+}
+
+/// A row of a table without the mark at its end.
+fn row(line: &str) -> &str {
+    let is_row = line.trim_start().starts_with('|');
+    let inner = line.trim_end().strip_suffix('|').filter(|_| is_row);
+    match inner.map(str::trim_end) {
+        Some(inner) if inner.trim_start().len() > 1 => inner,
+        _ => line,
+    }
 }
 
 /// Without the marks of a quotation in a mail.
