@@ -321,7 +321,10 @@ fn is_soft_reserved(kind: &str) -> bool {
 
 /// A line as it may go into a capture: of interest here, and without the host's name.
 pub fn for_capture(line: &str) -> Option<String> {
-    message(line).map(|m| m.stamped())
+    let (stamp, _) = stamp::split(line)?;
+    let mut message = message(line)?;
+    message.text = parse::of_kernel(&message.text, &message.event, stamp.is_any)?.to_string();
+    Some(message.stamped())
 }
 
 /// A line of which nothing could be made, as it may go into a capture: it is as unread there.

@@ -78,6 +78,14 @@ pattern!(
     r"^(?:[!-~]+: )?(?:hmem_platform|hmem|kmem|device_dax|dax|dax_hmem|dax_cxl|cxl_dax_region|cxl_region|cxl_root|cxl_mem|cxl_port|cxl_endpoint|cxl_pci|cxl_acpi|cxl_core) ([A-Za-z0-9_.:-]{1,40}): "
 );
 
+// Where the message of a driver begins, if something else stands before it.
+pattern!(
+    BEGIN,
+    r"(?:^|[ \t])((?:hmem_platform|hmem|kmem|device_dax|dax|dax_hmem|dax_cxl|cxl_dax_region|cxl_region|cxl_root|cxl_mem|cxl_port|cxl_endpoint|cxl_pci|cxl_acpi|cxl_core|pcieport|memory|ACPI:|SRAT:) [!-~].*)$"
+);
+// A program of the system, which is no part of the kernel.
+pattern!(PROGRAM, r"^(?:[!-~]+ )?[!-~]+\[[0-9]{1,10}\]: ");
+
 /// Drivers and devices whose messages of no known form are worth keeping.
 const CONCERNED: [&str; 7] = [
     "hmem",
@@ -100,6 +108,28 @@ pub(super) fn event(text: &str) -> Option<Event> {
         let echo = text.contains("ommand line:") || text.contains("passed to user space");
         (concerned && !echo).then_some(Event::Said { device })
     })
+}
+
+/// What of a message's text the kernel wrote, as far as that is sure: the host's name may stand before it
+/// where no stamp does.
+pub(super) fn of_kernel<'t>(text: &'t str, event: &Event, is_stamped: bool) -> Option<&'t str> {
+    let is_vague = matches!(event, Event::Said { device } if device.is_empty());
+    if is_vague && (!is_stamped || captures(&PROGRAM, text).is_some()) {
+        return None;
+    }
+    // These are known from their first word on.
+    let is_whole = matches!(
+        event,
+        Event::MapEntry { .. }
+            | Event::ProbeFailed { .. }
+            | Event::BadPage { .. }
+            | Event::RequestFailed { .. }
+            | Event::OffliningFailed { .. }
+    );
+    if is_stamped || is_whole {
+        return Some(text);
+    }
+    Some(captures(&BEGIN, text)?.get(1)?.as_str())
 }
 
 /// Whether the message's prefix (up to the first `: `) holds the word.
@@ -277,7 +307,7 @@ mod tests {
     fn every_pattern_compiles() {
         for p in [
             &MAP, &SRAT, &PROBE, &OLD_PROBE, &NO_WINDOW, &ATTACH, &HAS_RAM, &OFFLINING, &CONFLICT,
-            &REQUEST, &MAPPING, &TRUNCATED, &REJECTED, &RESOURCE, &DEVICE,
+            &REQUEST, &MAPPING, &TRUNCATED, &REJECTED, &RESOURCE, &DEVICE, &BEGIN, &PROGRAM,
         ] {
             assert!(p.is_some());
         }

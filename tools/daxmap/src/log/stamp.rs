@@ -22,6 +22,8 @@ pattern!(
     SECONDS,
     r"^\[ *([0-9]{1,12})\.([0-9]{1,9})(?: +< *[0-9.]{1,20}>)?\] ?(.*)$"
 );
+// The same behind a prompt, which a serial console puts before it: `node17 login: [   12.345678] `.
+pattern!(LATER, r"^.*?[ \t](\[ *[0-9]{1,12}\.[0-9]{6}\][ \[].*)$");
 // Behind the time: `[  T31]`, `[   C0]`; `dmesg -d`: `[<    0.000012>]`; `dmesg -e`: `[  +0.000012]`.
 pattern!(
     CALLER,
@@ -83,6 +85,11 @@ pub(super) fn split(line: &str) -> Option<(Stamp, &str)> {
     }
     let mut text = line.trim();
     let mut stamp = Stamp::default();
+    let later = captures(&LATER, text).filter(|_| strip(text).is_none());
+    if let Some(later) = later.and_then(|c| c.get(1)) {
+        stamp.is_guess = true;
+        text = later.as_str();
+    }
     // Each may stand before each; a hostile line is no reason to look for ever.
     for _ in 0..8 {
         let Some((found, rest)) = strip(text) else {
@@ -93,7 +100,7 @@ pub(super) fn split(line: &str) -> Option<(Stamp, &str)> {
             Found::Uptime(us) => stamp.time_us = stamp.time_us.or(us),
             Found::Clock(clock) => stamp.clock = stamp.clock.or(Some(clock)),
             Found::Guess(clock) => {
-                stamp.is_guess = is_first;
+                stamp.is_guess |= is_first;
                 stamp.clock = stamp.clock.or(Some(clock));
             }
             Found::Other => {}
@@ -202,7 +209,7 @@ mod tests {
     #[test]
     fn every_pattern_compiles() {
         let all = [
-            &RECORD, &SECONDS, &CALLER, &ISO, &EPOCH, &SYSLOG, &KERNEL, &LEVEL, &FIELD,
+            &RECORD, &SECONDS, &LATER, &CALLER, &ISO, &EPOCH, &SYSLOG, &KERNEL, &LEVEL, &FIELD,
         ];
         assert!(all.iter().all(|p| p.is_some()));
     }
@@ -259,6 +266,14 @@ mod tests {
                 Some(5_140_900),
             ),
             ("4,339,5140900,-;kmem dax0.0: x", Some(5_140_900)),
+            (
+                "node17 login: [    5.140900] kmem dax0.0: x",
+                Some(5_140_900),
+            ),
+            (
+                "root@node17:~# [    5.140900][  T31] kmem dax0.0: x",
+                Some(5_140_900),
+            ),
         ] {
             let (stamp, rest) = split(line).unwrap();
             assert_eq!((stamp.time_us, rest), (time, text), "{line}");

@@ -111,6 +111,35 @@ fn others_of_the_drivers_are_kept_as_text() {
 }
 
 #[test]
+fn a_capture_has_no_name_of_the_host() {
+    let text =
+        "cxl_pci 0000:0e:00.0: mem0:decoder2.0 no CXL window for range 0xb90000000:0xc8fffffff";
+    let stamped = format!("[   24.692068] {text}");
+    for before in [
+        "",
+        "node17 login: ",
+        "root@node17:~# ",
+        "[node17] ",
+        "node17 console> ",
+        "Nov 24 10:00:01 node17 kernel: ",
+    ] {
+        let line = format!("{before}{stamped}");
+        assert_eq!(for_capture(&line).as_deref(), Some(&*stamped), "{line}");
+    }
+    for before in ["", "node17 login: ", "root@node17:~# "] {
+        let line = format!("{before}{text}");
+        assert_eq!(for_capture(&line).as_deref(), Some(text), "{line}");
+    }
+    for line in [
+        "cxl-lab-7 login: root",
+        "Nov 24 10:00:01 node17 daxctl[812]: onlined memory",
+        "[   24.692068] node17 cxl-monitor[9]: started",
+    ] {
+        assert_eq!(for_capture(line), None, "{line}");
+    }
+}
+
+#[test]
 fn what_could_not_be_read_is_told() {
     let odd = "<<19:40>> node17 BIOS-e820: [mem 0x490000000-0x4cfffffff] soft reserved";
     let log = format!("{odd}\n[    1.0] kmem dax0.0: something\n[    2.0] e1000 eth0: link up\n");
@@ -120,10 +149,10 @@ fn what_could_not_be_read_is_told() {
     let copy = unread_for_capture(odd).unwrap();
     assert_eq!(unread(&copy), [told]);
     assert_eq!(for_capture(&copy), None);
-}
     // Nor is it known what is reserved where more stands behind it.
     let odd = "[    0.0] BIOS-e820: [mem 0x490000000-0x4cfffffff] soft reserved / 1";
     assert_eq!(
         unread(odd),
         ["[mem 0x490000000-0x4cfffffff] soft reserved / 1"]
     );
+}
