@@ -284,13 +284,10 @@ fn closing(checkup: &Checkup, status: u8, look: &Look) -> String {
         1 => look.paint(show::severity_style(Severity::Warning), "WARNING"),
         _ => look.paint(show::severity_style(Severity::Loss), "LOSS"),
     };
-    let unplaced = known == 0 && checkup.map.platform.present;
     let undecided = checkup.map.regions.iter();
     let undecided = undecided.filter(|r| r.state == RegionState::Unknown);
     let undecided: Vec<&str> = undecided.map(|r| r.name.as_str()).collect();
-    let mut parts = vec![if unplaced {
-        "where the Soft Reserved memory of this machine lies cannot be read".to_string()
-    } else if known == 0 && !undecided.is_empty() {
+    let mut parts = vec![if known == 0 && !undecided.is_empty() {
         let reserved = match show::unread(&checkup.map) {
             Some(why) => why.to_string(),
             None => format!("no Soft Reserved memory {}", show::here(&checkup.map)),

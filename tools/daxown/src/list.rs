@@ -212,9 +212,6 @@ fn table(rows: &[Row], args: &ListArgs, look: &Look) -> String {
 
 fn nothing(map: &Map) -> String {
     match map.reserved.is_empty() && map.regions.is_empty() {
-        true if map.platform.present => {
-            "The kernel has Soft Reserved memory, but where it lies cannot be read; no CXL regions.\n".into()
-        }
         true => match show::unread(map) {
             Some(why) => format!("{}.\n", show::capital(why)),
             None => format!(

@@ -139,11 +139,10 @@ fn reserved(map: &Map) -> CheckDoc {
             "efi=nosoftreserve is on the command line: such memory is plain RAM from boot on",
         );
     }
-    let has_map = daxmap::log::has_memory_map(&map.log) || tree_has(map);
-    if let Some(why) = show::unread(map) {
+    if let Some(why) = show::unread(map).filter(|_| map.in_source.unread) {
         return check("firmware", Outcome::Unknown, why);
     }
-    if !has_map {
+    if !map.has_memory_map {
         let text = match map.in_source.sysfs {
             true => {
                 "the boot memory map is not in the kernel log any more, nor in /sys/firmware/memmap"
@@ -158,11 +157,6 @@ fn reserved(map: &Map) -> CheckDoc {
         "firmware marks nothing Soft Reserved (EFI_MEMORY_SP): look for the option for special purpose memory in its \
          setup, or make CXL regions by hand",
     )
-}
-
-/// Whether something else than the log would show Soft Reserved memory.
-fn tree_has(map: &Map) -> bool {
-    map.platform.present || map.iomem.iter().any(|r| r.name == "Soft Reserved")
 }
 
 /// What keeps the kernel from telling dax_hmem of such memory.

@@ -90,9 +90,20 @@ pub fn here(map: &Map) -> &'static str {
 
 /// Why that there is none cannot be said.
 pub fn unread(map: &Map) -> Option<&'static str> {
-    map.in_source.unread.then_some(
-        "where Soft Reserved memory lies could not be read: the log speaks of it in lines of no known form",
-    )
+    if map.in_source.unread {
+        return Some(
+            "where Soft Reserved memory lies could not be read: the log speaks of it in lines of no known form",
+        );
+    }
+    let is_known = map.has_memory_map || !map.reserved.is_empty();
+    // What only root may read is told of elsewhere.
+    if is_known || !map.in_source.sysfs || map.gaps.iter().any(|g| g.needs_root) {
+        return None;
+    }
+    Some(match map.platform.present {
+        true => "where the Soft Reserved memory of this machine lies cannot be read",
+        false => "whether this machine has Soft Reserved memory cannot be read",
+    })
 }
 
 /// Dax devices of a list that was pasted, of whose memory nothing else is known.

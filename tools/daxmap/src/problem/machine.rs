@@ -99,7 +99,7 @@ fn not_built(map: &Map) -> Option<Problem> {
 /// The kernel knows of Soft Reserved memory, but nothing that could be read says where it is.
 fn no_memory_map(map: &Map) -> Option<Problem> {
     let registered = map.platform.present && map.reserved.is_empty();
-    if !registered || log::has_memory_map(&map.log) || map.gaps.iter().any(|g| g.needs_root) {
+    if !registered || map.has_memory_map || map.gaps.iter().any(|g| g.needs_root) {
         return None;
     }
     Some(

@@ -8,7 +8,7 @@ use daxmap::predict::Layout;
 use daxmap::{Map, Range, Tree};
 
 use super::{check, readable, CheckDoc, Outcome};
-use crate::show::human;
+use crate::show::{self, human};
 
 /// Firmware that gives CXL memory as plain RAM leaves nothing to decide.
 pub(super) fn plain_ram(map: &Map) -> CheckDoc {
@@ -52,7 +52,8 @@ pub(super) fn alignment(tree: &Tree, map: &Map) -> CheckDoc {
     let layout = Layout::read(tree, map);
     let block = layout.block_size;
     if layout.reserved.is_empty() {
-        let (outcome, text) = match map.gaps.iter().any(|g| g.needs_root) || !map.in_source.sysfs {
+        let is_hidden = map.gaps.iter().any(|g| g.needs_root) || !map.in_source.sysfs;
+        let (outcome, text) = match is_hidden || show::unread(map).is_some() {
             true => (
                 Outcome::Unknown,
                 format!("where Soft Reserved memory lies is not {}", readable(map)),

@@ -57,7 +57,7 @@ pub fn draw(map: &Map, nodes: &[Node], look: &Look) -> String {
     if map.reserved.is_empty() {
         out.push_str(&match show::unread(map) {
             Some(why) => format!("\n{}.\n", show::capital(why)),
-            None => "\nNo Soft Reserved memory.\n".to_string(),
+            None => format!("\nNo Soft Reserved memory {}.\n", show::here(map)),
         });
     } else if with_bar {
         out.push_str(&format!("\n{}\n", legend(look)));

@@ -1,0 +1,33 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! What is not known is said to be so by every verb, and what is known is not called unknown.
+
+mod common;
+
+use common::{daxown, fixture, words};
+
+fn said(machine: &str, verb: &[&str]) -> String {
+    words(&daxown(&fixture(&format!("machines/{machine}")), verb).stdout)
+}
+
+#[test]
+fn a_memory_map_that_is_lost() {
+    let lies = "the Soft Reserved memory of this machine lies cannot be read";
+    for verb in [&["tree"][..], &["predict"], &["list"], &["doctor"]] {
+        let text = said("log-wrapped-false-ok", verb);
+        assert!(!text.to_lowercase().contains("no soft reserved"), "{text}");
+        assert!(verb == ["doctor"] || text.contains(lies), "{text}");
+    }
+    let platform = said("log-wrapped-false-ok", &["doctor", "--platform"]);
+    assert!(platform.contains("unknown firmware"), "{platform}");
+    assert!(platform.contains("unknown alignment"), "{platform}");
+}
+
+#[test]
+fn a_memory_map_without_such_memory() {
+    for verb in [&["tree"][..], &["predict"], &["doctor"]] {
+        let text = said("genoa-reset-no-sr", verb).to_lowercase();
+        assert!(text.contains("no soft reserved memory"), "{text}");
+        assert!(!text.contains("cannot be read"), "{text}");
+    }
+}
