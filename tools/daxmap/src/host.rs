@@ -22,8 +22,6 @@ pub struct Host {
     pub shows_dax: bool,
     /// What the Rust dax_hmem that is loaded keeps away from (`dax_hmem.exclude`).
     pub excluded: Vec<Range>,
-    /// dax_cxl's driver is on the CXL bus.
-    pub shows_dax_cxl: bool,
 }
 
 impl Host {
@@ -69,7 +67,6 @@ pub(crate) fn read(scan: &Scan) -> Host {
             .value("sys/module/dax_hmem/parameters/exclude")
             .map(|list| ranges(&list))
             .unwrap_or_default(),
-        shows_dax_cxl: scan.exists("sys/bus/cxl/drivers/cxl_dax_region"),
         command_line,
     }
 }

@@ -294,7 +294,7 @@ impl Map {
     /// Whether this kernel has no dax_cxl, so that HMEM serves everything.
     pub fn is_without_dax_cxl(&self) -> bool {
         let absent = |m: &Module| m.presence == modules::Presence::Absent;
-        self.module("dax_cxl").is_some_and(absent) && !self.host.shows_dax_cxl
+        self.module("dax_cxl").is_some_and(absent)
     }
 
     /// A module by name.

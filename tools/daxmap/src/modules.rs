@@ -86,6 +86,10 @@ pub(crate) fn read(scan: &Scan, release: Option<&str>) -> Vec<Module> {
             let file = dependencies.as_deref().and_then(|d| find_file(d, name));
             // A built-in module has a directory in sysfs if it has parameters or a version.
             let is_built_in = || {
+                // Its driver is on the bus, whatever the lists say, which may be another kernel's.
+                if name == "dax_cxl" && scan.exists("sys/bus/cxl/drivers/cxl_dax_region") {
+                    return true;
+                }
                 let listed = built_in.as_deref().and_then(|b| find_file(b, name));
                 listed.is_some() || loaded.is_some() && scan.exists(&format!("sys/module/{name}"))
             };

@@ -211,7 +211,7 @@ fn modules(map: &Map) -> Vec<CheckDoc> {
                 ),
                 None => check(name, Outcome::Ready, what),
             },
-            Presence::Installed if without_cxl && name.starts_with("cxl") => check(
+            Presence::Installed | Presence::Absent if without_cxl && name.contains("cxl") => check(
                 name,
                 Outcome::Ready,
                 "not needed: ACPI declares no CXL (ACPI0017)",

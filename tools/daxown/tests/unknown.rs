@@ -31,3 +31,11 @@ fn a_memory_map_without_such_memory() {
         assert!(!text.contains("cannot be read"), "{text}");
     }
 }
+
+#[test]
+fn without_cxl_no_driver_of_it_is_wanted() {
+    for machine in ["famfs-offline-by-choice", "fsdev", "no-cxl-machine"] {
+        let text = said(machine, &["doctor", "--platform"]);
+        assert!(!text.contains("modprobe dax_cxl"), "{text}");
+    }
+}
