@@ -38,6 +38,9 @@ pub struct Window {
     pub takes_type2: Option<bool>,
     /// Whether it takes memory expanders.
     pub takes_type3: Option<bool>,
+    /// Whether the kernel has the file that makes a region of volatile memory in it.
+    #[serde(skip)]
+    pub makes_ram: Option<bool>,
 }
 
 impl Window {
@@ -227,6 +230,9 @@ fn window(scan: &Scan, name: &str) -> Option<Window> {
         takes_ram: takes("ram"),
         takes_type2: takes("type2"),
         takes_type3: takes("type3"),
+        makes_ram: scan
+            .exists(&format!("{dir}/create_ram_region"))
+            .then_some(true),
     })
 }
 

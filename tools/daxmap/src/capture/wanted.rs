@@ -36,6 +36,7 @@ const DECODER: &[&str] = &[
     "cap_pmem",
     "cap_type2",
     "cap_type3",
+    "create_ram_region",
 ];
 const MEMDEV: &[&str] = &[
     "serial",

@@ -40,6 +40,32 @@ impl Plan {
     }
 }
 
+/// Whether the kernel knows no region of volatile memory: it has nothing to make one with.
+pub(super) fn is_too_old(map: &Map) -> bool {
+    let shows = |w: &Window| w.makes_ram == Some(true);
+    map.kernel_is_before(6, 3) && !map.windows.iter().any(shows)
+}
+
+/// Whether no window is known to take what a memory device has, and one that reaches it may.
+pub(super) fn is_unsaid(map: &Map, memdev: &Memdev) -> bool {
+    let windows = map.windows.iter();
+    let mut near = windows.filter(|w| !w.decoder.is_empty() && w.reaches(memdev) == Some(true));
+    let takes = |w: &Window| takes_ram(map, w);
+    near.clone().all(|w| takes(w) != Some(true)) && near.any(|w| takes(w).is_none())
+}
+
+/// Whether a window takes volatile memory. Where its own word is missing, as in captures of old, such memory
+/// in it says so.
+fn takes_ram(map: &Map, window: &Window) -> Option<bool> {
+    let in_region = |r: &Region| r.mode.as_deref() == Some("ram");
+    window.takes_ram.or_else(|| {
+        let range = window.range?;
+        let regions = map.committed_in(&range).any(in_region);
+        let is_seen = regions || map.reserved.iter().any(|r| r.range.overlaps(&range));
+        is_seen.then_some(true)
+    })
+}
+
 /// A region of a memory device's free capacity, in the first window that can take it.
 pub(super) fn plan(map: &Map, memdev: &Memdev) -> Option<Plan> {
     let mut windows = map.windows.iter();
@@ -70,9 +96,10 @@ fn in_window(
     sure: &[Range],
 ) -> Option<Plan> {
     let range = window.range.filter(|_| !window.decoder.is_empty())?;
-    let fits = window.takes_ram != Some(false) && window.takes_type3 != Some(false);
+    let fits = takes_ram(map, window) == Some(true) && window.takes_type3 != Some(false);
     // A region that nobody serves is no gain.
     if map.without_regions
+        || is_too_old(map)
         || map.is_without_dax_cxl()
         || !fits
         || window.reaches(first) != Some(true)

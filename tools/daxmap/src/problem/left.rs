@@ -20,14 +20,25 @@ pub(super) fn problem(map: &Map, piece: &Piece) -> Problem {
     let mut cause = String::from(
         "dax_hmem is bound and left the range to CXL, which has no committed region there",
     );
-    // Before 7.3 the stock driver does not wait for CXL: what lies in a window it leaves, at each boot.
-    let is_old = map.drivers == Drivers::Stock && map.kernel_is_before(7, 3);
+    // From 6.3 on the stock driver leaves to CXL what lies in a window; before 7.3 it does not wait for CXL,
+    // so that it leaves it at each boot.
+    let leaves = !map.kernel_is_before(6, 3) || !said.is_empty();
+    let is_old = map.drivers == Drivers::Stock && map.kernel_is_before(7, 3) && leaves;
     if is_old {
         cause.push_str("; the stock driver of this release does so at each boot for every range in a CXL window");
     } else if map.drivers == Drivers::Stock {
         cause.push_str(
             "; the stock driver does so for every range in a CXL window once it was unbound or reloaded",
         );
+    }
+    if map.drivers == Drivers::Stock && !leaves {
+        return Problem::new(Kind::Unexplained, Severity::Loss, "dax_hmem")
+            .because(
+                "dax_hmem is bound, and made no device for the range, in which CXL has no committed region; before \
+                 6.3 the kernel's own driver leaves nothing to CXL, so nothing that could be read says why",
+            )
+            .seen(stuck)
+            .fix(["# with dynamic debug of dax_hmem (dyndbg=+p) the log of the next boot says more"]);
     }
     let problem = Problem::new(Kind::LeftToCxl, Severity::Loss, "dax_hmem")
         .because(cause)

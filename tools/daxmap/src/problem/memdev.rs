@@ -52,6 +52,10 @@ fn unmapped(map: &Map, m: &Memdev) -> Option<Problem> {
     );
     if map.without_regions {
         cause.push_str(", and this kernel knows none (CONFIG_CXL_REGION is off)");
+    } else if create::is_too_old(map) {
+        cause.push_str(
+            ", and this kernel makes none of volatile capacity (6.3 is the first that does)",
+        );
     } else if let Some(w) = create::doubt(map, m, &[]) {
         cause.push_str(&match map.has_memory_map {
             true => format!(
@@ -67,6 +71,8 @@ fn unmapped(map: &Map, m: &Memdev) -> Option<Problem> {
         });
     } else if !map.shows_decoders(m) {
         cause.push_str(", and its decoders cannot be read");
+    } else if create::is_unsaid(map, m) {
+        cause.push_str(", and whether a window that reaches it takes such memory cannot be read");
     }
     let plan = create::plan(map, m);
     Some(
@@ -150,22 +156,22 @@ fn barred(map: &Map, module: &str) -> &'static str {
 
 /// What a memory device needs before its driver can have it, and is not there.
 fn lacks_root(map: &Map) -> Option<(&'static str, String)> {
-    let idle = |name: &str| {
-        map.module(name)
-            .is_some_and(|m| m.presence == Presence::Installed)
+    let state = |name: &str| match map.module(name)?.presence {
+        Presence::Installed => Some(format!("{name} is not loaded{}", barred(map, name))),
+        Presence::Absent => Some(format!("this kernel has no {name}")),
+        _ => None,
     };
     if !map.in_source.sysfs {
         return None;
     }
-    if map.windows.is_empty() && idle("cxl_acpi") {
-        let barred = barred(map, "cxl_acpi");
+    if let Some(state) = state("cxl_acpi").filter(|_| map.windows.is_empty()) {
         return Some((
             "cxl_acpi",
-            format!("cxl_acpi is not loaded{barred}, and without a CXL root no memory device gets its driver"),
+            format!("{state}, and without a CXL root no memory device gets its driver"),
         ));
     }
-    let name = ["cxl_port", "cxl_mem"].into_iter().find(|m| idle(m))?;
-    Some((name, format!("{name} is not loaded{}", barred(map, name))))
+    let mut needed = ["cxl_port", "cxl_mem"].into_iter();
+    needed.find_map(|name| Some((name, state(name)?)))
 }
 
 /// Devices that no driver has: what they decode is not known, and no region can be made of them.
@@ -196,13 +202,13 @@ fn without_driver(map: &Map) -> Option<Problem> {
         (true, None) => "why cannot be known from what could be read",
     };
     let problem = Problem::new(Kind::MemdevUnbound, Severity::Warning, first.name.as_str());
+    let devices = match all.len() {
+        1 => "a device".to_string(),
+        n => format!("{n} devices"),
+    };
     let problem = problem.because(format!(
-        "{} of {} ({}) {}; {why}",
+        "{} of {devices} ({}) {}; {why}",
         human(size),
-        match all.len() {
-            1 => "a device".to_string(),
-            n => format!("{n} devices"),
-        },
         listed(&names),
         match all.len() {
             1 => "is in no region and has no driver",

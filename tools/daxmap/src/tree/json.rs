@@ -5,87 +5,19 @@
 //! Objects are told by the key that names them, wherever they are nested. Sizes and addresses may be
 //! numbers, hexadecimal strings, or the texts of `-u`, such as `256.00 GiB (274.88 GB)`.
 
+mod documents;
 mod size;
 
 use serde_json::{Map, Value};
 
 use super::archive::Archive;
 use crate::scan::index_of;
+pub(super) use documents::documents;
 use size::{number, power_of_two, size, Size, CAPACITY};
 
 const ROOT: &str = "sys/devices/platform/ACPI0017:00/root0";
 
 type Object = Map<String, Value>;
-
-/// The documents in a text, and the text without them.
-pub(super) fn documents(text: &str) -> (Vec<Value>, String) {
-    let mut found = Vec::new();
-    let mut rest = String::new();
-    let mut at = 0;
-    while let Some(line) = text.get(at..).filter(|t| !t.is_empty()) {
-        let begins = line.trim_start().starts_with(['[', '{']);
-        let mut stream = serde_json::Deserializer::from_str(line).into_iter::<Value>();
-        match begins.then(|| stream.next()).flatten() {
-            Some(Ok(value)) if holds_objects(&value) => {
-                at += stream.byte_offset().max(1);
-                found.push(value);
-            }
-            // Cut off: what is there counts.
-            Some(Err(error)) if error.is_eof() => match closed(line) {
-                Some(value) => {
-                    found.push(value);
-                    at = text.len();
-                }
-                None => at += first_line(line, &mut rest),
-            },
-            _ => at += first_line(line, &mut rest),
-        }
-    }
-    (found, rest)
-}
-
-/// Puts the first line of a text to the rest; its length.
-fn first_line(text: &str, rest: &mut String) -> usize {
-    let len = text.find('\n').map_or(text.len(), |n| n + 1);
-    rest.push_str(text.get(..len).unwrap_or_default());
-    len
-}
-
-/// A document that was cut off, up to the last member that is whole.
-fn closed(text: &str) -> Option<Value> {
-    let (mut open, mut whole) = (Vec::new(), None);
-    let (mut is_string, mut is_escaped) = (false, false);
-    for (i, b) in text.bytes().enumerate() {
-        match b {
-            _ if is_escaped => is_escaped = false,
-            b'\\' if is_string => is_escaped = true,
-            b'"' => is_string = !is_string,
-            _ if is_string => {}
-            b'{' => open.push('}'),
-            b'[' => open.push(']'),
-            b'}' | b']' => drop(open.pop()),
-            b',' => {}
-            _ => continue,
-        }
-        if !is_string && b"{}[],".contains(&b) {
-            whole = Some((i + usize::from(b != b','), open.clone()));
-        }
-    }
-    let (end, open) = whole?;
-    let closing = open.iter().rev();
-    let text: String = text.get(..end)?.chars().chain(closing.copied()).collect();
-    let value = serde_json::from_str(&text).ok()?;
-    holds_objects(&value).then_some(value)
-}
-
-/// A time stamp in brackets is a list of a number, for a parser.
-fn holds_objects(value: &Value) -> bool {
-    match value {
-        Value::Object(_) => true,
-        Value::Array(all) => !all.is_empty() && all.iter().all(|v| v.is_object()),
-        _ => false,
-    }
-}
 
 /// What an object lies in.
 #[derive(Clone, Default)]
@@ -285,6 +217,10 @@ fn decoder(archive: &mut Archive, object: &Object, name: &str, place: &mut Place
         "interleave_ways",
         get(object, "interleave_ways"),
     );
+    // `cxl list` says of a window only what it takes.
+    if is_root && object.get("volatile_capable") == Some(&Value::Bool(true)) {
+        write(archive, &dir, "cap_ram", Some(1));
+    }
     for (key, file) in [("mode", "mode"), ("region", "region")] {
         if let Some(text) = object.get(key).and_then(Value::as_str) {
             archive.put(&format!("{dir}/{file}"), format!("{text}\n").into_bytes());
@@ -380,30 +316,5 @@ fn dax(archive: &mut Archive, object: &Object, name: &str, place: &Place) {
                 m.get(key).and_then(number),
             );
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_document_that_was_cut_off_is_read_as_far_as_it_goes() {
-        let (found, rest) =
-            documents("$ x\n[\n {\"a\":\"b]\\\"\",\"n\":1},\n {\"c\":2,\n\"size\":687");
-        assert_eq!(
-            found,
-            [serde_json::json!([{"a": "b]\"", "n": 1}, {"c": 2}])]
-        );
-        assert_eq!(rest, "$ x\n");
-        assert_eq!(documents("[   12").0.len(), 0);
-    }
-
-    #[test]
-    fn documents_stand_among_other_text() {
-        let text = "$ cxl list\n[\n  {\"memdev\":\"mem0\"}\n]\n[    1.0] kmem dax0.0: x\n{}";
-        let (found, rest) = documents(text);
-        assert_eq!(found.len(), 2);
-        assert!(rest.contains("kmem dax0.0") && !rest.contains("mem0\""));
     }
 }
