@@ -4,7 +4,7 @@
 
 mod common;
 
-use common::{daxown, fixture, words};
+use common::{daxown, fixture, given, words};
 
 fn said(machine: &str, verb: &[&str]) -> String {
     words(&daxown(&fixture(&format!("machines/{machine}")), verb).stdout)
@@ -38,4 +38,32 @@ fn without_cxl_no_driver_of_it_is_wanted() {
         let text = said(machine, &["doctor", "--platform"]);
         assert!(!text.contains("modprobe dax_cxl"), "{text}");
     }
+}
+
+/// A list of `cxl list` without the members of its regions.
+const LIST: &str = r#"[
+ {"memdevs":[
+  {"memdev":"mem0","ram_size":17179869184,"serial":4097,"host":"0000:11:00.0"},
+  {"memdev":"mem1","ram_size":17179869184,"serial":4098,"host":"0000:21:00.0","state":"disabled"}]},
+ {"regions":[{"region":"region0","resource":19629342720,"size":17179869184,"type":"ram",
+  "interleave_ways":1,"decode_state":"commit"}]}
+]"#;
+
+#[test]
+fn a_list_without_members() {
+    let doctor = words(&given(LIST, &["doctor"]).stdout);
+    assert!(
+        doctor.contains("mem1 at 0000:21:00.0) has no driver"),
+        "{doctor}"
+    );
+    for wrong in ["is in no region", "enable-memdev"] {
+        assert!(!doctor.contains(wrong), "{doctor}");
+    }
+    let devices = given(LIST, &["list", "-k", "device"]).stdout;
+    assert!(!devices.contains("0 B"), "{devices}");
+    let tree = given(LIST, &["tree"]).stdout;
+    assert!(
+        tree.contains("No Soft Reserved memory in what was given."),
+        "{tree}"
+    );
 }

@@ -174,6 +174,12 @@ fn lacks_root(map: &Map) -> Option<(&'static str, String)> {
     needed.find_map(|name| Some((name, state(name)?)))
 }
 
+/// Whether it is known which memory devices are in a region: a list that was pasted may name no members.
+fn shows_members(map: &Map) -> bool {
+    let all = map.regions.iter().all(|r| !r.targets.is_empty());
+    map.in_source.sysfs || all && !map.regions.is_empty()
+}
+
 /// Devices that no driver has: what they decode is not known, and no region can be made of them.
 fn without_driver(map: &Map) -> Option<Problem> {
     let all: Vec<&Memdev> = map.memdevs.iter().filter(|m| !m.bound).collect();
@@ -206,6 +212,14 @@ fn without_driver(map: &Map) -> Option<Problem> {
         1 => "a device".to_string(),
         n => format!("{n} devices"),
     };
+    if !shows_members(map) {
+        return Some(problem.because(format!(
+            "{devices} ({}) {} no driver, says the list; in which regions {} is not in what was given",
+            listed(&names),
+            if all.len() == 1 { "has" } else { "have" },
+            if all.len() == 1 { "it is" } else { "they are" },
+        )));
+    }
     let problem = problem.because(format!(
         "{} of {devices} ({}) {}; {why}",
         human(size),

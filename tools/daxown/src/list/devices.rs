@@ -36,10 +36,11 @@ pub struct DeviceDoc {
     pub unassigned: Option<u64>,
     /// Bytes of volatile capacity that no decoder has; `null` if the device shows no decoder.
     pub unmapped: Option<u64>,
-    /// Bytes that HMEM has of what its decoders map, in the place of regions or without one.
-    pub hmem: u64,
+    /// Bytes that HMEM has of what its decoders map, in the place of regions or without one; `null` where
+    /// what HMEM has is not known.
+    pub hmem: Option<u64>,
     /// Bytes that HMEM serves without a region in windows that reach the device: they may be of it.
-    pub hmem_maybe: u64,
+    pub hmem_maybe: Option<u64>,
     /// Its regions.
     pub regions: Vec<String>,
     /// The dax devices that have its memory.
@@ -114,8 +115,9 @@ fn device(map: &Map, topology: &Topology, memdev: &Memdev) -> DeviceDoc {
         mapped,
         unassigned,
         unmapped,
-        hmem: areas.iter().map(|a| a.hmem).fold(0, u64::saturating_add),
-        hmem_maybe: beside.min(unmapped.or(memdev.ram_bytes).unwrap_or(0)),
+        hmem: shows_hmem(map).then_some(areas.iter().map(|a| a.hmem).fold(0, u64::saturating_add)),
+        hmem_maybe: shows_hmem(map)
+            .then_some(beside.min(unmapped.or(memdev.ram_bytes).unwrap_or(0))),
         regions: regions.iter().map(|r| r.name.clone()).collect(),
         dax,
         windows: windows
@@ -185,6 +187,17 @@ fn decoded(map: &Map) -> Vec<Range> {
     regions.filter_map(|r| r.range).chain(sets).collect()
 }
 
+/// Whether it is known what HMEM has.
+fn shows_hmem(map: &Map) -> bool {
+    let pieces = || map.reserved.iter().flat_map(|r| &r.pieces);
+    let is_given = match map.in_source.sysfs {
+        true => !map.gaps.iter().any(|g| g.needs_root),
+        false => false,
+    };
+    let has_pieces = pieces().next().is_some();
+    (is_given || has_pieces) && pieces().all(|p| p.owner != Owner::Unknown)
+}
+
 /// Bytes of a range that hmem devices have.
 fn hmem_bytes(map: &Map, range: &Range) -> u64 {
     let pieces = map.reserved.iter().flat_map(|r| &r.pieces);
@@ -224,10 +237,9 @@ pub fn render(map: &Map, devices: &[DeviceDoc], noheadings: bool, look: &Look) -
     table.prose("WINDOWS");
     let dash = || "-".to_string();
     for d in devices {
-        let hmem = match (d.hmem, d.hmem_maybe) {
-            (0, 0) => look.size(0),
-            (0, maybe) => format!("up to {}", look.size(maybe)),
-            (sure, _) => look.size(sure),
+        let hmem = match (d.hmem, d.hmem_maybe.unwrap_or(0)) {
+            (Some(0), maybe) if maybe > 0 => format!("up to {}", look.size(maybe)),
+            (sure, _) => look.maybe_size(sure),
         };
         let behind: Vec<&str> = d.regions.iter().chain(&d.dax).map(String::as_str).collect();
         let mut row = vec![

@@ -233,7 +233,7 @@ fn memory_devices(devices: &[DeviceDoc]) -> Vec<Family> {
         (
             "daxown_device_hmem_bytes",
             "Bytes that HMEM has of what the decoders of a CXL memory device map.",
-            |d| Some(d.hmem),
+            |d| d.hmem,
         ),
         (
             "daxown_device_bound",
