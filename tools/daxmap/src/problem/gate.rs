@@ -87,7 +87,11 @@ pub(super) fn pass(map: &Map, mut problem: Problem) -> Problem {
     // Cut until nothing of it is put into use any more.
     let cut = cut(map, &barred, &problem.remedy, problem.range);
     problem.remedy = match cut {
-        Some(lines) if self::hits(map, &barred, &lines, problem.range).is_empty() => lines,
+        Some(lines)
+            if !lines.is_empty() && self::hits(map, &barred, &lines, problem.range).is_empty() =>
+        {
+            lines
+        }
         _ => {
             let idle = idle(map, &barred, &problem);
             remarks(map, &hits).into_iter().chain(idle).collect()

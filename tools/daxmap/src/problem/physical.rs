@@ -89,10 +89,19 @@ fn device_of<'a>(map: &'a Map, range: &Range) -> Option<&'a str> {
 }
 
 fn take_offline(map: &Map, device: Option<&str>) -> Vec<String> {
-    let is_kmem = |d: &&str| map.dax.iter().any(|x| x.name == **d && x.is_kmem());
-    let Some(device) = device.filter(is_kmem) else {
+    let found = device.and_then(|name| map.dax.iter().find(|d| d.name == name));
+    let Some((device, driver)) = found.and_then(|d| Some((&d.name, d.driver.as_deref()?))) else {
         return Vec::new();
     };
+    if driver != "kmem" {
+        let users = match driver {
+            "fsdev_dax" => format!("unmount what is on /dev/{device}"),
+            _ => format!("end the programs that have /dev/{device} open"),
+        };
+        return vec![format!(
+            "# {users}, and take it from its driver: echo {device} > /sys/bus/dax/drivers/{driver}/unbind"
+        )];
+    }
     vec![
         format!(
             "# take {device} offline now; this may stop half-way, where memory cannot be freed:"

@@ -156,12 +156,10 @@ pub(super) fn file(map: &Map, piece: &Piece) -> Problem {
     };
     problem
         .because(format!("served as /dev/{device}, not as System RAM"))
-        .fix([
-            format!(
-                "# `daxctl reconfigure-device{force} --mode=system-ram {device}` makes it System RAM, and"
-            ),
-            "# destroys what is on it: only if nobody, on any host, needs it any more".into(),
-        ])
+        .fix([format!(
+            "# `daxctl reconfigure-device{force} --mode=system-ram {device}` makes it System RAM, and destroys \
+             what is on it: only if nobody, on any host, needs it any more"
+        )])
 }
 
 fn deferred(map: &Map, piece: &Piece) -> Problem {
@@ -199,9 +197,9 @@ fn free_remedy(map: &Map, piece: &Piece) -> Vec<String> {
         Some(device) => vec![remedy::bind_hmem(device)],
         None => match remedy::create_region(map, &piece.range, true) {
             region if region.is_empty() => vec![
-                "# no region can be made there now: that takes a device with free capacity and a free decoder,"
+                "# no region can be made there now: that takes a device with free capacity and a free decoder, and \
+                 no region at a higher address behind the same host bridge"
                     .into(),
-                "# and no region at a higher address behind the same host bridge".into(),
             ],
             region => region,
         },
