@@ -275,10 +275,11 @@ pub(super) fn boot_ram(map: &Map, range: &Range) -> Problem {
         .seen(dax::lines(map, |e| matches!(e, Event::HasSystemRam { region: r, .. } if r == name)))
         .fix(map.host.no_soft_reserve.then_some("# boot without efi=nosoftreserve"))
         .fix([match map.host.no_soft_reserve {
-            true => "# or have firmware give all of it as Soft Reserved, or all of it as System RAM: its setting",
-            false => "# have firmware give all of it as Soft Reserved, or all of it as System RAM: its setting",
+            true => "# or have firmware give all of it as Soft Reserved, or all of it as System RAM: its setting for \
+                     special purpose memory decides",
+            false => "# have firmware give all of it as Soft Reserved, or all of it as System RAM: its setting for \
+                      special purpose memory decides",
         }])
-        .fix(["# for special purpose memory decides"])
         // It takes what is declared, and nothing else.
         .fix(is_declared.then_some(
             "# the Rust dax_hmem serves what is not System RAM yet: install it, then reboot",

@@ -160,10 +160,10 @@ pub fn hand_to_cxl(
     }
     let names: Vec<String> = hmem.iter().map(|h| h.to_string()).collect();
     let names = super::listed(&names);
-    let mut out = vec![
-        format!("# to give the memory to CXL instead of {names}; the first step fails, and changes nothing,"),
-        "# while the memory cannot be freed:".to_string(),
-    ];
+    let mut out = vec![format!(
+        "# to give the memory to CXL instead of {names}; the first step fails, and changes nothing, while the \
+         memory cannot be freed:"
+    )];
     for d in dax.iter().filter(|d| d.is_kmem()) {
         // Since 7.2 kmem lets go in one step.
         out.push(match &d.state {
