@@ -223,6 +223,15 @@ fn listed(names: &[String]) -> String {
     }
 }
 
+/// Without those that say of the same thing what one that counts its bytes says.
+fn untold(all: Vec<Problem>) -> Vec<Problem> {
+    let is_told = |p: &Problem| {
+        let mut others = all.iter().filter(|o| o.bytes > 0);
+        p.bytes == 0 && others.any(|o| o.subject == p.subject && o.cause == p.cause)
+    };
+    all.iter().filter(|p| !is_told(p)).cloned().collect()
+}
+
 /// All problems of a machine, the worst first, then by address.
 pub fn find(map: &Map) -> Vec<Problem> {
     let mut out: Vec<Problem> = Vec::new();
@@ -237,6 +246,7 @@ pub fn find(map: &Map) -> Vec<Problem> {
     out.extend(memdev::diagnose(map));
     out.extend(blocks::diagnose(map));
     out.extend(machine::diagnose(map));
+    out = untold(out);
     let mut out: Vec<Problem> = out.into_iter().map(|p| gate::pass(map, p)).collect();
     out.sort_by_key(|p| {
         let first = p.range.map_or(u64::MAX, |r| r.start);

@@ -7,6 +7,8 @@ mod small;
 use daxmap::problem::Kind;
 use small::{Small, BASE, GIB};
 
+const WINDOW: &str = "platform/ACPI0017:00/root0/decoder0.0";
+
 /// Firmware declares 9 GiB, of which the one device maps 8, and a program has all of it.
 #[test]
 fn a_file_that_nothing_is_behind_is_to_be_closed() {
@@ -30,4 +32,21 @@ fn a_file_that_nothing_is_behind_is_to_be_closed() {
             assert!(is_whole, "{text}");
         }
     }
+}
+
+#[test]
+fn a_region_disabled_by_hand_is_told_once() {
+    let small = Small::new(8);
+    small.memdev(0, 8, true);
+    small.maps(0, 0, (BASE, 8 * GIB), Some("region0"));
+    small.region("region0", (BASE, 8 * GIB), false, &["decoder10.0"]);
+    small.values(&format!("{WINDOW}/region0"), &[("commit", "1".into())]);
+    let problems = small.problems();
+    let about: Vec<Kind> = problems
+        .iter()
+        .filter(|p| p.subject == "region0")
+        .map(|p| p.kind)
+        .collect();
+    assert_eq!(about, [Kind::RegionIdle], "{problems:#?}");
+    assert_eq!(small.commands(), ["cxl enable-region region0"]);
 }
