@@ -4,10 +4,39 @@
 
 mod small;
 
-use daxmap::problem::Kind;
+use daxmap::problem::{Kind, Severity};
 use small::{Small, BASE, GIB};
 
 const WINDOW: &str = "platform/ACPI0017:00/root0/decoder0.0";
+
+fn for_accelerators() -> Small {
+    let small = Small::new(8);
+    small.values(
+        WINDOW,
+        &[("cap_type2", "1".into()), ("cap_type3", "0".into())],
+    );
+    small.hmem(8, Some("hmem"), Some((8 * GIB, Some("kmem"))));
+    let end = BASE + 8 * GIB - 1;
+    small.iomem(&[
+        (0, BASE, BASE + 64 * GIB - 1, "CXL Window 0"),
+        (1, BASE, end, "dax0.0"),
+        (2, BASE, end, "System RAM (kmem)"),
+    ]);
+    small
+}
+
+#[test]
+fn a_window_for_accelerators_is_told() {
+    let small = for_accelerators();
+    let problems = small.problems();
+    let found = problems.iter().find(|p| p.kind == Kind::Foreign).unwrap();
+    assert_eq!((found.severity, found.bytes), (Severity::Note, 0));
+    assert!(found.cause.contains("CXL type 2"), "{}", found.cause);
+    assert!(found.remedy[0].contains("exclude=0x2080000000-0x227fffffff"));
+    // One that takes memory expanders as well says nothing.
+    small.values(WINDOW, &[("cap_type3", "1".into())]);
+    assert!(small.problems().iter().all(|p| p.kind != Kind::Foreign));
+}
 
 /// Firmware declares 9 GiB, of which the one device maps 8, and a program has all of it.
 #[test]

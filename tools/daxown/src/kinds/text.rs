@@ -233,7 +233,8 @@ pub(super) fn about(kind: Kind) -> About {
             "loss",
             "System RAM over the memory of another driver",
             "A CXL region belongs to another driver, such as an accelerator's, and HMEM took the same addresses. \
-             The kernel's own dax_hmem does that where firmware marks an accelerator's memory Soft Reserved.",
+             The kernel's own dax_hmem does that where firmware marks an accelerator's memory Soft Reserved. It is a \
+             note where only the window, which takes accelerators alone, makes it likely.",
             "Take it offline and keep HMEM from it: the Rust dax_hmem leaves such a region alone, and has the \
              parameter `exclude` for ranges that no region tells of.",
         ),
