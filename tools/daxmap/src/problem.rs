@@ -223,6 +223,11 @@ fn listed(names: &[String]) -> String {
     }
 }
 
+/// Whether a problem is as the machine's own policy has it, so that mending it has to be asked for.
+pub fn is_policy(map: &Map, problem: &Problem) -> bool {
+    problem.kind == Kind::Offline && offline::is_policy(map)
+}
+
 /// Without those that say of the same thing what one that counts its bytes says.
 fn untold(all: Vec<Problem>) -> Vec<Problem> {
     let is_told = |p: &Problem| {

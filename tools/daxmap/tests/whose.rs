@@ -4,7 +4,7 @@
 
 mod small;
 
-use daxmap::problem::{Kind, Severity};
+use daxmap::problem::{is_policy, Kind, Severity};
 use small::{Small, BASE, GIB};
 
 const WINDOW: &str = "platform/ACPI0017:00/root0/decoder0.0";
@@ -78,4 +78,21 @@ fn a_region_disabled_by_hand_is_told_once() {
         .collect();
     assert_eq!(about, [Kind::RegionIdle], "{problems:#?}");
     assert_eq!(small.commands(), ["cxl enable-region region0"]);
+}
+
+#[test]
+fn what_the_policy_keeps_offline_is_meant_so() {
+    let small = for_accelerators();
+    let memory = "sys/devices/system/memory";
+    for n in BASE / (128 << 20)..(BASE + 8 * GIB) / (128 << 20) {
+        small.file(&format!("{memory}/memory{n}/state"), "offline\n");
+    }
+    let offline = |small: &Small| {
+        let problems = small.problems();
+        let found = problems.iter().find(|p| p.kind == Kind::Offline);
+        is_policy(&small.map(), found.unwrap())
+    };
+    assert!(!offline(&small));
+    small.file(&format!("{memory}/auto_online_blocks"), "offline\n");
+    assert!(offline(&small));
 }

@@ -17,20 +17,23 @@ use daxmap::{Map, Tree};
 
 use crate::cli::Global;
 use crate::config::Config;
+use crate::show::{self, Look};
 use crate::subject::Subject;
 pub use run::{carry_out, How, Now, Plan};
 use step::Step;
 
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
-Without a name, fix is about each loss and warning that nobody agreed to in /etc/daxown.toml; notes have to
-be named. The plan is shown, with what each step changes and what cannot be undone, and then asked for. The first step that
-fails ends it, and daxown says how to go back.
+Without a name, fix is about each loss and warning that nobody agreed to in /etc/daxown.toml. Notes have to \
+be named, and memory that is offline because auto_online_blocks says so. The plan is shown, with what each \
+step changes and what cannot be undone, and then asked for. The first step that fails ends it, and daxown \
+says how to go back.
 
 Exit status:
-  0  done, and nothing of it is a problem any more; or there was nothing to do; or --dry-run, --script
-  1  a step failed, or a problem is still there, also where what remains is the administrator's: a reboot,
-     a setting of firmware, a card to be plugged in
+  0  done, and nothing of it is a problem any more; or there was nothing to do;
+     or --dry-run, --script
+  1  a step failed, or a problem is still there, also where what remains is the
+     administrator's: a reboot, a setting of firmware, a card to be plugged in
   3  it could not be begun
 
 Examples:
@@ -52,7 +55,13 @@ pub fn run(global: &Global, args: &FixArgs) -> Result<ExitCode> {
     let tree = Tree::open(global.path()?)?;
     let map = Map::read(&tree);
     let config = Config::read(&tree, global.config.as_ref())?;
-    let plans = plans(&map, &config, &args.problems)?;
+    let (plans, meant) = plans(&map, &config, &args.problems)?;
+    if let Some(text) = left(&meant) {
+        match args.how.script {
+            true => eprintln!("{text}"),
+            false => crate::print(&(show::sentence(&text, &Look::new(global)) + "\n"))?,
+        }
+    }
     let now = |map: &Map, plan: &Plan| {
         let problems = problem::find(map);
         match problems.iter().find(|p| title(p) == plan.title) {
@@ -64,16 +73,33 @@ pub fn run(global: &Global, args: &FixArgs) -> Result<ExitCode> {
     carry_out(global, &tree, &args.how, plans, &now)
 }
 
-/// The problems that were asked for, each with its steps.
-fn plans(map: &Map, config: &Config, wanted: &[String]) -> Result<Vec<Plan>> {
+/// What is left because it is as the machine's own policy has it.
+fn left(titles: &[String]) -> Option<String> {
+    let first = titles.first()?;
+    let more = match titles.len() {
+        1 => String::new(),
+        n => format!(" and {} more", n - 1),
+    };
+    Some(format!(
+        "left so, as the policy of this machine has it (auto_online_blocks): {first}{more}; `daxown fix offline` \
+         brings it online"
+    ))
+}
+
+/// The problems that were asked for, each with its steps; and what is left without being asked for.
+fn plans(map: &Map, config: &Config, wanted: &[String]) -> Result<(Vec<Plan>, Vec<String>)> {
     let mut problems = problem::find(map);
     if wanted.is_empty() {
         // What is as agreed is not to be undone.
         problems = config.apply(map, 0, problems).open;
     }
     let mut chosen: Vec<&Problem> = Vec::new();
+    let mut meant: Vec<String> = Vec::new();
     if wanted.is_empty() {
-        chosen.extend(problems.iter().filter(|p| p.severity > Severity::Note));
+        let all = problems.iter().filter(|p| p.severity > Severity::Note);
+        let (policy, open): (Vec<_>, Vec<_>) = all.partition(|p| problem::is_policy(map, p));
+        chosen = open;
+        meant.extend(policy.into_iter().map(title));
     }
     for name in wanted {
         let found: Vec<&Problem> = problems.iter().filter(|p| is_named(map, p, name)).collect();
@@ -115,7 +141,7 @@ fn plans(map: &Map, config: &Config, wanted: &[String]) -> Result<Vec<Plan>> {
             out.push(plan);
         }
     }
-    Ok(out)
+    Ok((out, meant))
 }
 
 fn is_named(map: &Map, problem: &Problem, name: &str) -> bool {

@@ -212,3 +212,20 @@ fn what_is_agreed_is_not_undone() {
     assert!(!plan(&[]).contains("offline"), "{}", plan(&[]));
     assert!(plan(&["offline"]).contains("online-memory"));
 }
+
+/// Who keeps new memory offline has asked for it.
+#[test]
+fn what_the_policy_keeps_offline_is_left_so() {
+    let machine = fixture("machines/famfs-offline-by-choice");
+    let plan = daxown(&machine, &["fix", "--dry-run"]).stdout;
+    assert!(plan.contains("`daxown fix offline` brings it"), "{plan}");
+    assert!(!plan.contains("daxctl online-memory"), "{plan}");
+    let script = daxown(&machine, &["fix", "--script"]);
+    assert!(script.stdout.starts_with("#!/bin/sh"), "{}", script.stdout);
+    assert!(commands(&script.stdout).is_empty(), "{}", script.stdout);
+    let named = daxown(&machine, &["fix", "offline", "--script"]).stdout;
+    assert_eq!(
+        commands(&named),
+        ["daxctl online-memory dax1.0", "daxctl online-memory dax2.0"]
+    );
+}

@@ -25,6 +25,11 @@ pub(super) fn problem(map: &Map, range: Range, bytes: u64, device: Option<&str>)
     }
 }
 
+/// Whether it is as the machine's policy for new memory has it.
+pub(super) fn is_policy(map: &Map) -> bool {
+    map.memory.auto_online.as_deref() == Some("offline")
+}
+
 /// What of it nothing answers for, so that it must stay so.
 fn dead(map: &Map, range: &Range) -> String {
     let dead: Vec<Range> = map.dead_in(range).iter().map(|d| d.range).collect();
@@ -113,9 +118,9 @@ fn cause(map: &Map, range: &Range) -> String {
             names.join(", ")
         ),
     };
-    match map.memory.auto_online.as_deref() {
-        Some("offline") => format!("{what}, as auto_online_blocks says (offline)"),
-        _ => what,
+    match is_policy(map) {
+        true => format!("{what}, as auto_online_blocks says (offline)"),
+        false => what,
     }
 }
 
