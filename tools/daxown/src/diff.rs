@@ -4,6 +4,7 @@
 
 mod facts;
 
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -15,24 +16,25 @@ use serde::Serialize;
 
 use crate::cli::Global;
 use crate::json::{self, Machine};
-use crate::show::Look;
+use crate::show::{self, Look};
 use crate::table::Table;
 pub use facts::{Side, Value};
 
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
-Compared are things that keep their identity over boots: memory by address, regions by the serial numbers
-of their members, memory devices by serial number (by place on PCI where that is no number of their
-own). Names such as region0, mem1, hmem.2, dax3.0 may change at each boot, and are not compared.
+Compared are things that keep their identity over boots: memory by address, regions by the serial numbers \
+of their members, memory devices by serial number (by place on PCI where that is no number of their \
+own). Names such as region0, mem1, hmem.2, dax3.0 may change at each boot, and are not compared. Of what \
+was pasted, or could be read by root only, that is compared which both sides hold.
 
 Exit status:
-  0  nothing differs
+  0  nothing differs of what both hold
   1  something differs
   3  the comparison could not be made
 
 Examples:
-  daxown diff before.tar.gz after.tar.gz       a new BIOS, kernel or card
-  daxown diff before.tar.gz                    that capture and this machine, now
+  daxown diff before.tar.gz after.tar.gz      a new BIOS, kernel or card
+  daxown diff before.tar.gz                   that capture and this machine, now
   daxown diff before.tar.gz after.tar.gz -J")]
 pub struct DiffArgs {
     /// A capture, or the root of a tree
@@ -79,6 +81,19 @@ impl Sort {
             Sort::Problem => "problem",
         }
     }
+
+    /// For a sentence.
+    fn plural(self) -> &'static str {
+        match self {
+            Sort::Machine => "the kernel and its modules",
+            Sort::Memory => "Soft Reserved memory",
+            Sort::Window => "CXL windows",
+            Sort::Region => "CXL regions",
+            Sort::Device => "memory devices",
+            Sort::Dax => "dax devices",
+            Sort::Problem => "what doctor finds",
+        }
+    }
 }
 
 /// One difference.
@@ -109,13 +124,22 @@ pub struct DiffDoc {
     pub same: bool,
     /// What differs.
     pub changes: Vec<Change>,
+    /// What one of the two does not hold, so that it could not be compared.
+    pub not_compared: Vec<Sort>,
+}
+
+/// What differs, and what could not be compared.
+#[derive(Debug, Default)]
+pub struct Found {
+    pub changes: Vec<Change>,
+    pub not_compared: BTreeSet<Sort>,
 }
 
 pub fn run(global: &Global, args: &DiffArgs) -> Result<ExitCode> {
     let a = Side::read(&Tree::open(&args.a)?);
     let b = Side::read(&Tree::open(&args.b)?);
-    let changes = changes(&a, &b);
-    let same = changes.is_empty();
+    let found = compare(&a, &b);
+    let same = found.changes.is_empty();
     let status = ExitCode::from(u8::from(!same));
     if args.quiet {
         return Ok(status);
@@ -127,20 +151,27 @@ pub fn run(global: &Global, args: &DiffArgs) -> Result<ExitCode> {
             a: Machine::of(&a.map),
             b: Machine::of(&b.map),
             same,
-            changes,
+            changes: found.changes,
+            not_compared: found.not_compared.into_iter().collect(),
         })?
-    } else if same {
-        "Nothing differs.\n".into()
     } else {
-        render(&changes, &look)
+        render(&found, &look)
     };
     crate::print(&text)?;
     Ok(status)
 }
 
 pub fn changes(a: &Side, b: &Side) -> Vec<Change> {
+    compare(a, b).changes
+}
+
+/// Where a side is a part of a machine, what it does not hold is no difference.
+fn compare(a: &Side, b: &Side) -> Found {
+    let is_like = a.is_like(b);
+    let by_place = !is_like && (a.is_part() || b.is_part());
+    let mut found = Found::default();
     let mut out = facts::memory(&a.map, &b.map);
-    let (one, other) = (a.facts(), b.facts());
+    let (one, other) = (a.facts(by_place), b.facts(by_place));
     let mut keys: Vec<_> = one.keys().chain(other.keys()).collect();
     keys.sort();
     keys.dedup();
@@ -171,10 +202,37 @@ pub fn changes(a: &Side, b: &Side) -> Vec<Change> {
         }
     }
     out.sort_by_key(|c| c.what);
-    out
+    for change in out {
+        let is_held = a.holds(&change, change.a.as_ref()) && b.holds(&change, change.b.as_ref());
+        match is_like || is_held {
+            true => found.changes.push(change),
+            false => drop(found.not_compared.insert(change.what)),
+        }
+    }
+    found
 }
 
-fn render(changes: &[Change], look: &Look) -> String {
+fn render(found: &Found, look: &Look) -> String {
+    let words: Vec<&str> = found.not_compared.iter().map(|s| s.plural()).collect();
+    let rest = match words.split_last() {
+        None => String::new(),
+        Some((last, rest)) => {
+            let words = match rest.is_empty() {
+                true => (*last).to_string(),
+                false => format!("{} and {last}", rest.join(", ")),
+            };
+            let text =
+                format!("not in one of the two, and not compared, is what there is of {words}");
+            show::sentence(&text, look)
+        }
+    };
+    let changes = &found.changes;
+    if changes.is_empty() && rest.is_empty() {
+        return "Nothing differs.\n".into();
+    }
+    if changes.is_empty() {
+        return format!("Nothing differs of what both hold.\n\n{rest}");
+    }
     let mut table = Table::new(look);
     table.column("WHAT", Left);
     table.prose("WHICH");
@@ -199,5 +257,5 @@ fn render(changes: &[Change], look: &Look) -> String {
         1 => "1 difference".to_string(),
         n => format!("{n} differences"),
     };
-    format!("{}\n{count}\n", table.text())
+    format!("{}\n{count}\n{rest}", table.text())
 }

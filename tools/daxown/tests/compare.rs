@@ -184,3 +184,35 @@ fn what_is_asked_for_of_many_machines() {
     let rows = |i: usize| document["machines"][i]["rows"].as_array().unwrap().len();
     assert_eq!((rows(0), rows(1)), (0, 3));
 }
+
+/// What a paste does not hold is no difference; what both hold is one.
+#[test]
+fn a_paste_is_compared_as_far_as_it_goes() {
+    let (whole, paste) = (
+        "machines/undecoded-gigabyte",
+        "machines/paste-dmesg-and-iomem",
+    );
+    let same = diff(whole, paste, &[]);
+    assert_eq!(same.status, 0, "{}", same.stdout);
+    let text = common::words(&same.stdout);
+    assert!(
+        text.starts_with("Nothing differs of what both hold."),
+        "{text}"
+    );
+    for word in [
+        "the kernel and its modules",
+        "memory devices",
+        "what doctor finds",
+    ] {
+        assert!(text.contains(word), "{word}: {text}");
+    }
+    let given: Value = serde_json::from_str(&diff(paste, whole, &["-J"]).stdout).unwrap();
+    assert!(
+        !given["not_compared"].as_array().unwrap().is_empty(),
+        "{given}"
+    );
+    // Another machine has other memory.
+    let other = changes("machines/genoa-reset-no-sr", paste);
+    assert!(other.iter().any(|c| c["what"] == "memory"), "{other:#?}");
+    assert!(other.iter().all(|c| c["b"] != "unknown"), "{other:#?}");
+}

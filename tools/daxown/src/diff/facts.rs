@@ -44,8 +44,55 @@ impl Side {
         }
     }
 
-    /// Everything but the Soft Reserved memory, whose pieces the two sides cut differently.
-    pub fn facts(&self) -> Facts {
+    /// Whether this is a part of a machine only: it was pasted, or read by another user than root.
+    pub fn is_part(&self) -> bool {
+        !self.map.in_source.sysfs || self.map.gaps.iter().any(|g| g.needs_root)
+    }
+
+    /// Whether two sides hold the same parts of a machine.
+    pub fn is_like(&self, other: &Side) -> bool {
+        let closed = |side: &Side| {
+            let gaps = side.map.gaps.iter().filter(|g| g.needs_root);
+            gaps.map(|g| g.path.clone()).collect::<Vec<_>>()
+        };
+        self.map.in_source == other.map.in_source && closed(self) == closed(other)
+    }
+
+    /// Whether what a side has there is known, so that it can differ.
+    pub fn holds(&self, change: &Change, value: Option<&Value>) -> bool {
+        if !self.is_part() {
+            return true;
+        }
+        let map = &self.map;
+        let is_declared = change.what == Sort::Memory && change.attribute != "online";
+        let is_whole = change.attribute == "there" || is_declared;
+        let is_unknown = match value {
+            None => !is_whole || !self.shows_all(change.what),
+            Some(Value::Text(text)) => text == "unknown" || text.is_empty(),
+            Some(Value::Bytes(_)) => false,
+        };
+        // A node is told by devices.
+        let is_hidden = change.attribute == "node" && !map.in_source.sysfs;
+        // What is wrong is concluded from all of it.
+        !(is_unknown || is_hidden || change.what == Sort::Problem)
+    }
+
+    /// Whether a thing of this sort that a part of a machine does not show is not there. It may be an excerpt.
+    fn shows_all(&self, sort: Sort) -> bool {
+        let map = &self.map;
+        match sort {
+            Sort::Machine | Sort::Problem => false,
+            Sort::Memory => map.has_memory_map,
+            Sort::Window => map.windows.iter().any(|w| w.range.is_some()),
+            Sort::Region => !map.regions.is_empty(),
+            Sort::Device => !map.memdevs.is_empty(),
+            Sort::Dax => map.dax.iter().any(|d| !d.ranges.is_empty()),
+        }
+    }
+
+    /// Everything but the Soft Reserved memory, whose pieces the two sides cut differently. Of a part of a
+    /// machine the members of regions may not be known; then these are told by their place.
+    pub fn facts(&self, by_place: bool) -> Facts {
         let mut out = Facts::new();
         let map = &self.map;
         let machine = out.entry((Sort::Machine, "kernel".into())).or_default();
@@ -76,7 +123,7 @@ impl Side {
             bytes(facts, "size", Some(range.len()));
         }
         for region in &map.regions {
-            self.region(region, &mut out);
+            self.region(region, by_place, &mut out);
         }
         for memdev in &map.memdevs {
             self.device(memdev, &mut out);
@@ -107,10 +154,11 @@ impl Side {
         out
     }
 
-    fn region(&self, region: &Region, out: &mut Facts) {
+    fn region(&self, region: &Region, by_place: bool, out: &mut Facts) {
         let mode = region.mode.as_deref().unwrap_or("no mode");
         let serials = serials(region);
         let key = match (&serials, region.range) {
+            (_, Some(range)) if by_place => format!("at {:#x}", range.start),
             (Some(serials), _) => format!("{mode}, serial {serials}"),
             (None, Some(range)) => format!("{mode}, at {:#x}", range.start),
             (None, None) => region.name.clone(),
@@ -132,7 +180,12 @@ impl Side {
             .iter()
             .filter(|t| t.decoder.is_none())
             .count();
-        text(facts, "members missing", Some(missing.to_string()));
+        let members = !region.targets.is_empty() || self.map.in_source.sysfs;
+        text(
+            facts,
+            "members missing",
+            members.then(|| missing.to_string()),
+        );
     }
 
     fn device(&self, memdev: &Memdev, out: &mut Facts) {
