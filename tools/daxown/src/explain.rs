@@ -2,6 +2,7 @@
 
 //! `daxown explain`: the story of a piece of memory, each step with its evidence.
 
+mod device;
 mod steps;
 
 use std::process::ExitCode;
@@ -108,7 +109,7 @@ fn stories(map: &Map, subject: &Subject) -> Vec<Story> {
         }
     }
     if out.is_empty() {
-        out.push(of_other(map, subject));
+        out.push(of_other(map, subject, &problems));
     }
     out
 }
@@ -137,7 +138,34 @@ fn of_piece(map: &Map, reserved: &Reserved, piece: &Piece, problems: &[Problem])
 }
 
 /// An address or device outside all of this: say what it is instead.
-fn of_other(map: &Map, subject: &Subject) -> Story {
+fn of_other(map: &Map, subject: &Subject, problems: &[Problem]) -> Story {
+    // Where several things have one cause, the others are named in it.
+    let names = |text: &str| {
+        let mut words = text.split(|c: char| !c.is_alphanumeric() && c != '.');
+        words.any(|w| w == subject.name)
+    };
+    let about = |p: &&Problem| p.subject == subject.name || names(&p.cause);
+    let about: Vec<Problem> = match subject.sort {
+        Sort::Address => Vec::new(),
+        _ => problems.iter().filter(about).cloned().collect(),
+    };
+    let memdev = map.memdevs.iter().find(|m| m.name == subject.name);
+    if let Some(memdev) = memdev.filter(|_| subject.ranges.is_empty()) {
+        let title = match map.in_source.sysfs {
+            true => format!("memory device {}, in no region with addresses", memdev.name),
+            false => format!("memory device {}", memdev.name),
+        };
+        return Story {
+            title,
+            range: None,
+            steps: device::story(map, memdev),
+            problems: about,
+            commands: vec![
+                format!("daxown list --kind device {}", memdev.name),
+                format!("cxl list -m {} -u", memdev.name),
+            ],
+        };
+    }
     Story {
         title: match subject.sort {
             Sort::Address if !map.in_source.sysfs => "not in what was given".into(),
@@ -149,8 +177,11 @@ fn of_other(map: &Map, subject: &Subject) -> Story {
             _ => format!("{} has no address that can be read", subject.name),
         },
         range: subject.ranges.first().copied(),
-        steps: steps::of_address(map, &subject.ranges),
-        problems: Vec::new(),
+        steps: match subject.ranges.is_empty() {
+            true => Vec::new(),
+            false => steps::of_address(map, &subject.ranges),
+        },
+        problems: about,
         commands: Vec::new(),
     }
 }

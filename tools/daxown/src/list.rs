@@ -112,6 +112,9 @@ pub fn run(global: &Global, args: &ListArgs) -> Result<ExitCode> {
                 },
             ),
         };
+    // A memory device in no region has no row among addresses.
+    let of_devices = rows.is_empty() && args.kind.is_none() && !args.what.is_empty();
+    let of_devices = of_devices && !found.is_empty();
     }
     let tree = Tree::open(global.with(several).path()?)?;
     let map = Map::read(&tree);
@@ -132,7 +135,7 @@ pub fn run(global: &Global, args: &ListArgs) -> Result<ExitCode> {
             devices: found,
             gaps: json::gaps(&map),
         })?
-    } else if args.kind == Some(RowKind::Device) {
+    } else if args.kind == Some(RowKind::Device) || of_devices {
         devices::render(&map, &found, args.noheadings, &look)
     } else {
         render(&map, &rows, args, &look)

@@ -40,6 +40,21 @@ fn without_cxl_no_driver_of_it_is_wanted() {
     }
 }
 
+#[test]
+fn a_memory_device_in_no_region_has_a_story() {
+    let text = said("stock-hand-unbound", &["explain", "mem0"]);
+    for word in [
+        "64 GiB of volatile capacity",
+        "it is bound to cxl_mem",
+        "NOTE mem0 [unmapped]",
+    ] {
+        assert!(text.contains(word), "{text}");
+    }
+    assert!(!text.contains("resource tree"), "{text}");
+    let list = said("stock-hand-unbound", &["list", "mem0"]);
+    assert!(list.contains("mem0 0000:39:00.0"), "{list}");
+}
+
 /// A list of `cxl list` without the members of its regions.
 const LIST: &str = r#"[
  {"memdevs":[

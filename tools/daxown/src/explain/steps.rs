@@ -21,7 +21,7 @@ pub struct Step {
 }
 
 impl Step {
-    fn new(topic: &'static str, text: impl Into<String>, evidence: Vec<String>) -> Step {
+    pub fn new(topic: &'static str, text: impl Into<String>, evidence: Vec<String>) -> Step {
         Step {
             topic,
             text: text.into(),
