@@ -331,5 +331,5 @@ fn closing(checkup: &Checkup, status: u8, look: &Look) -> String {
     if !checkup.broken.is_empty() {
         parts.push(format!("{} not as agreed", checkup.broken.len()));
     }
-    format!("{word}: {}\n", parts.join("; "))
+    show::sentence(&format!("{word}: {}", parts.join("; ")), look)
 }

@@ -3,6 +3,7 @@
 //! `daxown list`.
 
 mod devices;
+mod fit;
 mod rows;
 
 use std::path::PathBuf;
@@ -12,13 +13,13 @@ use anyhow::{bail, Result};
 use clap::ValueEnum;
 use comfy_table::{presets, Cell, CellAlignment, ColumnConstraint, ContentArrangement, Table};
 use daxmap::{Map, Tree};
-use unicode_width::UnicodeWidthStr;
 
 use crate::cli::{Global, ListArgs, RowKind};
 use crate::fleet;
 use crate::json::{self, ListDoc, Machine, RowDoc};
 use crate::show::{self, Look};
 pub use devices::{of as devices, DeviceDoc};
+use fit::{fitting, is_prose};
 pub use rows::Row;
 
 /// Columns of the table.
@@ -71,19 +72,6 @@ impl std::str::FromStr for Pick {
     }
 }
 
-const DEFAULT: [Column; 10] = [
-    Column::Name,
-    Column::Range,
-    Column::Size,
-    Column::Owner,
-    Column::Device,
-    Column::Node,
-    Column::Online,
-    Column::Offline,
-    Column::State,
-    Column::Reason,
-];
-
 pub fn run(global: &Global, args: &ListArgs) -> Result<ExitCode> {
     let (captures, what): (Vec<String>, Vec<String>) = args
         .what
@@ -112,9 +100,6 @@ pub fn run(global: &Global, args: &ListArgs) -> Result<ExitCode> {
                 },
             ),
         };
-    // A memory device in no region has no row among addresses.
-    let of_devices = rows.is_empty() && args.kind.is_none() && !args.what.is_empty();
-    let of_devices = of_devices && !found.is_empty();
     }
     let tree = Tree::open(global.with(several).path()?)?;
     let map = Map::read(&tree);
@@ -127,6 +112,9 @@ pub fn run(global: &Global, args: &ListArgs) -> Result<ExitCode> {
         });
     }
     let look = Look::new(global);
+    // A memory device in no region has no row among addresses.
+    let of_devices = rows.is_empty() && args.kind.is_none() && !args.what.is_empty();
+    let of_devices = of_devices && !found.is_empty();
     let text = if global.json {
         json::text(&ListDoc {
             schema: "daxown-list-1".into(),
@@ -149,18 +137,20 @@ fn render(map: &Map, rows: &[Row], args: &ListArgs, look: &Look) -> String {
     if rows.is_empty() {
         return match args.noheadings {
             true => String::new(),
-            false => nothing(map),
+            false => nothing(map, look),
         };
     }
     table(rows, args, look)
 }
 
 fn table(rows: &[Row], args: &ListArgs, look: &Look) -> String {
-    let usual = args.columns.iter().all(|p| p.is_added);
-    let mut columns = match usual {
-        true => fitting(rows, look),
-        false => Vec::new(),
-    };
+    // One mark is enough for all of a list.
+    let usual = args.columns.is_empty() || args.columns.iter().any(|p| p.is_added);
+    let (mut columns, mut fits) = (Vec::new(), true);
+    if usual {
+        let added: Vec<Column> = args.columns.iter().map(|p| p.column).collect();
+        (columns, fits) = fitting(rows, &added, look);
+    }
     for pick in &args.columns {
         if !columns.contains(&pick.column) {
             columns.push(pick.column);
@@ -177,7 +167,7 @@ fn table(rows: &[Row], args: &ListArgs, look: &Look) -> String {
     }
     let mut table = Table::new();
     table.load_preset(presets::NOTHING);
-    match look.width {
+    match look.width.filter(|_| fits) {
         Some(width) => table
             .set_content_arrangement(ContentArrangement::Dynamic)
             .set_width(u16::try_from(width).unwrap_or(u16::MAX)),
@@ -201,7 +191,7 @@ fn table(rows: &[Row], args: &ListArgs, look: &Look) -> String {
         column.set_padding((0, if i == last { 0 } else { 2 }));
         // Only prose may be broken into lines.
         let picked = i.checked_sub(first).and_then(|i| columns.get(i));
-        if picked.is_some_and(|c| *c != Column::Reason) && usual {
+        if picked.is_some_and(|c| !is_prose(*c)) && usual {
             column.set_constraint(ColumnConstraint::ContentWidth);
         }
     }
@@ -213,54 +203,18 @@ fn table(rows: &[Row], args: &ListArgs, look: &Look) -> String {
     out
 }
 
-fn nothing(map: &Map) -> String {
-    match map.reserved.is_empty() && map.regions.is_empty() {
+fn nothing(map: &Map, look: &Look) -> String {
+    let text = match map.reserved.is_empty() && map.regions.is_empty() {
         true => match show::unread(map) {
-            Some(why) => format!("{}.\n", show::capital(why)),
+            Some(why) => format!("{}.", show::capital(why)),
             None => format!(
-                "No Soft Reserved memory and no CXL regions {}.\n",
+                "No Soft Reserved memory and no CXL regions {}.",
                 show::here(map)
             ),
         },
-        false => "Nothing matches.\n".into(),
-    }
-}
-
-/// The default columns that a narrow terminal has room for.
-fn fitting(rows: &[Row], look: &Look) -> Vec<Column> {
-    const REASON: usize = 28;
-    const GIVE_UP: [Column; 5] = [
-        Column::Offline,
-        Column::Node,
-        Column::Reason,
-        Column::Device,
-        Column::Online,
-    ];
-    let mut columns = DEFAULT.to_vec();
-    let Some(width) = look.width else {
-        return columns;
+        false => "Nothing matches.".into(),
     };
-    let plain = Look {
-        color: false,
-        ..*look
-    };
-    let natural = |c: Column| match c {
-        Column::Reason => REASON,
-        _ => {
-            let cells = rows.iter().map(|r| cell(r, c, &plain).content().width());
-            cells.chain([heading(c).width()]).max().unwrap_or(0) + 2
-        }
-    };
-    let machines = rows.iter().filter_map(|r| r.machine.as_ref());
-    let machine = machines.map(|m| m.width() + 2).max().unwrap_or(0).min(18);
-    for column in GIVE_UP {
-        let needed: usize = columns.iter().map(|c| natural(*c)).sum::<usize>() + machine;
-        if needed <= width {
-            break;
-        }
-        columns.retain(|c| *c != column);
-    }
-    columns
+    show::sentence(&text, look)
 }
 
 fn heading(column: Column) -> String {

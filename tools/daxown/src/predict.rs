@@ -243,22 +243,30 @@ fn render(
     let mut unknown = map.regions.iter();
     let unknown = unknown.find(|r| r.state == RegionState::Unknown && r.range.is_some());
     if let Some(region) = unknown.filter(|_| advice.total == 0) {
-        return format!(
-            "Whether {} is committed is not known: nothing can be predicted.\n",
-            region.name
+        return show::sentence(
+            &format!(
+                "Whether {} is committed is not known: nothing can be predicted.",
+                region.name
+            ),
+            look,
         );
     }
     let is_empty = advice.total == 0 && layout.foreign.is_empty();
     if let Some(why) = show::unread(map).filter(|_| is_empty) {
-        return format!("{}: nothing can be predicted.\n", show::capital(why));
+        return show::sentence(
+            &format!("{}: nothing can be predicted.", show::capital(why)),
+            look,
+        );
     }
     if is_empty && !map.in_source.sysfs {
-        return "Neither Soft Reserved memory nor regions are in what was given: nothing can be predicted.\n"
-            .to_string();
+        return show::sentence(
+            "Neither Soft Reserved memory nor regions are in what was given: nothing can be predicted.",
+            look,
+        );
     }
     if is_empty {
         let nothing = show::nothing(map).replacen("no ", "No ", 1);
-        return format!("{nothing}: no driver would do anything.\n");
+        return show::sentence(&format!("{nothing}: no driver would do anything."), look);
     }
     let mut out = String::new();
     for (decider, forecast) in forecasts {
@@ -281,7 +289,8 @@ fn render(
             (all, ram) if all == ram => format!("all of {} would be System RAM", look.size(all)),
             (all, ram) => format!("{} would be System RAM", show::part_of(ram, all, look)),
         };
-        out.push_str(&format!("{}: {sum}{file}{other}\n", look.bold(whose)));
+        let head = format!("{}: {sum}{file}{other}", look.bold(whose));
+        out.push_str(&show::sentence(&head, look));
         let mut table = Table::new(look);
         for (name, side) in [
             ("RANGE", Left),
@@ -305,7 +314,10 @@ fn render(
         }
         out.push_str(&table.text());
         if !forecast.lost.is_empty() {
-            out.push_str(&format!("idle: {}\n", forecast.lost.join(", ")));
+            out.push_str(&show::sentence(
+                &format!("idle: {}", forecast.lost.join(", ")),
+                look,
+            ));
         }
         out.push('\n');
     }

@@ -18,6 +18,10 @@ fn captures() -> Vec<PathBuf> {
             "misalign-rust",
             "user-c",
             "scenarios/interleave-ways-rust",
+            "machines/genoa-reset-no-sr",
+            "machines/hmem-beside-soft-reserved",
+            "machines/region-lost-no-dax-cxl",
+            "machines/twelve-ways-serial-0",
         ]
         .map(fixture),
     );
@@ -61,8 +65,9 @@ fn every_verb_keeps_to_the_terminal() {
     let other = other.to_str().unwrap();
     for capture in captures() {
         for width in [80, 120] {
-            let verbs: [&[&str]; 13] = [
+            let verbs: [&[&str]; 14] = [
                 &["list"],
+                &["list", "-o", "+members"],
                 &["list", "--kind", "device"],
                 &["list", other],
                 &["list", other, "--kind", "reserved"],
@@ -79,6 +84,41 @@ fn every_verb_keeps_to_the_terminal() {
             for verb in verbs {
                 check(&capture, verb, width);
             }
+        }
+    }
+}
+
+/// Columns that are asked for are shown, and beside them what tells rows apart.
+#[test]
+fn columns_that_are_added_leave_the_names() {
+    let columns = "+members,window,source,kind,end";
+    for width in [60, 80, 120] {
+        let list = at_width(&fixture("union-c"), &["list", "-o", columns], width).stdout;
+        let heads = list.lines().next().unwrap();
+        for name in [
+            "NAME", "RANGE", "MEMBERS", "WINDOW", "SOURCE", "KIND", "END",
+        ] {
+            let mut words = heads.split_whitespace();
+            assert!(words.any(|w| w == name), "{name} at {width}: {list}");
+        }
+    }
+    // What was not asked for goes first.
+    let list = at_width(&fixture("union-c"), &["list", "-o", "+device,members"], 80).stdout;
+    let heads = list.lines().next().unwrap();
+    assert!(
+        heads.contains("DEVICE") && !heads.contains("OFFLINE"),
+        "{list}"
+    );
+}
+
+/// A part of a number is none.
+#[test]
+fn the_tree_cuts_no_number() {
+    for capture in captures() {
+        for width in [60, 80, 100] {
+            let tree = at_width(&capture, &["tree"], width).stdout;
+            let is_cut = |l: &&str| l.contains(" usa") && !l.contains(" usable");
+            assert_eq!(tree.lines().find(is_cut), None, "{}", capture.display());
         }
     }
 }

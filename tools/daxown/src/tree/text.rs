@@ -12,7 +12,7 @@ use crate::show::{self, Look};
 const BAR: usize = 16;
 /// Columns from which on a reason is worth being cut.
 const PROSE: usize = 32;
-/// Without a terminal: as wide as reports are.
+/// Without a terminal: as wide as reports are, or as it takes.
 const DEFAULT_WIDTH: usize = 110;
 
 /// Widths of what stands at the left edge.
@@ -35,7 +35,6 @@ pub fn draw(map: &Map, nodes: &[Node], look: &Look) -> String {
     }
     let mut lines = Vec::new();
     walk(nodes, "", true, &mut lines);
-    let width = look.width.unwrap_or(DEFAULT_WIDTH);
     let digits = nodes
         .iter()
         .map(|n| format!("{:#x}", n.range.end).len())
@@ -47,8 +46,26 @@ pub fn draw(map: &Map, nodes: &[Node], look: &Look) -> String {
         size: sizes.max().unwrap_or(0),
     };
     // What does not fit goes in this order: the bar, the end address.
-    let with_end = width >= 72 + 2 * digits;
-    let with_bar = width >= 84;
+    let needed = lines
+        .iter()
+        .map(|l| head(l, look))
+        .map(|parts| wide(&parts));
+    let needed = needed.max().unwrap_or(0);
+    let widest = |with_end: bool, with_bar: bool| {
+        let address = if with_end { 2 * digits + 1 } else { digits };
+        let bar = if with_bar { BAR + 3 } else { 0 };
+        address + columns.size + 4 + needed + bar
+    };
+    let width = look
+        .width
+        .unwrap_or_else(|| DEFAULT_WIDTH.max(widest(true, true)));
+    let has_room = |with_end, with_bar| widest(with_end, with_bar) <= width;
+    let can_end = width >= 72 + 2 * digits;
+    let can_bar = width >= 84;
+    let mut ways = [(true, true), (true, false), (false, true)].into_iter();
+    let (with_end, with_bar) = ways
+        .find(|&(end, bar)| (!end || can_end) && (!bar || can_bar) && has_room(end, bar))
+        .unwrap_or((false, false));
     let mut out = String::new();
     for line in &lines {
         out.push_str(render(line, look, width, &columns, with_end, with_bar).trim_end());
@@ -111,8 +128,14 @@ fn render(
     format!("{left}{}{}{bar}", body.0, " ".repeat(fill))
 }
 
-/// Branch, name, owner, state and detail in at most `room` columns; with the width used.
-fn body(line: &Line, look: &Look, room: usize) -> (String, usize) {
+type Parts = Vec<(Style, String)>;
+
+fn wide(parts: &Parts) -> usize {
+    parts.iter().map(|(_, text)| text.width()).sum()
+}
+
+/// Branch, name, owner, state, and what of it is usable.
+fn head(line: &Line, look: &Look) -> Parts {
     let node = line.node;
     let mut parts: Vec<(Style, String)> = vec![
         (Style::new().dimmed(), line.branch.clone()),
@@ -132,8 +155,18 @@ fn body(line: &Line, look: &Look, room: usize) -> (String, usize) {
             parts.push((Style::new(), format!("  {text} usable")));
         }
     }
-    let used: usize = parts.iter().map(|(_, text)| text.width()).sum();
-    let left = room.saturating_sub(used);
+    parts
+}
+
+/// The same with the detail, in at most `room` columns; with the width used.
+fn body(line: &Line, look: &Look, room: usize) -> (String, usize) {
+    let node = line.node;
+    let mut parts = head(line, look);
+    // Half of a number says something else.
+    if wide(&parts) > room && parts.last().is_some_and(|(_, t)| t.ends_with(" usable")) {
+        parts.pop();
+    }
+    let left = room.saturating_sub(wide(&parts));
     // The first words of a reason say nothing, and `list` has the whole.
     let is_cut = node.kind == Kind::Reserved && node.detail.width() + 2 > left;
     if !node.detail.is_empty() && (!is_cut || left >= PROSE) {
