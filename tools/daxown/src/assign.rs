@@ -36,13 +36,14 @@ pub enum To {
 
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
-Memory that programs use is taken offline first; that fails where the kernel cannot move their pages. What
+Memory that programs use is taken offline first; that fails where the kernel cannot move their pages. What \
 the drivers decide at the next boot does not change: see policy= and /etc/modprobe.d for that.
 
 Exit status: as fix.
 
 Examples:
-  daxown assign region0 --to cxl --dry-run     a region that lost its memory to HMEM gets it back
+  daxown assign region0 --to cxl --dry-run
+                                  a region that HMEM has the memory of gets it
   daxown assign dax1.0 --to file
   daxown assign 0x490000000-0x4afffffff --to nobody")]
 pub struct AssignArgs {

@@ -19,19 +19,19 @@ use crate::watch::WatchArgs;
 
 const EXAMPLES: &str = "\
 Examples:
-  daxown list                     who owns each Soft Reserved range and CXL region
+  daxown list                     who owns each range and CXL region
   daxown tree --svg map.svg       the physical address map, also as a picture
   daxown explain 0x490000000      the story of one address
   daxown explain region0          the story of one region
   daxown doctor                   what is not usable, why, and what to do
   daxown fix --dry-run            the steps that would mend it
   daxown diff before.tar.gz       what has changed since
-  daxown predict                  what the other drivers would make of this machine
+  daxown predict                  what the other drivers would make of it
   daxown capture report.tar.gz    one archive for a bug report
   daxown --sysroot report.tar.gz doctor
                                   the same verbs on somebody else's machine
   ssh host dmesg | daxown --sysroot - doctor
-                                  the same on a log, /proc/iomem or list that was pasted
+                                  the same on a log or list that was pasted
 
 Exit status: 0 done; 1 and 2 as the verb says; 3 the verb could not do its work.";
 
@@ -154,13 +154,13 @@ pub enum OwnerKind {
 #[command(after_help = "\
 Examples:
   daxown list
-  daxown list --lost                        only what is not wholly usable
+  daxown list --lost                     only what is not wholly usable
   daxown list --kind region -o range,device,online
-  daxown list --kind device                 memory devices, and where their capacity is
-  daxown list -o +window                    the usual columns and one more
-  daxown list rack7/*.tar.gz                a line for each machine, and a total
-  daxown list rack7/*.tar.gz --lost         the rows of each that are not wholly usable
-  daxown list 0x490000000-0x4afffffff -J    one range, for programs")]
+  daxown list --kind device              memory devices, and their capacity
+  daxown list -o +window                 the usual columns and one more
+  daxown list rack7/*.tar.gz             a line for each machine, and a total
+  daxown list rack7/*.tar.gz --lost      the rows of each that are not all usable
+  daxown list 0x490000000+512M -J        one range, for programs")]
 pub struct ListArgs {
     /// Only what shares a byte with this address or range, or is of this device or region; or captures to
     /// read, of which several give a line each
@@ -207,13 +207,13 @@ pub struct TreeArgs {
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
-  daxown explain 0x490000000                one address
-  daxown explain 0x490000000+512M           a range, also written 0x490000000-0x4afffffff
+  daxown explain 0x490000000             one address
+  daxown explain 0x490000000+512M        a range, or 0x490000000-0x4afffffff
   daxown explain dax0.0
   daxown explain region0
-  daxown explain hmem.1 dax1.0              what both are about is told once
-  daxown explain --kind trimmed             a kind of problem, on any machine
-  daxown explain --kind list                all kinds")]
+  daxown explain hmem.1 dax1.0           what both are about is told once
+  daxown explain --kind trimmed          a kind of problem, on any machine
+  daxown explain --kind list             all kinds")]
 pub struct ExplainArgs {
     /// What to explain
     #[arg(
@@ -230,17 +230,18 @@ pub struct ExplainArgs {
 #[command(after_help = "\
 Exit status:
   0  every byte of Soft Reserved and committed CXL memory is usable
-  1  warnings: memory is offline, cut for alignment or waits, or something cannot be known
+  1  warnings: memory is offline, cut for alignment or waits, or something
+     cannot be known
   2  memory is lost, or in use with nothing behind it
   3  the check could not be made
 
 Examples:
   daxown doctor
   daxown doctor --quiet          one line, for monitoring
-  daxown doctor --strict         notes (an idle region, unmapped capacity) count as warnings
+  daxown doctor --strict         notes (an idle region, unmapped capacity) count
   daxown doctor rack7/*.tar.gz   a line for each machine, and a total
   daxown doctor --agree > /etc/daxown.toml
-                                 what is so now is as it should be: from now on only changes count
+                                 what is so now is as it should be
   daxown doctor --platform       whether this machine is ready for CXL memory")]
 pub struct DoctorArgs {
     /// Captures to check in place of this machine
@@ -262,8 +263,8 @@ pub struct DoctorArgs {
 
 #[derive(Debug, Args)]
 #[command(after_help = "\
-What goes in: the files daxown reads. Of the command line, the kernel log and the module
-configuration only the lines about this memory; no addresses of the kernel's own code. Serial
+What goes in: the files daxown reads. Of the command line, the kernel log and the module \
+configuration only the lines about this memory; no addresses of the kernel's own code. Serial \
 numbers of CXL devices are in it. Run it as root, or the addresses are missing.
 
 Examples:
@@ -280,7 +281,7 @@ pub struct CaptureArgs {
 Examples:
   daxown metrics
   daxown metrics -o /var/lib/prometheus/node-exporter/daxown.prom
-                                 for node_exporter --collector.textfile.directory")]
+                                 for node_exporter's textfile collector")]
 pub struct MetricsArgs {
     /// Replace this file in one step, rather than print
     #[arg(short, long, value_name = "FILE")]
@@ -289,11 +290,11 @@ pub struct MetricsArgs {
 
 #[derive(Debug, Args)]
 #[command(after_help = "\
-With the Rust dax_hmem the kernel says when ownership is settled. The stock drivers do not: then each
+With the Rust dax_hmem the kernel says when ownership is settled. The stock drivers do not: then each \
 range must have an owner, or a driver that failed.
 
-With --for and --node it waits until all of them hold, settled or not. A name is an address, a range, a
-region, dax, hmem or memory device; its state is one of online (of what can be), usable (or a file), there,
+With --for and --node it waits until all of them hold, settled or not. A name is an address, a range, a \
+region, dax, hmem or memory device; its state is one of online (of what can be), usable (or a file), there, \
 gone, committed, cxl, hmem, nobody.
 
 Exit status:
@@ -306,7 +307,7 @@ Examples:
   daxown wait --for region0=online --timeout 30
   daxown wait --for 0x490000000=hmem --node 2
   daxown --sysroot report.tar.gz wait --for region0=online
-                                 a capture does not change: the exit status tells at once")]
+                                 a capture does not change: it ends at once")]
 pub struct WaitArgs {
     /// Give up after so many seconds; without it, wait for ever
     #[arg(short, long, value_name = "SECONDS", value_parser = seconds)]

@@ -41,12 +41,12 @@ pub enum PolicyArg {
 
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
-The prediction is about a fresh boot on which firmware commits the regions that are committed now. For
-the Rust drivers it is computed by the very source that decides in dax_hmem.ko, for the kernel's own by
+The prediction is about a fresh boot on which firmware commits the regions that are committed now. For \
+the Rust drivers it is computed by the very source that decides in dax_hmem.ko, for the kernel's own by \
 what Linux 7.3 was measured to do.
 
 Examples:
-  daxown predict                            both drivers, and whether there is anything to gain
+  daxown predict                  both drivers, and what there is to gain
   daxown predict --drivers rust --policy split
   daxown --sysroot report.tar.gz predict -J")]
 pub struct PredictArgs {

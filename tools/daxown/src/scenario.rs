@@ -12,8 +12,8 @@ use crate::cli::Global;
 
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
-The scenario has the machine's windows, regions, Soft Reserved ranges and devices, made small enough for
-a guest: their order, what lies in what, what touches, and how ends are aligned stay as they are. What
+The scenario has the machine's windows, regions, Soft Reserved ranges and devices, made small enough for \
+a guest: their order, what lies in what, what touches, and how ends are aligned stay as they are. What \
 could not be kept stands in its first lines. It expects what `daxown predict` says of the guest.
 
 Examples:

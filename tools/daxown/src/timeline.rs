@@ -26,7 +26,7 @@ const CLOCKS_US: i64 = 2_000_000;
 
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
-Steps of a range: found, decided (and what the decision waited for), served; of a region: bound or lost.
+Steps of a range: found, decided (and what the decision waited for), served; of a region: bound or lost. \
 Below them stands what took longest.
 
 Examples:

@@ -28,10 +28,11 @@ const BURST: Duration = Duration::from_millis(150);
 
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
-Each line has the time, where it is known from (event, log, ledger, state) and what happened. `state` lines
+Each line has the time, where it is known from (event, log, ledger, state) and what happened. `state` lines \
 say what is different now, in the words of `daxown diff`.
 
-Exit status: 0 when the time was over; without --timeout it goes on until it is ended.
+Exit status: 0 when the time was over; without --timeout it goes on until it is \
+ended.
 
 Examples:
   daxown watch
