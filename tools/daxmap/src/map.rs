@@ -212,8 +212,14 @@ impl Map {
             .filter(|r| is_system_ram(&r.name))
             .filter_map(|r| r.range.overlap(&range))
             .collect();
+        let parts = self.block_ranges(range, online)?;
+        Some(covered_bytes(&range, &parts))
+    }
+
+    /// What of `range` is System RAM in memory blocks that are online, or that are not.
+    pub(crate) fn block_ranges(&self, range: Range, online: bool) -> Option<Vec<Range>> {
         if self.memory.blocks.is_empty() {
-            return (online && !self.iomem.is_empty()).then(|| covered_bytes(&range, &ram));
+            return (online && !self.iomem.is_empty()).then_some(ram);
         }
         let blocks = self
             .memory
@@ -222,14 +228,13 @@ impl Map {
             .filter(|b| b.is_online() == online)
             .filter_map(|b| b.range.overlap(&range));
         // A block may reach beyond the memory in it: at the edge of DRAM, a Soft Reserved neighbour.
-        let parts: Vec<Range> = if self.iomem.is_empty() {
+        Some(if self.iomem.is_empty() {
             blocks.collect()
         } else {
             blocks
                 .flat_map(|b| ram.iter().filter_map(move |r| r.overlap(&b)))
                 .collect()
-        };
-        Some(covered_bytes(&range, &parts))
+        })
     }
 
     /// The lines of `/proc/iomem` about Soft Reserved ranges and CXL windows, as the kernel prints

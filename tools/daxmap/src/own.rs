@@ -15,7 +15,7 @@ mod unclaimed;
 use serde::Serialize;
 
 use crate::map::Map;
-use crate::range::{covered_bytes, Range};
+use crate::range::Range;
 
 use claim::Claim;
 pub(crate) use place::place_hmem;
@@ -183,7 +183,6 @@ fn piece(map: &Map, whole: &Range, range: Range, claim: Option<&Claim>) -> Piece
             &unclaimed
         }
     };
-    let files = map.file_ranges();
     let mut piece = Piece {
         range,
         owner: claim.owner.clone(),
@@ -193,7 +192,7 @@ fn piece(map: &Map, whole: &Range, range: Range, claim: Option<&Claim>) -> Piece
         node: claim.node.or_else(|| node_of(map, &range)),
         online_bytes: map.online_bytes(range),
         offline_bytes: map.offline_bytes(range),
-        file_bytes: covered_bytes(&range, &files),
+        file_bytes: map.file_bytes(&range),
         unsound_bytes: map.unsound_bytes(&range),
     };
     piece.state = claim.state.unwrap_or_else(|| state(&piece));

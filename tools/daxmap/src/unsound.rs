@@ -56,9 +56,23 @@ impl Map {
 
     /// Bytes of `range` that are online System RAM or served as a file.
     pub fn used_bytes(&self, range: &Range) -> u64 {
-        let files = self.file_ranges();
-        let files = crate::range::covered_bytes(range, &files);
-        self.online_bytes(*range).unwrap_or(0).saturating_add(files)
+        let online = self.online_bytes(*range).unwrap_or(0);
+        online.saturating_add(self.file_bytes(range))
+    }
+
+    /// Bytes of `range` that are served as a file, and are no System RAM besides: memory that kmem could not
+    /// take away stays System RAM, whoever has its device next.
+    pub fn file_bytes(&self, range: &Range) -> u64 {
+        let mut files = self.file_ranges();
+        files.retain(|f| f.overlaps(range));
+        if files.is_empty() {
+            return 0;
+        }
+        let blocks = [true, false].map(|online| self.block_ranges(*range, online));
+        let ram: Vec<Range> = blocks.into_iter().flatten().flatten().collect();
+        let files = merge(files.iter().filter_map(|f| f.overlap(range)).collect());
+        let files = files.into_iter().flat_map(|f| subtract(f, &ram));
+        files.fold(0, |sum, f| sum.saturating_add(f.len()))
     }
 
     /// The addresses of dax devices that are served as files; those of other buses are not ours.

@@ -5,7 +5,7 @@
 mod small;
 
 use daxmap::problem::{Kind, Problem, Severity};
-use small::{Small, BASE, GIB};
+use small::{range, Small, BASE, GIB};
 
 const WINDOW: &str = "platform/ACPI0017:00/root0/decoder0.0";
 const BRIDGE: &str = "platform/ACPI0017:00/root0/port1/decoder1.0";
@@ -162,4 +162,32 @@ fn what_nobody_maps_or_uses_can_become_a_region() {
         commands.iter().any(|c| c.starts_with("cxl create-region")),
         "{commands:#?}"
     );
+}
+
+/// HMEM's device is served as a file.
+fn as_file(small: &Small) {
+    let dax = "platform/hmem_platform.0/hmem.0/dax0.0";
+    let driver = small.path().join(format!("sys/devices/{dax}/driver"));
+    std::fs::remove_file(&driver).unwrap();
+    std::os::unix::fs::symlink("/sys/bus/dax/drivers/device_dax", driver).unwrap();
+}
+
+/// Memory that kmem could not take away is System RAM still, and its device may be a file since.
+#[test]
+fn a_byte_is_counted_once() {
+    let small = served();
+    as_file(&small);
+    let end = BASE + 8 * GIB - 1;
+    small.file(
+        "dev/kmsg",
+        &format!("[  100.0] kmem dax0.0: mapping0: {BASE:#x}-{end:#x} stuck online until reboot\n"),
+    );
+    let problem = loss(&small).unwrap();
+    assert_eq!((problem.kind, problem.bytes), (Kind::Stuck, 8 * GIB));
+    let found = small.problems();
+    assert!(!found.iter().any(|p| p.kind == Kind::DaxFile), "{found:#?}");
+    let map = small.map();
+    let whole = range(BASE, 8 * GIB);
+    assert_eq!(map.used_bytes(&whole), 8 * GIB);
+    assert_eq!(map.unsound_bytes(&whole), 8 * GIB);
 }
