@@ -9,14 +9,16 @@
 //! missing.
 
 mod gone;
+mod unbacked;
 
 use serde::Serialize;
 
 use crate::cxl::{EndpointDecoder, Memdev, PortDecoder, Window};
-use crate::log::Event;
 use crate::map::Map;
 use crate::modules::Presence;
 use crate::range::{merge, subtract, Range};
+
+pub use unbacked::Unsure;
 
 /// Why nothing answers for a range.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -79,6 +81,15 @@ pub struct Dead {
     /// Why.
     #[serde(flatten)]
     pub why: Why,
+}
+
+/// What is known of what is behind some memory.
+#[derive(Default)]
+pub(crate) struct Found {
+    /// What nothing answers for, by address.
+    pub(crate) dead: Vec<Dead>,
+    /// What cannot be known.
+    pub(crate) unsure: Vec<Unsure>,
 }
 
 /// An interleave set: endpoint decoders that are committed for the same addresses.
@@ -157,10 +168,13 @@ impl Map {
             .any(|e| e.memdev == memdev.name && e.is_read)
     }
 
-    /// Whether a memory device has committed decoders: then it maps nothing besides.
+    /// Whether a memory device has committed decoders, as they or its regions tell: then it maps nothing besides.
     pub fn maps_by_decoders(&self, memdev: &Memdev) -> bool {
+        let name = Some(&memdev.name);
+        let mut regions = self.regions.iter().filter(|r| r.is_committed());
         let mut own = self.endpoints.iter().filter(|e| e.memdev == memdev.name);
         own.any(|e| self.is_committed(e))
+            || regions.any(|r| r.targets.iter().any(|t| t.memdev.as_ref() == name))
     }
 
     /// Whether a memory device maps by decoders alone: it has committed ones, or it was in a region that is
@@ -187,9 +201,9 @@ impl Map {
 ///
 /// What only the administrator declares, with `memmap=`, needs no CXL device behind it: in a virtual
 /// machine, or on hardware of another kind, something else may answer.
-pub(crate) fn find(map: &Map, memory: &[Range], by_hand: &[Range]) -> Vec<Dead> {
+pub(crate) fn find(map: &Map, memory: &[Range], by_hand: &[Range]) -> Found {
     if !is_enumerated(map) {
-        return Vec::new();
+        return Found::default();
     }
     let sets = map.sets();
     let mut found: Vec<Dead> = Vec::new();
@@ -218,10 +232,17 @@ pub(crate) fn find(map: &Map, memory: &[Range], by_hand: &[Range]) -> Vec<Dead> 
         }
     }
     mapped.extend(by_hand);
+    let mut unsure = Vec::new();
     for window in &map.windows {
-        found.extend(unbacked(map, window, memory, &mapped));
+        match unbacked::find(map, window, memory, &mapped) {
+            Ok(dead) => found.extend(dead),
+            Err(doubt) => unsure.push(doubt),
+        }
     }
-    clip(found, memory)
+    Found {
+        dead: clip(found, memory),
+        unsure,
+    }
 }
 
 /// Whether CXL's drivers have looked at every device, so that what does not show is not there.
@@ -263,107 +284,12 @@ fn incomplete(map: &Map, set: &Set) -> Option<Dead> {
     })
 }
 
-/// Memory in a window that no decoder maps and no device has capacity for.
-fn unbacked(map: &Map, window: &Window, memory: &[Range], mapped: &[Range]) -> Vec<Dead> {
-    let Some(range) = window.range.filter(|_| map.unknown_cards.is_empty()) else {
-        return Vec::new();
-    };
-    let inside = memory.iter().filter_map(|m| m.overlap(&range)).collect();
-    let holes: Vec<Range> = merge(inside)
-        .into_iter()
-        .flat_map(|r| subtract(r, mapped))
-        .collect();
-    let needed = holes
-        .iter()
-        .fold(0u64, |sum, r| sum.saturating_add(r.len()));
-    let devices: Vec<&Memdev> = map.behind(window).collect();
-    let name = window.label().to_string();
-    if holes.is_empty() {
-        return Vec::new();
-    }
-    if devices.is_empty() {
-        // An accelerator is no memory device, unless its driver makes it one.
-        if window.takes_type2 != Some(false) && !card_removed(map, window) {
-            return Vec::new();
-        }
-        let why = Why::NoDevice { window: name };
-        return all(holes, &why);
-    }
-    let Some(left) = capacity_left(map, &devices) else {
-        return Vec::new();
-    };
-    if left >= needed {
-        return Vec::new();
-    }
-    let why = Why::NoCapacity {
-        window: name,
-        memdevs: devices.iter().map(|m| m.name.clone()).collect(),
-        left,
-        needed,
-    };
-    all(highest(holes, needed - left), &why)
-}
-
 fn all(ranges: Vec<Range>, why: &Why) -> Vec<Dead> {
     let dead = |range| Dead {
         range,
         why: why.clone(),
     };
     ranges.into_iter().map(dead).collect()
-}
-
-/// Capacity that may be mapped without showing; `None` if a device does not tell its size.
-fn capacity_left(map: &Map, devices: &[&Memdev]) -> Option<u64> {
-    devices.iter().try_fold(0u64, |sum, m| {
-        let size = m.ram_bytes?.saturating_add(m.pmem_bytes.unwrap_or(0));
-        let left = match map.uses_decoders(m) {
-            true => translated(map, m),
-            false => size,
-        };
-        Some(sum.saturating_add(left))
-    })
-}
-
-/// Capacity behind committed decoders in no region, at addresses that no window has: a host bridge may
-/// translate addresses, so that these are a device's own.
-fn translated(map: &Map, memdev: &Memdev) -> u64 {
-    let own = map.endpoints.iter().filter(|e| e.memdev == memdev.name);
-    let elsewhere = |range: Range| {
-        let mut windows = map.windows.iter().filter_map(|w| w.range);
-        !windows.any(|w| w.overlaps(&range))
-    };
-    own.filter(|e| map.is_committed(e) && e.region.is_none() && e.range.is_some_and(elsewhere))
-        .fold(0, |sum, e| sum.saturating_add(e.dpa_bytes))
-}
-
-/// The highest `bytes` of some ranges: which of them is dead cannot be told, devices fill from below.
-fn highest(mut ranges: Vec<Range>, mut bytes: u64) -> Vec<Range> {
-    ranges.sort_unstable();
-    let mut out = Vec::new();
-    for range in ranges.into_iter().rev() {
-        let take = bytes.min(range.len());
-        if take == 0 {
-            break;
-        }
-        bytes -= take;
-        out.extend(Range::new(range.end - (take - 1), range.end));
-    }
-    out
-}
-
-/// The log tells of a card that was taken out behind the window: of a port of one of its host bridges.
-fn card_removed(map: &Map, window: &Window) -> bool {
-    let is_behind = |port: &str| {
-        let mut bridges = window.bridges.iter();
-        bridges.any(|b| {
-            b.strip_prefix("pci")
-                .is_some_and(|bus| port.starts_with(bus))
-        })
-    };
-    map.log.iter().any(|m| match &m.event {
-        Event::CardGone { port } => is_behind(port),
-        _ => false,
-    })
 }
 
 /// Only what is of interest, each byte once.

@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use crate::cxl::{self, EndpointDecoder, Memdev, PortDecoder, Region, Window};
 use crate::dax::{self, DaxDevice, HmemDevice, HmemPlatform};
-use crate::decode::{self, Dead};
+use crate::decode::{self, Dead, Unsure};
 use crate::dkms::{self, FailedBuild};
 use crate::firmware;
 use crate::host::{self, Card, Host};
@@ -44,6 +44,9 @@ pub struct Map {
     pub ports: Vec<PortDecoder>,
     /// Memory that nothing answers for.
     pub dead: Vec<Dead>,
+    /// Memory of which it cannot be known whether anything answers for it.
+    #[serde(skip)]
+    pub unsure: Vec<Unsure>,
     /// What only `memmap=` on the command line declares.
     #[serde(skip)]
     pub by_hand: Vec<Range>,
@@ -148,6 +151,7 @@ impl Map {
             endpoints: cxl.endpoints,
             ports: cxl.ports,
             dead: Vec::new(),
+            unsure: Vec::new(),
             by_hand: Vec::new(),
             has_memory_map: false,
             unsound: Vec::new(),
@@ -179,7 +183,9 @@ impl Map {
         cxl::given::settle_sizes(&scan, &mut map.regions, &declared);
         own::place_hmem(&mut map, &ranges);
         map.by_hand = reserved::by_hand(&map, &ranges);
-        map.dead = decode::find(&map, &memory_of(&map, &ranges), &map.by_hand);
+        let behind = decode::find(&map, &memory_of(&map, &ranges), &map.by_hand);
+        map.dead = behind.dead;
+        map.unsure = behind.unsure;
         map.unsound = unsound::find(&map);
         map.reserved = ranges
             .into_iter()
@@ -206,18 +212,18 @@ impl Map {
     }
 
     fn block_bytes(&self, range: Range, online: bool) -> Option<u64> {
-        let ram: Vec<Range> = self
-            .iomem
-            .iter()
-            .filter(|r| is_system_ram(&r.name))
-            .filter_map(|r| r.range.overlap(&range))
-            .collect();
         let parts = self.block_ranges(range, online)?;
         Some(covered_bytes(&range, &parts))
     }
 
     /// What of `range` is System RAM in memory blocks that are online, or that are not.
     pub(crate) fn block_ranges(&self, range: Range, online: bool) -> Option<Vec<Range>> {
+        let ram: Vec<Range> = self
+            .iomem
+            .iter()
+            .filter(|r| is_system_ram(&r.name))
+            .filter_map(|r| r.range.overlap(&range))
+            .collect();
         if self.memory.blocks.is_empty() {
             return (online && !self.iomem.is_empty()).then_some(ram);
         }

@@ -191,3 +191,74 @@ fn a_byte_is_counted_once() {
     assert_eq!(map.used_bytes(&whole), 8 * GIB);
     assert_eq!(map.unsound_bytes(&whole), 8 * GIB);
 }
+
+#[test]
+fn a_dead_file_is_to_be_used_no_more() {
+    let small = served();
+    torn_down(&small);
+    by_hand(&small);
+    as_file(&small);
+    let end = BASE + 8 * GIB - 1;
+    small.iomem(&[
+        (0, BASE, BASE + 64 * GIB - 1, "CXL Window 0"),
+        (1, BASE, end, "dax0.0"),
+    ]);
+    let problem = loss(&small).unwrap();
+    assert_eq!(problem.kind, Kind::Undecoded);
+    assert!(
+        problem
+            .remedy
+            .iter()
+            .any(|l| l.contains("end the programs")),
+        "{problem:#?}"
+    );
+    let file = small.remarks("dax-file");
+    assert_eq!(file, "", "what is not to be used is not advised");
+}
+
+/// A device of 8 GiB is all in a region, and HMEM serves 8 GiB more.
+fn beside_region() -> Small {
+    let small = served();
+    small.bridge(0, Some((BASE + 8 * GIB, 8 * GIB)), Some("region0"));
+    small.maps(0, 0, (BASE + 8 * GIB, 8 * GIB), Some("region0"));
+    small.region("region0", (BASE + 8 * GIB, 8 * GIB), true, &["decoder10.0"]);
+    small
+}
+
+#[test]
+fn what_a_region_has_of_a_device_is_nowhere_else() {
+    let small = beside_region();
+    assert!(is_loss(&small), "{:#?}", small.problems());
+    // Where its decoder maps cannot be read, but the region says it.
+    let small = beside_region();
+    std::fs::remove_file(small.path().join(format!("sys/devices/{ENDPOINT}/start"))).unwrap();
+    assert!(is_loss(&small), "{:#?}", small.problems());
+    // How large it is does not matter then.
+    let ram = "sys/devices/pci0000:0c/0000:0c:00.0/0000:00:00.0/mem0/ram";
+    let small = beside_region();
+    std::fs::remove_dir_all(small.path().join(ram)).unwrap();
+    assert!(is_loss(&small), "{:#?}", small.problems());
+}
+
+#[test]
+fn a_device_that_does_not_tell_its_size_is_told_of() {
+    let small = served();
+    assert_eq!(
+        small.problems().first().map(|p| p.severity),
+        Some(Severity::Note)
+    );
+    std::fs::remove_dir_all(
+        small
+            .path()
+            .join("sys/devices/pci0000:0c/0000:0c:00.0/0000:00:00.0/mem0/ram"),
+    )
+    .unwrap();
+    let found = small.problems();
+    let told = found.iter().find(|p| p.kind == Kind::Unreadable);
+    let told = told.unwrap_or_else(|| panic!("{found:#?}"));
+    assert_eq!(
+        (told.severity, told.subject.as_str()),
+        (Severity::Warning, "mem0")
+    );
+    assert!(told.cause.contains("capacity of mem0"), "{}", told.cause);
+}

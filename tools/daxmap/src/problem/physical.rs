@@ -4,7 +4,7 @@
 
 use super::{dax, Kind, Problem, Severity};
 use crate::cxl::Region;
-use crate::decode::{Dead, Told, Why};
+use crate::decode::{Dead, Told, Unsure, Why};
 use crate::log::Event;
 use crate::map::Map;
 use crate::range::Range;
@@ -15,13 +15,31 @@ use crate::unsound::{Fault, Unsound};
 pub(super) fn diagnose(map: &Map) -> Vec<Problem> {
     let mut out: Vec<Problem> = map.unsound.iter().map(|u| one(map, u)).collect();
     out.extend(map.by_hand.iter().filter_map(|r| declared_by_hand(map, r)));
+    out.extend(map.unsure.iter().map(unsure));
     out
+}
+
+/// Memory behind which nothing shows, where a device does not tell how large it is.
+fn unsure(unsure: &Unsure) -> Problem {
+    let names = |ranges: &[Range]| -> Vec<String> { ranges.iter().map(Range::to_string).collect() };
+    let one = unsure.memdevs.len() == 1;
+    let paths = unsure.memdevs.iter();
+    Problem::new(Kind::Unreadable, Severity::Warning, unsure.memdevs.join(" "))
+        .because(format!(
+            "no decoder that can be read maps {} of {}, and the capacity of {} behind it cannot be read: whether \
+             {} there cannot be known",
+            super::listed(&names(&unsure.ranges)),
+            unsure.window,
+            super::listed(&unsure.memdevs),
+            if one { "its memory is" } else { "their memory is" },
+        ))
+        .seen(paths.map(|m| format!("/sys/bus/cxl/devices/{m}/ram/size")))
 }
 
 /// Memory in a window that only `memmap=` declares, and for which no CXL device is left.
 fn declared_by_hand(map: &Map, range: &Range) -> Option<Problem> {
     let memory = [*range];
-    let dead = crate::decode::find(map, &memory, &[]);
+    let dead = crate::decode::find(map, &memory, &[]).dead;
     // What is told as a loss, or with the range, is not told again.
     let is_told = |r: &Range| map.dead.iter().any(|d| d.range.overlaps(r));
     let first = dead.iter().find(|d| !is_told(&d.range))?;

@@ -1,0 +1,135 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Memory in a window that no decoder maps and no device has capacity for.
+
+use serde::Serialize;
+
+use super::{all, Dead, Why};
+use crate::cxl::{Memdev, Window};
+use crate::log::Event;
+use crate::map::Map;
+use crate::range::{merge, subtract, Range};
+
+/// Memory in a window that no decoder maps, and of which it cannot be known whether a device is behind it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Unsure {
+    /// The window.
+    pub window: String,
+    /// The devices behind it whose capacity cannot be read.
+    pub memdevs: Vec<String>,
+    /// The memory.
+    pub ranges: Vec<Range>,
+}
+
+pub(super) fn find(
+    map: &Map,
+    window: &Window,
+    memory: &[Range],
+    mapped: &[Range],
+) -> Result<Vec<Dead>, Unsure> {
+    let Some(range) = window.range.filter(|_| map.unknown_cards.is_empty()) else {
+        return Ok(Vec::new());
+    };
+    let inside = memory.iter().filter_map(|m| m.overlap(&range)).collect();
+    let holes: Vec<Range> = merge(inside)
+        .into_iter()
+        .flat_map(|r| subtract(r, mapped))
+        .collect();
+    let needed = holes
+        .iter()
+        .fold(0u64, |sum, r| sum.saturating_add(r.len()));
+    let devices: Vec<&Memdev> = map.behind(window).collect();
+    let name = window.label().to_string();
+    if holes.is_empty() {
+        return Ok(Vec::new());
+    }
+    if devices.is_empty() {
+        // An accelerator is no memory device, unless its driver makes it one.
+        if window.takes_type2 != Some(false) && !card_removed(map, window) {
+            return Ok(Vec::new());
+        }
+        let why = Why::NoDevice { window: name };
+        return Ok(all(holes, &why));
+    }
+    let (mut left, mut unread) = (0u64, Vec::new());
+    for m in &devices {
+        match may_map(map, m) {
+            Some(bytes) => left = left.saturating_add(bytes),
+            None => unread.push(m.name.clone()),
+        }
+    }
+    if left >= needed {
+        return Ok(Vec::new());
+    }
+    if !unread.is_empty() {
+        return Err(Unsure {
+            window: name,
+            memdevs: unread,
+            ranges: holes,
+        });
+    }
+    let why = Why::NoCapacity {
+        window: name,
+        memdevs: devices.iter().map(|m| m.name.clone()).collect(),
+        left,
+        needed,
+    };
+    Ok(all(highest(holes, needed - left), &why))
+}
+
+/// Capacity of a device that may be mapped without showing; `None` if that cannot be read.
+fn may_map(map: &Map, memdev: &Memdev) -> Option<u64> {
+    let size = memdev
+        .ram_bytes
+        .map(|ram| ram.saturating_add(memdev.pmem_bytes.unwrap_or(0)));
+    if !map.uses_decoders(memdev) {
+        return size;
+    }
+    let own = map.endpoints.iter().filter(|e| e.memdev == memdev.name);
+    // What a decoder maps that is in no region, and whose addresses cannot be read, may lie anywhere.
+    let hidden = own.filter(|e| !e.is_read && e.region.is_none());
+    let hidden = hidden.fold(0u64, |sum, e| sum.saturating_add(e.dpa_bytes));
+    Some(translated(map, memdev).saturating_add(hidden))
+}
+
+/// Capacity behind committed decoders in no region, at addresses that no window has: a host bridge may
+/// translate addresses, so that these are a device's own.
+fn translated(map: &Map, memdev: &Memdev) -> u64 {
+    let own = map.endpoints.iter().filter(|e| e.memdev == memdev.name);
+    let elsewhere = |range: Range| {
+        let mut windows = map.windows.iter().filter_map(|w| w.range);
+        !windows.any(|w| w.overlaps(&range))
+    };
+    own.filter(|e| map.is_committed(e) && e.region.is_none() && e.range.is_some_and(elsewhere))
+        .fold(0, |sum, e| sum.saturating_add(e.dpa_bytes))
+}
+
+/// The highest `bytes` of some ranges: which of them is dead cannot be told, devices fill from below.
+fn highest(mut ranges: Vec<Range>, mut bytes: u64) -> Vec<Range> {
+    ranges.sort_unstable();
+    let mut out = Vec::new();
+    for range in ranges.into_iter().rev() {
+        let take = bytes.min(range.len());
+        if take == 0 {
+            break;
+        }
+        bytes -= take;
+        out.extend(Range::new(range.end - (take - 1), range.end));
+    }
+    out
+}
+
+/// The log tells of a card that was taken out behind the window: of a port of one of its host bridges.
+fn card_removed(map: &Map, window: &Window) -> bool {
+    let is_behind = |port: &str| {
+        let mut bridges = window.bridges.iter();
+        bridges.any(|b| {
+            b.strip_prefix("pci")
+                .is_some_and(|bus| port.starts_with(bus))
+        })
+    };
+    map.log.iter().any(|m| match &m.event {
+        Event::CardGone { port } => is_behind(port),
+        _ => false,
+    })
+}
