@@ -123,3 +123,26 @@ fn a_set_that_lacks_a_member_is_not_used_before_that_is_known() {
     assert!(remarks.contains("region0 lacks a member"), "{remarks}");
     assert!(!remarks.contains("region_idle"), "{remarks}");
 }
+
+#[test]
+fn a_region_that_lacks_half_of_its_set_is_given_to_no_driver() {
+    let small = Small::new(16);
+    small.memdev(0, 8, true);
+    small.maps(0, 0, (BASE, 16 * GIB), Some("region0"));
+    small.file(
+        "sys/devices/platform/ACPI0017:00/root0/port1/endpoint10/decoder10.0/interleave_ways",
+        "2\n",
+    );
+    small.region("region0", (BASE, 16 * GIB), false, &["decoder10.0", ""]);
+    let map = small.map();
+    for line in [
+        "cxl enable-region region0",
+        "echo region0 > /sys/bus/cxl/drivers/cxl_region/bind",
+        "echo dax_region0 > /sys/bus/cxl/drivers_probe",
+    ] {
+        assert!(
+            problem::refusal(&map, &[line.to_string()]).is_some(),
+            "{line}"
+        );
+    }
+}

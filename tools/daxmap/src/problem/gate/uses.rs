@@ -32,6 +32,8 @@ pub(super) struct Part {
 pub(super) struct Uses<'a> {
     map: &'a Map,
     devices: Vec<Device>,
+    /// Regions that were committed before: something answers for them then.
+    committed: Vec<String>,
     /// What the advice is about: devices whose addresses do not show lie there.
     about: Option<Range>,
 }
@@ -48,6 +50,7 @@ impl<'a> Uses<'a> {
         Uses {
             map,
             devices: map.dax.iter().map(device).collect(),
+            committed: Vec::new(),
             about,
         }
     }
@@ -58,6 +61,13 @@ impl<'a> Uses<'a> {
         let whole = match words[..] {
             ["modprobe", "dax_hmem"] => self.unowned(),
             ["reboot"] => self.at_boot(),
+            ["cxl", "enable-region", region] => self.region(region),
+            ["echo", region, ">", path] if path.ends_with("/drivers/cxl_region/bind") => {
+                self.region(region)
+            }
+            ["echo", dax_region, ">", path] if path.ends_with("/cxl/drivers_probe") => {
+                self.region(dax_region.trim_start_matches("dax_"))
+            }
             ["echo", device, ">", path]
                 if path.contains("/drivers/hmem") && path.ends_with("/bind") =>
             {
@@ -99,7 +109,7 @@ impl<'a> Uses<'a> {
         }
     }
 
-    /// Follows what a command does to the size of devices.
+    /// Follows what a command does to the size of devices, and to regions.
     pub(super) fn run(&mut self, command: &str) {
         let words: Vec<&str> = command.split_whitespace().collect();
         let ["echo", word, ">", path] = words[..] else {
@@ -111,6 +121,9 @@ impl<'a> Uses<'a> {
                 if let Ok(size) = word.parse::<u64>() {
                     self.resize(name, size);
                 }
+            }
+            ["sys", "bus", "cxl", "devices", region, "commit"] if word == "1" => {
+                self.committed.push(region.to_string());
             }
             ["sys", "bus", "platform", "devices", hmem, "dax_region", "create"] => {
                 let parent = Parent::Hmem(hmem.to_string());
@@ -249,6 +262,14 @@ impl<'a> Uses<'a> {
                 can_shrink,
             })
             .collect()
+    }
+
+    /// What dax_cxl makes a dax device of.
+    fn region(&self, name: &str) -> Vec<Range> {
+        let is_committed = self.committed.iter().any(|c| c == name);
+        let region = self.map.region(name);
+        let region = region.filter(|r| !r.is_persistent() && !is_committed);
+        region.and_then(|r| r.range).into_iter().collect()
     }
 
     /// The addresses of an hmem device, which may be those of its place only.
