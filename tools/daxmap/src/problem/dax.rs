@@ -6,7 +6,7 @@ use super::{remedy, Kind, Problem, Severity};
 use crate::dax::{DaxDevice, Parent};
 use crate::log::Event;
 use crate::map::Map;
-use crate::modules::Presence;
+use crate::modules::{Module, Presence};
 use crate::own::{Owner, Piece};
 use crate::range::{subtract, Range};
 use crate::size::human;
@@ -179,18 +179,27 @@ fn unbound(map: &Map, dax: &DaxDevice) -> Problem {
                 block >> 20
             ))
             .seen(mine)
-            .fix([format!(
-                "# it can be used as a file: echo {name} > /sys/bus/dax/drivers/device_dax/bind"
-            )]);
+            .fix(has_device_dax(map).then(|| {
+                format!(
+                    "# it can be used as a file: echo {name} > /sys/bus/dax/drivers/device_dax/bind"
+                )
+            }));
     }
     if dax.target_node.is_none() {
+        let file = match has_device_dax(map) {
+            true => vec![
+                "# without a node it can be used as a file only:".to_string(),
+                format!("daxctl reconfigure-device --mode=devdax {name}"),
+            ],
+            false => vec![
+                "# without a node it can be used as a file only, and this kernel has no device_dax"
+                    .to_string(),
+            ],
+        };
         return loss(Kind::KmemFailed)
             .because(format!("{name} has no target node (kmem refuses such a device): neither SRAT nor the CXL window gives one"))
             .seen(mine)
-            .fix([
-                "# without a node it can be used as a file only:".to_string(),
-                format!("daxctl reconfigure-device --mode=devdax {name}"),
-            ])
+            .fix(file)
             .fix(remedy::use_rust_modules());
     }
     if let Some(why) = failure {
@@ -344,4 +353,10 @@ fn remainder(map: &Map, piece: &Piece, dax: &DaxDevice, lost: u64) -> Problem {
         .because(format!("{what}; nothing that could be read says why"))
         .seen(said)
         .fix([format!("# look: daxctl list --devices {name}")])
+}
+
+/// Whether this kernel can serve memory as a file, as far as is known.
+fn has_device_dax(map: &Map) -> bool {
+    let is_absent = |m: &Module| m.presence == Presence::Absent;
+    !map.module("device_dax").is_some_and(is_absent)
 }
