@@ -90,14 +90,30 @@ impl Nodes {
         }
     }
 
+    /// The addresses at which another node may begin, ascending.
+    fn edges(&self, windows: &[Range]) -> Vec<u64> {
+        let ranges = self.srat.iter().map(|(r, _)| r).chain(windows);
+        let ends = ranges.flat_map(|r| [Some(r.start), r.end.checked_add(1)]);
+        let mut edges: Vec<u64> = ends.flatten().collect();
+        edges.sort_unstable();
+        edges
+    }
+
     /// The addresses in `range` at which another node begins. One that has less than a memory block
     /// there is overlooked: it could have no memory online.
     pub(super) fn changes(&self, windows: &[Range], range: &Range, block: u64) -> Vec<u64> {
         let at = |address| self.at(windows, address);
+        let block = block.max(1);
+        let edges = self.edges(windows);
         let mut out = Vec::new();
         let mut below = range.start;
         while below < range.end {
-            let above = below.saturating_add(block.max(1)).min(range.end);
+            // Up to the next edge all is as it is here.
+            let Some(edge) = edges.iter().find(|&&e| e > below && e <= range.end) else {
+                break;
+            };
+            below += (edge - below - 1) / block * block;
+            let above = below.saturating_add(block).min(range.end);
             if at(above) == at(below) {
                 below = above;
                 continue;
@@ -153,6 +169,16 @@ mod tests {
         ] {
             assert_eq!(nodes.at(&windows, address * MIB), node, "{address}");
         }
+    }
+
+    #[test]
+    fn a_range_to_the_end_of_all_addresses_has_few_edges() {
+        let whole = Range::new(4096 * MIB, u64::MAX).unwrap();
+        let windows = [whole];
+        let none = nodes(&[]);
+        assert_eq!(none.changes(&windows, &whole, 128 * MIB), [] as [u64; 0]);
+        let two = nodes(&[(4096, 1024, 1), (5120, 1024, 2)]);
+        assert_eq!(two.changes(&windows, &whole, 128 * MIB), [5120 * MIB]);
     }
 
     #[test]
