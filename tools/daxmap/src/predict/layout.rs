@@ -5,8 +5,9 @@
 use ownership::Policy;
 
 use super::nodes::Nodes;
-use super::{division, failed, options, Why, Word};
+use super::{division, failed, known, options, seen, Holder, Why, Word};
 use crate::cxl::{Region, RegionState};
+use crate::decode::Why as Gone;
 use crate::iomem::{is_system_ram, Resource};
 use crate::ledger;
 use crate::map::Map;
@@ -19,9 +20,6 @@ use crate::tree::Tree;
 const HMAT: &str = "sys/firmware/acpi/tables/HMAT";
 /// What x86 adds to and removes from a node, if the machine does not say.
 const BLOCK: u64 = 128 << 20;
-
-/// The kernel whose own drivers were measured.
-const MEASURED: &str = "7.3";
 
 /// A range that the kernel lists for dax_hmem.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -81,6 +79,9 @@ pub struct Layout {
     pub foreign: Vec<(Range, String)>,
     /// What the kernel's own drivers failed to make System RAM at this boot, and why.
     pub failed: Vec<(Range, Why)>,
+    /// What the kernel's own drivers, of a release that was not measured, made System RAM at this boot, and whose
+    /// it is.
+    pub seen: Vec<(Range, Holder)>,
     /// What no device is behind: whoever serves it, it is no memory.
     pub dead: Vec<Range>,
     /// The kernel lists nothing for dax_hmem (`device_hmem.disable`).
@@ -107,6 +108,8 @@ pub struct Layout {
     pub is_measured: bool,
     /// What the forecast takes for granted.
     pub assumes: Vec<String>,
+    /// What is not in the source, and decides which drivers make more of the memory.
+    pub missing: Vec<String>,
 }
 
 impl Layout {
@@ -116,7 +119,7 @@ impl Layout {
             reserved: merge(map.reserved.iter().map(|r| r.range).collect()),
             listed: Vec::new(),
             windows: map.windows.iter().filter_map(|w| w.range).collect(),
-            regions: map.regions.iter().filter_map(region).collect(),
+            regions: map.regions.iter().filter_map(|r| region(map, r)).collect(),
             ram: map
                 .iomem
                 .iter()
@@ -127,7 +130,8 @@ impl Layout {
             obstacles: obstacles(map),
             foreign: foreign(map),
             failed: failed::read(map),
-            dead: map.dead.iter().map(|d| d.range).collect(),
+            dead: dead(map),
+            seen: seen::read(map),
             is_unlisted: map.host.hmem_disabled,
             without_windows: !map.in_source.sysfs && map.windows.is_empty(),
             excluded: options::excluded(tree),
@@ -138,10 +142,11 @@ impl Layout {
             without_kmem: without_kmem(map),
             policy: options::policy(tree),
             refused: options::refused(tree),
-            is_measured: is_measured(map),
+            is_measured: known::is_measured(map),
             is_idle: options::is_idle(tree),
             nodes: Nodes::read(map),
-            assumes: Vec::new(),
+            assumes: known::assumptions(map),
+            missing: known::missing(map),
         };
         // A region lies in a window, though that be not in the source.
         if layout.without_windows {
@@ -161,7 +166,6 @@ impl Layout {
             let divided = division::divided(tree, map, &layout.reserved);
             layout.listed = listed(&layout, &divided, tree.exists(HMAT));
         }
-        layout.assumes = assumptions(map);
         layout
     }
 
@@ -193,6 +197,7 @@ impl Layout {
             obstacles: Vec::new(),
             foreign: Vec::new(),
             failed: Vec::new(),
+            seen: Vec::new(),
             dead: Vec::new(),
             is_unlisted: false,
             without_windows: false,
@@ -206,6 +211,7 @@ impl Layout {
             is_idle,
             nodes: Nodes::default(),
             assumes: Vec::new(),
+            missing: Vec::new(),
         }
     }
 
@@ -246,16 +252,29 @@ impl Layout {
     }
 }
 
-fn region(region: &Region) -> Option<RegionAt> {
+/// What no device is behind at the next boot either.
+fn dead(map: &Map) -> Vec<Range> {
+    let lasting = map.dead.iter().filter(|d| match &d.why {
+        Gone::Reset { region } => !map
+            .region(region)
+            .is_some_and(|r| known::comes_back(map, r)),
+        _ => true,
+    });
+    lasting.map(|d| d.range).collect()
+}
+
+fn region(map: &Map, region: &Region) -> Option<RegionAt> {
+    let comes_back = known::comes_back(map, region);
     Some(RegionAt {
         number: region.name.strip_prefix("region")?.parse().ok()?,
         name: region.name.clone(),
         range: region.range?,
-        is_committed: region.is_committed(),
+        is_committed: region.is_committed() || comes_back,
         is_pmem: region.mode.as_deref() == Some("pmem") || region.is_dynamic(),
         // One whose driver is unbound now is bound in the next boot.
         has_dax_region: region.dax_region.is_some()
-            || region.state == RegionState::CommittedUnbound,
+            || region.state == RegionState::CommittedUnbound
+            || comes_back,
         // What is System RAM since boot decides it.
         is_foreign: false,
     })
@@ -350,49 +369,5 @@ fn listed(layout: &Layout, divided: &[Range], has_hmat: bool) -> Vec<Listed> {
         .collect();
     out.extend(rest);
     out.sort_by_key(|l| l.range);
-    out
-}
-
-/// Whether the kernel's own drivers of this release were measured.
-fn is_measured(map: &Map) -> bool {
-    map.release
-        .as_deref()
-        .is_some_and(|r| r.starts_with(MEASURED))
-}
-
-fn assumptions(map: &Map) -> Vec<String> {
-    let mut out = Vec::new();
-    if !is_measured(map) {
-        out.push(format!(
-            "the kernel's own drivers are those of Linux {MEASURED}; those of other releases were not measured"
-        ));
-    }
-    let missing: Vec<&str> = ["cxl_acpi", "cxl_pci", "cxl_port", "cxl_mem"]
-        .into_iter()
-        .filter(|name| {
-            map.module(name)
-                .is_some_and(|m| m.presence == Presence::Installed)
-        })
-        .collect();
-    let has_cxl = map.host.has_cxl || !map.windows.is_empty() || !map.in_source.sysfs;
-    if !missing.is_empty() && has_cxl {
-        out.push(format!(
-            "{} not loaded: windows and regions that firmware set up may be missing here",
-            missing.join(", ")
-        ));
-    }
-    if !map.in_source.sysfs && map.windows.is_empty() {
-        out.push(
-            "what was given has no CXL windows: a range that no region meets is taken to lie in none".into(),
-        );
-    }
-    if let Some("offline") = map.memory.auto_online.as_deref() {
-        out.push(
-            "new memory stays offline until somebody brings it online (auto_online_blocks)".into(),
-        );
-    }
-    if map.regions.iter().any(Region::is_committed) {
-        out.push("firmware commits the same regions at each boot".into());
-    }
     out
 }
