@@ -4,7 +4,7 @@
 
 mod common;
 
-use common::{commands, daxown, fixture, fixtures, machines, scenarios};
+use common::{commands, daxown, fixture, fixtures, machines, scenarios, words};
 
 #[test]
 fn memory_is_handed_over() {
@@ -155,4 +155,18 @@ fn who_is_kept_away_at_the_next_boot_is_said() {
         let text = output.stdout + &output.stderr;
         assert!(text.contains(words) && text.contains("exclude="), "{text}");
     }
+}
+
+/// No way back is one that `fix` refuses.
+#[test]
+fn nothing_dead_comes_back() {
+    let machine = fixture("machines/member-gone-hmem-serves");
+    let output = daxown(&machine, &["assign", "dax0.0", "--to", "nobody", "-n"]);
+    let said = words(&output.stdout);
+    assert!(!said.contains("back:"), "{said}");
+    assert_eq!(
+        said.matches("cannot be undone: that would put memory")
+            .count(),
+        2
+    );
 }

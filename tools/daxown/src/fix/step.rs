@@ -88,7 +88,21 @@ impl Step {
         let commands: Vec<&str> = lines.into_iter().filter(is_command).collect();
         (0..commands.len())
             .map(|at| of(map, &commands[..at], commands[at], &commands[at + 1..]))
+            .map(|step| step.checked(map))
             .collect()
+    }
+
+    /// A way back that would put into use what must not be is none.
+    fn checked(mut self, map: &Map) -> Step {
+        let lines: Vec<String> = match &self.back {
+            Back::Command(text) => text.split(" && ").map(str::to_string).collect(),
+            _ => return self,
+        };
+        self.back = match refusal(map, &lines) {
+            Some(why) => Back::Never(why),
+            None => self.back,
+        };
+        self
     }
 
     /// How to go back, in words for a plan; `None` where nothing is changed.
@@ -128,7 +142,7 @@ fn of(map: &Map, before: &[&str], line: &str, follow: &[&str]) -> Step {
             Check::There(driver_of("cxl", device)),
         ),
         Command::Resize { device, bytes } => sysfs::resize(map, line, device, bytes),
-        Command::State { device, state } => sysfs::plug(line, device, state),
+        Command::State { device, state } => sysfs::plug(map, line, device, state),
         Command::NewDevice { hmem } => sysfs::new_device(map, line, hmem, follow),
         Command::DeleteRegion { region } => step(
             format!("deletes {region}, which maps nothing"),
@@ -288,24 +302,25 @@ fn load(map: &Map, line: &str, modules: &[&str]) -> Step {
 
 fn offline(map: &Map, line: &str, device: &str) -> Step {
     let online = format!("daxctl online-memory {device}");
-    let barred = refusal(map, std::slice::from_ref(&online));
-    let back = match &barred {
-        Some(why) => Back::Never(why.clone()),
-        None => Back::Command(online),
-    };
-    let lost = match &barred {
-        Some(_) => "; where nothing answers, what they hold is lost",
-        None => "",
-    };
+    let warning = format!(
+        "programs' pages are moved elsewhere{}; it may stop half-way, where there is no room or a page is pinned",
+        lost_with(map, &online)
+    );
     Step::new(
         line,
         format!("takes the memory blocks of {device} offline"),
-        back,
+        Back::Command(online),
         Check::Offline(device.into()),
     )
-    .warns(format!(
-        "programs' pages are moved elsewhere{lost}; it may stop half-way, where there is no room or a page is pinned"
-    ))
+    .warns(warning)
+}
+
+/// What else happens to pages that are moved from memory which must not be put into use again.
+fn lost_with(map: &Map, online: &str) -> &'static str {
+    match refusal(map, &[online.to_string()]) {
+        Some(_) => "; where nothing answers, what they hold is lost",
+        None => "",
+    }
 }
 
 fn make_file(map: &Map, line: &str, device: &str) -> Step {

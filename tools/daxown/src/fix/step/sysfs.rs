@@ -2,11 +2,12 @@
 
 //! What a write to a file of sysfs changes.
 
+use daxmap::dax::{DaxDevice, Parent};
 use daxmap::modules::Drivers;
 use daxmap::problem::command::Command;
 use daxmap::Map;
 
-use super::{driver_of, Back, Check, Step, Who};
+use super::{driver_of, listed, lost_with, Back, Check, Step, Who};
 
 const STOCK_PLATFORM: &str =
     "once it was unbound, the kernel's own dax_hmem leaves every range in a window to nobody, until a reboot";
@@ -37,12 +38,19 @@ pub(super) fn bind(map: &Map, line: &str, bus: &str, driver: &str, device: &str)
 }
 
 pub(super) fn unbind(map: &Map, line: &str, bus: &str, driver: &str, device: &str) -> Step {
+    let bind = format!("echo {device} > /sys/bus/{bus}/drivers/{driver}/bind");
+    let parent = match driver {
+        "hmem" => Some(Parent::Hmem(device.into())),
+        "cxl_region" => Some(Parent::Region(device.into())),
+        _ => None,
+    };
     let step = Step::new(
         line,
         format!("takes {device} from {driver}"),
-        Back::Command(format!(
-            "echo {device} > /sys/bus/{bus}/drivers/{driver}/bind"
-        )),
+        parent.map_or_else(
+            || Back::Command(bind.clone()),
+            |p| bound_again(map, &p, &bind),
+        ),
         Check::NoLink(driver_of(bus, device)),
     );
     match (driver, map.drivers) {
@@ -53,6 +61,35 @@ pub(super) fn unbind(map: &Map, line: &str, bus: &str, driver: &str, device: &st
             "every hmem device goes with it; memory that programs use stays online without an owner",
         ),
         _ => step,
+    }
+}
+
+/// The way back where the dax devices of `parent` went with it: new ones come by it, of all the memory, and kmem
+/// has them where it is loaded.
+fn bound_again(map: &Map, parent: &Parent, bind: &str) -> Back {
+    let own: Vec<&DaxDevice> = map.dax.iter().filter(|d| d.parent == *parent).collect();
+    let names = |devices: &[&DaxDevice]| {
+        let names: Vec<&str> = devices.iter().map(|d| d.name.as_str()).collect();
+        listed(&names)
+    };
+    let files: Vec<&DaxDevice> = own.iter().copied().filter(|d| d.is_file()).collect();
+    if !files.is_empty() {
+        return Back::Never(format!(
+            "`{bind}` gives kmem the memory of {}, and what is in it is overwritten",
+            names(&files)
+        ));
+    }
+    let hmem = map
+        .hmem
+        .iter()
+        .find(|h| *parent == Parent::Hmem(h.name.clone()));
+    let has_room = hmem.is_some_and(|h| h.available.is_some_and(|bytes| bytes > 0));
+    match own.len() > 1 || has_room && !own.is_empty() {
+        true => Back::Words(format!(
+            "{bind}, which does not divide the memory as {} did",
+            names(&own)
+        )),
+        false => Back::Command(bind.to_string()),
     }
 }
 
@@ -91,19 +128,21 @@ pub(super) fn resize(map: &Map, line: &str, device: &str, bytes: u64) -> Step {
     )
 }
 
-pub(super) fn plug(line: &str, device: &str, state: &str) -> Step {
+pub(super) fn plug(map: &Map, line: &str, device: &str, state: &str) -> Step {
     let path = format!("/sys/bus/dax/devices/{device}/state");
+    let online = format!("echo online_movable > {path}");
+    let lost = lost_with(map, &online);
     let check = Check::Says(path.clone(), state.to_string());
     match state {
         "unplugged" => Step::new(
             line,
             format!("takes the memory of {device} offline and away"),
-            Back::Command(format!("echo online_movable > {path}")),
+            Back::Command(online),
             check,
         )
-        .warns(
-            "programs' pages are moved elsewhere; it fails where there is no room, or a page is pinned",
-        ),
+        .warns(format!(
+            "programs' pages are moved elsewhere{lost}; it fails where there is no room, or a page is pinned"
+        )),
         _ => Step::new(
             line,
             format!("brings the memory of {device} back, {state}"),
