@@ -3,6 +3,8 @@
 //! `daxown assign`: hands memory to another owner, by the machinery of `fix`.
 
 mod cxl;
+mod file;
+mod nobody;
 
 use std::process::ExitCode;
 
@@ -18,7 +20,6 @@ use daxmap::{Map, Owner, Range, Tree};
 use crate::cli::Global;
 use crate::fix::step::Step;
 use crate::fix::{carry_out, How, Now, Plan};
-use crate::show;
 use crate::subject::Subject;
 
 /// Who is to have it.
@@ -80,9 +81,9 @@ pub fn run(global: &Global, args: &AssignArgs) -> Result<ExitCode> {
     let mut draft = Draft::default();
     match args.to {
         To::Cxl => cxl::to_cxl(&map, &goal, &mut draft)?,
-        To::Hmem => to_hmem(&map, &goal, &mut draft.lines)?,
-        To::File => to_file(&map, &goal, &mut draft.lines)?,
-        To::Nobody => to_nobody(&map, &goal, &mut draft)?,
+        To::Hmem => to_hmem(&map, &goal, &mut draft)?,
+        To::File => file::to_file(&map, &goal, &mut draft.lines)?,
+        To::Nobody => nobody::to_nobody(&map, &goal, &mut draft)?,
     }
     if let Some(why) = problem::refusal(&map, &draft.lines) {
         bail!("{}: {why}", args.what);
@@ -125,7 +126,7 @@ impl Goal {
         match self.to {
             To::Cxl => all(&|d| matches!(d.parent, Parent::Region(_))),
             To::Hmem => all(&|d| matches!(d.parent, Parent::Hmem(_))),
-            To::File => all(&|d| d.driver.as_deref() == Some("device_dax")),
+            To::File => all(&|d| d.is_file()),
             To::Nobody => {
                 let is_had = |o: &Owner| matches!(o, Owner::Driver { .. } | Owner::SystemRam);
                 let has_hmem = hmem_of(map, self).iter().any(|h| h.driver.is_some());
@@ -233,6 +234,23 @@ fn whole(map: &Map, what: &str, ranges: &[Range], goal: &[Range]) -> Result<()> 
     }
 }
 
+/// What becomes of devices that are served as files, when what they were made from goes.
+fn end_files(dax: &[&DaxDevice], draft: &mut Draft) -> Result<()> {
+    for d in dax.iter().filter(|d| d.is_file()) {
+        let name = &d.name;
+        if d.driver.as_deref() == Some("fsdev_dax") {
+            bail!(
+                "{name} is for a file system (fsdev_dax), which would lose its memory while it is mounted: unmount it, \
+                 and take {name} from its driver: echo {name} > /sys/bus/dax/drivers/fsdev_dax/unbind"
+            );
+        }
+        draft.remarks.push(format!(
+            "programs that have /dev/{name} open lose it, and what is in it"
+        ));
+    }
+    Ok(())
+}
+
 /// Commands for a plan, and what has to be said of them.
 #[derive(Default)]
 struct Draft {
@@ -240,7 +258,7 @@ struct Draft {
     remarks: Vec<String>,
 }
 
-fn to_hmem(map: &Map, goal: &Goal, lines: &mut Vec<String>) -> Result<()> {
+fn to_hmem(map: &Map, goal: &Goal, draft: &mut Draft) -> Result<()> {
     let regions = regions_of(map, goal);
     let accelerator = regions.iter().find_map(|r| map.accelerator_of(r));
     if let Some(driver) = accelerator {
@@ -269,105 +287,15 @@ fn to_hmem(map: &Map, goal: &Goal, lines: &mut Vec<String>) -> Result<()> {
     }
     for region in &served {
         whole(map, &region.name, region.range.as_slice(), &goal.ranges)?;
-        from_region(map, region, lines);
+        from_region(map, region, draft)?;
     }
+    let lines = &mut draft.lines;
     lines.extend(
         idle.iter()
             .map(|h| format!("echo {} > /sys/bus/platform/drivers/hmem/bind", h.name)),
     );
     // As after a boot in which HMEM was first: the region is there, and idle.
     lines.extend(served.iter().map(|r| region_driver(r, "bind")));
-    Ok(())
-}
-
-fn to_file(map: &Map, goal: &Goal, lines: &mut Vec<String>) -> Result<()> {
-    let dax = dax_of(map, goal);
-    if dax.is_empty() {
-        bail!("no dax device is there; `daxown doctor` says why");
-    }
-    for d in dax {
-        if d.driver.as_deref() == Some("device_dax") {
-            continue;
-        }
-        // Who gave one address meant what is there.
-        if goal.ranges.iter().any(|r| r.len() > 1) {
-            for range in &d.ranges {
-                whole(map, &d.name, std::slice::from_ref(range), &goal.ranges)?;
-            }
-        }
-        unplug(&[d], lines);
-        let is_kmem = d.driver.as_deref() == Some("kmem");
-        if is_kmem && d.state.is_none() {
-            lines.push(format!(
-                "daxctl reconfigure-device --mode=devdax {}",
-                d.name
-            ));
-            continue;
-        }
-        // Once it is unplugged, daxctl looks for memory blocks that are no more.
-        if is_kmem {
-            lines.push(format!(
-                "echo {} > /sys/bus/dax/drivers/kmem/unbind",
-                d.name
-            ));
-        }
-        if map.module("device_dax").is_some_and(|m| !m.is_active()) {
-            lines.push("modprobe device_dax".into());
-        }
-        lines.push(format!(
-            "echo {} > /sys/bus/dax/drivers/device_dax/new_id",
-            d.name
-        ));
-    }
-    Ok(())
-}
-
-fn to_nobody(map: &Map, goal: &Goal, draft: &mut Draft) -> Result<()> {
-    let hmem: Vec<&HmemDevice> = hmem_of(map, goal)
-        .into_iter()
-        .filter(|h| h.driver.is_some())
-        .collect();
-    let regions: Vec<&Region> = regions_of(map, goal)
-        .into_iter()
-        .filter(|r| r.dax_driver.is_some())
-        .collect();
-    if hmem.is_empty() && regions.is_empty() {
-        let owners = owners(map, goal);
-        let is_had = |o: &&Owner| matches!(o, Owner::Driver { .. } | Owner::SystemRam);
-        match owners.iter().find(is_had).or(owners.first()) {
-            Some(Owner::SystemRam) => {
-                bail!("the kernel has it as System RAM since boot: no driver can let go of it")
-            }
-            Some(Owner::Driver { name }) => bail!(
-                "the driver of {name} has it, which is neither dax_cxl nor HMEM, and only that driver lets go of it, \
-                 when it is unbound from {name}; {}",
-                kept_out(map, goal)
-            ),
-            Some(other) => bail!(
-                "{} has it, and nothing here can take it from there",
-                show::owner(other)
-            ),
-            None => bail!("it is neither Soft Reserved nor in a region"),
-        }
-    }
-    if !hmem.is_empty() {
-        draft.remarks.push(kept_out(map, goal));
-    }
-    let lines = &mut draft.lines;
-    for h in hmem {
-        whole(map, &h.name, &places(map, h), &goal.ranges)?;
-        let parent = Parent::Hmem(h.name.clone());
-        let dax: Vec<&DaxDevice> = map.dax.iter().filter(|d| d.parent == parent).collect();
-        unplug(&dax, lines);
-        lines.push(format!(
-            "echo {} > /sys/bus/platform/drivers/hmem/unbind",
-            h.name
-        ));
-    }
-    for region in regions {
-        whole(map, &region.name, region.range.as_slice(), &goal.ranges)?;
-        from_region(map, region, lines);
-    }
     Ok(())
 }
 
@@ -404,9 +332,11 @@ fn region_driver(region: &Region, verb: &str) -> String {
 
 /// Takes the memory of a region out of use, and the region from its driver: dax_cxl alone cannot be asked
 /// to let go. The decoders stay committed.
-fn from_region(map: &Map, region: &Region, lines: &mut Vec<String>) {
+fn from_region(map: &Map, region: &Region, draft: &mut Draft) -> Result<()> {
     let parent = Parent::Region(region.name.clone());
     let dax: Vec<&DaxDevice> = map.dax.iter().filter(|d| d.parent == parent).collect();
-    unplug(&dax, lines);
-    lines.push(region_driver(region, "unbind"));
+    end_files(&dax, draft)?;
+    unplug(&dax, &mut draft.lines);
+    draft.lines.push(region_driver(region, "unbind"));
+    Ok(())
 }

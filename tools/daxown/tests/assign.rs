@@ -3,8 +3,13 @@
 //! Memory is handed over as the drivers have it, and what is refused has its true reason and a way out.
 
 mod common;
+#[path = "../../daxmap/tests/harm/mod.rs"]
+mod harm;
+
+use std::path::Path;
 
 use common::{commands, daxown, fixture, fixtures, machines, scenarios, words};
+use harm::Entry;
 
 #[test]
 fn memory_is_handed_over() {
@@ -157,6 +162,32 @@ fn who_is_kept_away_at_the_next_boot_is_said() {
     }
 }
 
+/// A file that goes with its device is told of, and does not come back with it; a file system is not deprived of its
+/// memory.
+#[test]
+fn who_uses_a_file_is_told_that_it_goes() {
+    for (machine, what) in [
+        ("machines/famfs-offline-by-choice", "hmem.0"),
+        ("machines/hmem-divided", "hmem.0"),
+        ("devdax-c", "region0"),
+    ] {
+        let output = daxown(&fixture(machine), &["assign", what, "--to", "nobody", "-n"]);
+        let said = words(&output.stdout);
+        assert!(
+            said.contains("lose it, and what is in it"),
+            "{machine}: {said}"
+        );
+        assert!(said.contains("cannot be undone"), "{machine}: {said}");
+        assert!(said.contains("is overwritten"), "{machine}: {said}");
+    }
+    let output = daxown(
+        &fixture("machines/fsdev"),
+        &["assign", "hmem.0", "--to", "nobody", "-n"],
+    );
+    assert_eq!(output.status, 3, "{}", output.stdout);
+    assert!(output.stderr.contains("unmount it"), "{}", output.stderr);
+}
+
 /// No way back is one that `fix` refuses.
 #[test]
 fn nothing_dead_comes_back() {
@@ -169,4 +200,48 @@ fn nothing_dead_comes_back() {
             .count(),
         2
     );
+}
+
+#[test]
+fn a_file_is_made_only_where_one_can_be() {
+    let assign =
+        |machine: &Path, what: &str| daxown(machine, &["assign", what, "--to", "file", "-n"]);
+    let fsdev = assign(&fixture("machines/fsdev"), "dax0.0");
+    assert_eq!(fsdev.stdout, "dax0.0 is with programs, as a file already\n");
+    let owned = assign(&fixture("machines/type2-owned"), "region0");
+    assert!(
+        owned
+            .stderr
+            .contains("the memory of 0000:e1:00.0, whose driver has it"),
+        "{}",
+        owned.stderr
+    );
+    // The kernel has no device_dax.
+    let mut files = harm::load(&fixture("machines/kmem-no-node"));
+    for (path, entry) in &mut files {
+        if let (true, Entry::File(text)) = (path.contains("modules"), entry) {
+            let kept = String::from_utf8_lossy(text);
+            let kept = kept.lines().filter(|l| !l.contains("device_dax"));
+            *text = kept
+                .map(|l| format!("{l}\n"))
+                .collect::<String>()
+                .into_bytes();
+        }
+    }
+    files.retain(|path, _| !path.contains("sys/module/device_dax"));
+    let file = tempfile::NamedTempFile::new().unwrap();
+    harm::save(&files, &file);
+    let absent = assign(file.path(), "dax0.0");
+    assert_eq!(absent.status, 3, "{}", absent.stdout);
+    assert!(absent.stderr.contains("no device_dax"), "{}", absent.stderr);
+    let advised = daxown(file.path(), &["doctor"]).stdout;
+    assert!(!advised.contains("--mode=devdax"), "{advised}");
+    // Where it is not loaded, that comes first.
+    let script = daxown(
+        &fixture("cover-rust"),
+        &["assign", "region0", "--to", "file", "--script"],
+    );
+    let commands = commands(&script.stdout);
+    let load = commands.iter().position(|c| c == "modprobe device_dax");
+    assert!(load.is_none_or(|at| at == 0), "{commands:#?}");
 }

@@ -10,7 +10,7 @@ use daxmap::problem::{self, remedy};
 use daxmap::range::{merge, subtract};
 use daxmap::{Map, Range};
 
-use super::{hmem_of, places, region_driver, regions_of, unplaced, Draft, Goal, To};
+use super::{end_files, hmem_of, places, region_driver, regions_of, unplaced, Draft, Goal, To};
 
 pub(super) fn to_cxl(map: &Map, goal: &Goal, draft: &mut Draft) -> Result<()> {
     let regions = regions_of(map, goal);
@@ -78,13 +78,7 @@ pub(super) fn to_cxl(map: &Map, goal: &Goal, draft: &mut Draft) -> Result<()> {
         draft
             .remarks
             .extend(left_over(&held, &ranges).map(|rest| format!("nobody has {rest} then")));
-        let files = devices.iter().filter(|d| d.is_file());
-        draft.remarks.extend(files.map(|d| {
-            format!(
-                "programs that have /dev/{} open lose it, and what is in it",
-                d.name
-            )
-        }));
+        end_files(&devices, draft)?;
     }
     for (region, range) in idle.iter().filter(|(_, range)| !is_held(range)) {
         match &region.dax_region {
