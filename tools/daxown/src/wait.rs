@@ -26,6 +26,7 @@ pub use condition::{Condition, ConditionDoc};
 
 use crate::cli::{Global, WaitArgs};
 use crate::json::{self, Machine, WaitDoc};
+use crate::show::human;
 
 const OWNERSHIP: &str = "/sys/bus/platform/devices/hmem_platform.0/ownership";
 
@@ -201,6 +202,7 @@ fn report(
                 .map(|c| ConditionDoc {
                     condition: c.to_string(),
                     holds: c.holds(map),
+                    unsound: c.unsound_bytes(map),
                 })
                 .collect(),
         })?)?;
@@ -208,6 +210,15 @@ fn report(
         crate::print(&format!("as asked for after {seconds:.1} s\n"))?;
     } else {
         eprintln!("daxown: not so after {seconds:.1} s: {}", open.join(", "));
+    }
+    for condition in conditions.iter().filter(|_| !global.json) {
+        let bytes = condition.unsound_bytes(map);
+        if bytes > 0 {
+            eprintln!(
+                "daxown: {condition}: {} in use there is not to be relied on; `daxown doctor` says why",
+                human(bytes)
+            );
+        }
     }
     Ok(ExitCode::from(u8::from(!open.is_empty())))
 }

@@ -5,6 +5,7 @@
 use std::fmt;
 use std::str::FromStr;
 
+use daxmap::range::merge;
 use daxmap::{Map, Owner, Range};
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -28,7 +29,7 @@ const STATES: [(&str, Goal); 8] = [
 enum Goal {
     /// Some of it is online System RAM, and none of it is in an offline block.
     Online,
-    /// It is online, or served as a file.
+    /// Each byte is online or served as a file, and can be relied on.
     Usable,
     There,
     Gone,
@@ -56,6 +57,9 @@ pub struct ConditionDoc {
     pub condition: String,
     /// Whether it is so.
     pub holds: bool,
+    /// Bytes of it that are in use and not to be relied on: nothing answers for them, or they are another
+    /// driver's.
+    pub unsound: u64,
 }
 
 /// A goal as it was written.
@@ -118,7 +122,7 @@ impl Condition {
             Goal::Gone => false,
             Goal::Committed => map.region(name).is_some_and(|r| r.is_committed()),
             Goal::Online => each(&|r| is_online(map, r)),
-            Goal::Usable => each(&|r| is_online(map, r) || file_bytes(map, r) > 0),
+            Goal::Usable => each(&|r| map.used_bytes(r) - map.unsound_bytes(r) == r.len()),
             Goal::Cxl => each(&|r| is_owned(map, r, |o| matches!(o, Owner::Cxl { .. }))),
             Goal::Hmem => each(&|r| is_owned(map, r, |o| matches!(o, Owner::Hmem { .. }))),
             Goal::Nobody => each(&|r| is_owned(map, r, |o| *o == Owner::Nobody)),
@@ -126,14 +130,24 @@ impl Condition {
     }
 }
 
-fn is_online(map: &Map, range: &Range) -> bool {
-    map.online_bytes(*range).is_some_and(|b| b > 0) && map.offline_bytes(*range) == Some(0)
+impl Condition {
+    /// Bytes of what was named that are in use and not to be relied on.
+    pub fn unsound_bytes(&self, map: &Map) -> u64 {
+        let ranges = match self {
+            Condition::Of(name, _) => Subject::find(map, name).map_or(Vec::new(), |s| s.ranges),
+            Condition::Node(node) => {
+                let blocks = map.memory.blocks.iter();
+                let here = blocks.filter(|b| b.node == Some(*node) && b.is_online());
+                merge(here.map(|b| b.range).collect())
+            }
+        };
+        let bytes = ranges.iter().map(|r| map.unsound_bytes(r));
+        bytes.fold(0, u64::saturating_add)
+    }
 }
 
-fn file_bytes(map: &Map, range: &Range) -> u64 {
-    let pieces = map.reserved.iter().flat_map(|r| &r.pieces);
-    let here = pieces.filter(|p| p.range.overlaps(range));
-    here.map(|p| p.file_bytes).fold(0, u64::saturating_add)
+fn is_online(map: &Map, range: &Range) -> bool {
+    map.online_bytes(*range).is_some_and(|b| b > 0) && map.offline_bytes(*range) == Some(0)
 }
 
 /// Whether every Soft Reserved piece there has such an owner; a region outside of them is CXL's.
