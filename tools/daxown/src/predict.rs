@@ -144,12 +144,17 @@ pub fn run(global: &Global, args: &PredictArgs) -> Result<ExitCode> {
         .filter(|(whose, _)| args.drivers.is_none_or(|d| d == *whose))
         .map(|(_, decider)| decider)
         .collect();
-    let forecasts: Vec<(Decider, Forecast)> = deciders
+    let mut forecasts: Vec<(Decider, Forecast)> = deciders
         .into_iter()
         .map(|d| (d, Forecast::of(&layout, d)))
         .collect();
     let advice = Advice::of(&map, &layout, policy);
     let look = Look::new(global);
+    let mut lines = advice.lines(&look);
+    if let Some(why) = unknown_region(&map, &layout, &advice) {
+        forecasts.clear();
+        lines = vec![why];
+    }
     let text = if global.json {
         json::text(&PredictDoc {
             schema: "daxown-predict-1".into(),
@@ -158,11 +163,11 @@ pub fn run(global: &Global, args: &PredictArgs) -> Result<ExitCode> {
             now: advice.now.map(|n| n.used),
             offline: advice.now.map(|n| n.offline),
             forecasts: forecasts.iter().map(|(d, f)| document(*d, f)).collect(),
-            advice: advice.lines(&look),
+            advice: lines,
             assumes: layout.assumes.clone(),
         })?
     } else {
-        render(&map, &layout, &forecasts, &advice, &look)
+        render(&map, &layout, &forecasts, &advice, &lines, &look)
     };
     crate::print(&text)?;
     Ok(ExitCode::SUCCESS)
@@ -233,23 +238,33 @@ fn text_of(part: &Part) -> String {
     }
 }
 
+/// That nothing can be predicted, because the drivers would look at a region of which too little is known.
+fn unknown_region(map: &Map, layout: &Layout, advice: &Advice) -> Option<String> {
+    let mut regions = map
+        .regions
+        .iter()
+        .filter(|r| r.state == RegionState::Unknown);
+    let region = regions.find(|r| {
+        let meets = |range| layout.reserved.iter().any(|s| s.overlaps(&range));
+        r.range
+            .is_some_and(|range| advice.total == 0 || meets(range))
+    })?;
+    Some(format!(
+        "Whether {} is committed is not known: nothing can be predicted",
+        region.name
+    ))
+}
+
 fn render(
     map: &Map,
     layout: &Layout,
     forecasts: &[(Decider, Forecast)],
     advice: &Advice,
+    lines: &[String],
     look: &Look,
 ) -> String {
-    let mut unknown = map.regions.iter();
-    let unknown = unknown.find(|r| r.state == RegionState::Unknown && r.range.is_some());
-    if let Some(region) = unknown.filter(|_| advice.total == 0) {
-        return show::sentence(
-            &format!(
-                "Whether {} is committed is not known: nothing can be predicted.",
-                region.name
-            ),
-            look,
-        );
+    if let Some(why) = unknown_region(map, layout, advice) {
+        return show::sentence(&format!("{why}."), look);
     }
     let is_empty = advice.total == 0 && layout.foreign.is_empty();
     if let Some(why) = show::unread(map).filter(|_| is_empty) {
@@ -327,7 +342,7 @@ fn render(
         look,
         Lines::Prose,
     ));
-    out.push_str(&show::block("so", &advice.lines(look), look, Lines::Prose));
+    out.push_str(&show::block("so", lines, look, Lines::Prose));
     out.push_str(&show::block("assumes", &layout.assumes, look, Lines::Prose));
     out
 }

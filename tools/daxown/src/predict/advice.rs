@@ -16,6 +16,8 @@ pub struct Now {
     pub used: u64,
     /// System RAM that is offline.
     pub offline: u64,
+    /// What of the files kmem cannot make System RAM of, because it is no whole memory block.
+    beyond_blocks: u64,
 }
 
 /// The sums that the advice is made of.
@@ -35,6 +37,7 @@ pub struct Advice {
     is_offline_wanted: bool,
     refused: Option<String>,
     is_unlisted: bool,
+    missing: Vec<String>,
 }
 
 impl Advice {
@@ -57,21 +60,15 @@ impl Advice {
             Policy::Whole => Policy::Split,
             Policy::Split => Policy::Whole,
         };
-        let now = now(map);
-        let mut c = ram(Decider::C);
-        // What drivers of another release do shows better in what they did.
-        if map.drivers == Drivers::Stock && !layout.is_measured {
-            c = c.max(now.map_or(0, |n| n.used.saturating_add(n.offline)));
-        }
         Advice {
             total: Forecast::of(layout, Decider::C).bytes(),
-            now,
+            now: now(map, layout.block_size),
             drivers: map.drivers,
             policy,
             policy_now: layout.policy,
             rust: ram(Decider::Rust(policy)),
             other_policy: ram(Decider::Rust(other)),
-            c,
+            c: ram(Decider::C),
             foreign: (
                 sum(Decider::Rust(policy), &is_foreign),
                 sum(Decider::C, &is_foreign),
@@ -82,6 +79,7 @@ impl Advice {
             },
             refused: layout.refused.clone(),
             is_unlisted: layout.is_unlisted,
+            missing: layout.missing.clone(),
         }
     }
 
@@ -122,6 +120,13 @@ impl Advice {
                     .into(),
             ];
         }
+        if !self.missing.is_empty() {
+            return vec![format!(
+                "no verdict: not in what was given: {}; `daxown capture FILE` on the machine, as root, holds all that \
+                 is read",
+                self.missing.join(", ")
+            )];
+        }
         let mut out = vec![self.drivers_line(look)];
         if self.foreign.0 > 0 {
             out.push(format!(
@@ -148,10 +153,14 @@ impl Advice {
             Drivers::Rust => self.other_policy,
             _ => self.c,
         };
-        // What is offline by policy will be so again.
-        let now = self.now.map(|now| match self.is_offline_wanted {
-            true => now.used.saturating_add(now.offline),
-            false => now.used,
+        // What is offline by policy will be so again, and a file that is one by choice is counted as what kmem
+        // would make of it.
+        let now = self.now.map(|now| {
+            let used = now.used.saturating_sub(now.beyond_blocks);
+            match self.is_offline_wanted {
+                true => used.saturating_add(now.offline),
+                false => used,
+            }
         });
         match now {
             Some(now) if now < same_drivers => out.push(format!(
@@ -205,7 +214,7 @@ impl Advice {
 }
 
 /// What is System RAM, online or not, or a file; what other drivers have is not counted.
-fn now(map: &Map) -> Option<Now> {
+fn now(map: &Map, block: u64) -> Option<Now> {
     let reserved: Vec<Range> = map.reserved.iter().map(|r| r.range).collect();
     let mut pieces: Vec<Piece> = map.reserved.iter().flat_map(|r| r.pieces.clone()).collect();
     for region in map.regions.iter().filter(|r| r.is_committed()) {
@@ -231,6 +240,7 @@ fn now(map: &Map) -> Option<Now> {
     let none = Now {
         used: 0,
         offline: 0,
+        beyond_blocks: 0,
     };
     pieces.iter().try_fold(none, |sum, p| {
         // What nothing is behind is not counted, now or then.
@@ -239,7 +249,11 @@ fn now(map: &Map) -> Option<Now> {
         let dead = dead.iter().filter_map(|d| map.offline_bytes(d.range));
         let offline = p.offline_bytes?.saturating_sub(dead.sum());
         let used = used.saturating_sub(p.unsound_bytes);
+        let files = map.dax.iter().filter(|d| d.is_file());
+        let files = files.flat_map(|d| d.ranges.iter().filter_map(|r| r.overlap(&p.range)));
+        let beyond = files.filter_map(|r| Some(r.len() - r.aligned_inside(block)?.len()));
         Some(Now {
+            beyond_blocks: beyond.fold(sum.beyond_blocks, u64::saturating_add),
             used: sum.used.saturating_add(used),
             offline: sum.offline.saturating_add(offline),
         })
