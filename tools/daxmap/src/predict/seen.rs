@@ -7,7 +7,7 @@ use super::{Holder, Layout, Part};
 use crate::map::Map;
 use crate::modules::Drivers;
 use crate::own::Owner;
-use crate::range::Range;
+use crate::range::{subtract, Range};
 
 /// The ranges, with their owners.
 pub(super) fn read(map: &Map) -> Vec<(Range, Holder)> {
@@ -17,6 +17,8 @@ pub(super) fn read(map: &Map) -> Vec<(Range, Holder)> {
     let reserved = map.reserved.iter().flat_map(|r| r.pieces.iter().cloned());
     let regions = map.regions.iter().filter(|r| r.is_committed());
     let pieces = reserved.chain(regions.filter_map(|r| map.region_piece(r)));
+    // What nothing answers for, or another driver should have, is no proof of what drivers can.
+    let unsound: Vec<Range> = map.unsound.iter().map(|u| u.range).collect();
     let mut out = Vec::new();
     for piece in pieces {
         let holder = match piece.owner {
@@ -26,6 +28,7 @@ pub(super) fn read(map: &Map) -> Vec<(Range, Holder)> {
         };
         let kmem = map.iomem.iter().filter(|r| crate::iomem::is_kmem(&r.name));
         let here = kmem.filter_map(|r| r.range.overlap(&piece.range));
+        let here = here.flat_map(|r| subtract(r, &unsound));
         out.extend(here.map(|range| (range, holder.clone())));
     }
     out
