@@ -8,7 +8,7 @@ mod harm;
 
 use std::process::Command;
 
-use common::{commands, daxown, fixture, fixtures, scenarios};
+use common::{commands, daxown, fixture, fixtures, machines, scenarios, stem};
 use serde_json::Value;
 
 /// doctor and fix have one definition.
@@ -228,4 +228,21 @@ fn what_the_policy_keeps_offline_is_left_so() {
         commands(&named),
         ["daxctl online-memory dax1.0", "daxctl online-memory dax2.0"]
     );
+}
+
+/// A plan without steps says why, and does not say that a reboot does it.
+#[test]
+fn what_has_no_step_says_where_to_look() {
+    for machine in machines() {
+        let plan = daxown(&machine, &["fix", "--dry-run"]).stdout;
+        for part in plan.split("\n\n").filter(|p| p.contains("no step")) {
+            let has_remarks = part.contains("\n  # ");
+            assert_eq!(has_remarks, !part.contains("no remedy is known"), "{part}");
+        }
+    }
+    let captured = machines()
+        .into_iter()
+        .find(|m| stem(m) == "stock-hand-unbound");
+    let plan = daxown(&captured.unwrap(), &["fix", "--dry-run", "unmapped"]).stdout;
+    assert!(plan.contains("no step: no remedy is known"), "{plan}");
 }

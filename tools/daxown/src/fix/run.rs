@@ -133,13 +133,21 @@ fn remaining(plans: &[&Plan]) -> Result<ExitCode> {
     }
     for plan in plans {
         let what = match plan.steps.is_empty() {
-            true if plan.remarks.is_empty() => "there is no remedy",
+            true if plan.remarks.is_empty() => "no remedy is known",
             true => "it takes more than a command",
             false => "its steps are yours to decide",
         };
         crate::print(&format!("left to you: {}: {what}\n", plan.title))?;
     }
     Ok(ExitCode::from(1))
+}
+
+/// Why a plan has no step.
+fn without_step(plan: &Plan) -> &'static str {
+    match plan.remarks.is_empty() {
+        true => "no step: no remedy is known; `daxown doctor` tells the cause",
+        false => "no step that daxown can do: it takes what is said above",
+    }
 }
 
 /// The plan for people.
@@ -154,9 +162,7 @@ fn shown(plans: &[Plan], look: &Look) -> String {
             out.push_str(&below(2, &format!("# {remark}"), look));
         }
         if plan.steps.is_empty() {
-            let text =
-                "no step here: what has to be done is not done on this machine while it runs";
-            out.push_str(&below(2, text, look));
+            out.push_str(&below(2, without_step(plan), look));
         } else if !plan.is_ours() {
             out.push_str("  not done by daxown:\n");
         }
