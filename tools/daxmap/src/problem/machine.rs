@@ -224,8 +224,14 @@ fn cxl_not_loaded(map: &Map) -> Option<Problem> {
         return None;
     }
     Some(
-        Problem::new(Kind::ModuleNotLoaded, Severity::Note, "cxl_acpi")
-            .because("cxl_acpi is not loaded: no CXL window is known, and HMEM takes every range")
-            .fix(["modprobe cxl_acpi"]),
+        match map.module("dax_hmem").is_some_and(|m| m.is_active()) {
+            true => Problem::new(Kind::ModuleNotLoaded, Severity::Note, "cxl_acpi").because(
+                "cxl_acpi is not loaded: no CXL window is known, and HMEM takes every range",
+            ),
+            // Whether it is to be loaded cannot be said before.
+            false => Problem::new(Kind::ModuleNotLoaded, Severity::Warning, "cxl_acpi")
+                .because("cxl_acpi is not loaded: neither windows nor what is decoded are known"),
+        }
+        .fix(["modprobe cxl_acpi"]),
     )
 }

@@ -344,6 +344,17 @@ fn no_module(map: &Map, piece: &Piece) -> Problem {
             .seen(decided)
             .fix(["reboot"]);
     }
+    // Without windows and decoders dax_hmem would take what nothing decodes as well.
+    if let Some(cxl) = remedy::load_cxl(map) {
+        return problem
+            .because(
+                "dax_hmem is not loaded, and neither are CXL's drivers, which show whether something decodes the \
+                 range",
+            )
+            .fix([format!(
+                "# `{cxl}` first; `daxown doctor` then says whether dax_hmem is to have it"
+            )]);
+    }
     problem
         .because("dax_hmem is not loaded, and no CXL region covers the range")
         .fix(remedy::load(map, "dax_hmem"))
