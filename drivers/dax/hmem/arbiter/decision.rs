@@ -99,6 +99,10 @@ impl Arbiter {
     }
 
     /// Takes out of use what memory devices do not decode any more, and nobody told.
+    ///
+    /// Unbinds here and not by way of the queue: no lock of a bus or of a notifier chain is held, only
+    /// `ranges`, which the unbinding of an `hmem` device does not take. What could not be followed is
+    /// not served anew all the same, for nothing decodes it.
     fn end(&self, regions: &Regions, gone: &mut KVec<Extent>) {
         for &range in &regions.ended {
             let region = -1;
