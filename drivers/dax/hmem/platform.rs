@@ -30,7 +30,10 @@ use crate::{
         Range, //
     },
     report::LedgerFile,
-    soft_reserved::SoftReservedRange,
+    soft_reserved::{
+        wait_together,
+        SoftReservedRange, //
+    },
     synchronous::Synchronous, //
 };
 use kernel::{
@@ -242,5 +245,6 @@ fn find_ranges(pdev: &platform::Device<Core<'_>>, own: bool) -> Result<KVVec<Sof
         let in_window = found.is_in_window(&memory.range);
         all.push(SoftReservedRange::new(at, *memory, in_window), GFP_KERNEL)?;
     }
+    wait_together(&mut all, found.windows)?;
     Ok(all)
 }

@@ -28,7 +28,10 @@ mod follow;
 mod register;
 mod taking;
 
-pub(crate) use register::register;
+pub(crate) use register::{
+    register,
+    wait_together, //
+};
 pub(crate) use taking::Taking;
 
 /// Who owns a range, as far as it is known.
@@ -66,7 +69,7 @@ pub(crate) struct SoftReservedRange {
     memory: Memory,
     /// Where it stands among all, for the report.
     at: usize,
-    /// Whether a CXL window intersects it.
+    /// Whether a CXL window intersects it, or a neighbour that it may share a device with.
     in_window: bool,
     state: State,
     /// Whether something of it is to be registered.
@@ -110,7 +113,7 @@ impl SoftReservedRange {
         &self.memory.range
     }
 
-    /// Whether a CXL window intersects it.
+    /// Whether it waits for CXL.
     pub(crate) fn in_window(&self) -> bool {
         self.in_window
     }

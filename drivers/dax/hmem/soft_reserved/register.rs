@@ -23,7 +23,10 @@ use crate::{
     ownership::{
         for_each_aligned,
         for_each_part,
-        pieces::is_joined,
+        pieces::{
+            edges,
+            is_joined, //
+        },
         range::sort,
         Fate,
         Obstacle,
@@ -74,12 +77,7 @@ pub(crate) fn register(
     if !ranges.iter().any(|r| r.todo) {
         return false;
     }
-    // What an administrator divides need not be whole memory blocks.
-    let block = if params::REGION_IDLE.get() {
-        dax::ALIGN
-    } else {
-        node::memory_block_size()
-    };
+    let block = unit();
     let mut plan = Plan {
         regions,
         taking,
@@ -140,6 +138,49 @@ pub(crate) fn register(
         next = last + 1;
     }
     any
+}
+
+/// Has ranges in no window wait for CXL together with a neighbour in one, of which they may share a device:
+/// if they were served first, the memory block at the seam would be lost. The ranges ascend. Fails with
+/// `ENOMEM`.
+pub(crate) fn wait_together(ranges: &mut [SoftReservedRange], windows: &[Range]) -> Result {
+    let block = unit();
+    let mut cuts = KVec::new();
+    for cut in windows.iter().flat_map(edges) {
+        cuts.push(cut, GFP_KERNEL)?;
+    }
+    sort(&mut cuts, |&cut| cut);
+
+    let end = |range: &SoftReservedRange, at| Memory {
+        target_node: node::of(&range.memory, at),
+        ..range.memory
+    };
+    // A neighbour may have a neighbour itself, on either side.
+    let seams = 1..ranges.len();
+    for i in Iterator::chain(seams.clone(), seams.rev()) {
+        let Some([below, above]) = ranges.get_mut(i - 1..=i) else {
+            continue;
+        };
+        if below.in_window == above.in_window {
+            continue;
+        }
+        let lower = end(below, below.range().end());
+        let upper = end(above, above.range().start());
+        if joins(&lower, &upper, &cuts, block) {
+            (below.in_window, above.in_window) = (true, true);
+        }
+    }
+    Ok(())
+}
+
+/// What a device of whole units loses nothing at a seam with. What an administrator divides need not be
+/// whole memory blocks.
+fn unit() -> u64 {
+    if params::REGION_IDLE.get() {
+        dax::ALIGN
+    } else {
+        node::memory_block_size()
+    }
 }
 
 /// Whether two parts are to be one device.
