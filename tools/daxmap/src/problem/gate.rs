@@ -8,7 +8,7 @@
 
 mod uses;
 
-use super::Problem;
+use super::{remedy, Problem};
 use crate::decode::Why;
 use crate::map::Map;
 use crate::modules::Drivers;
@@ -25,8 +25,17 @@ struct Barred {
     lacks: Option<String>,
     /// Whose memory it is, where another driver should have it.
     of: Option<String>,
+    /// What loads CXL's drivers, without which it cannot be known whether something decodes it.
+    unseen: Option<String>,
     /// The next boot finds it so again.
     is_lasting: bool,
+}
+
+impl Barred {
+    /// Whether nothing decodes it, for sure.
+    fn is_dead(&self) -> bool {
+        self.lacks.is_none() && self.of.is_none() && self.unseen.is_none()
+    }
 }
 
 fn barred(map: &Map) -> Vec<Barred> {
@@ -37,6 +46,7 @@ fn barred(map: &Map) -> Vec<Barred> {
             range: d.range,
             lacks: None,
             of: None,
+            unseen: None,
             is_lasting: matches!(d.why, Why::NoCapacity { .. }),
         })
         .collect();
@@ -58,6 +68,7 @@ fn barred(map: &Map) -> Vec<Barred> {
             range,
             lacks: Some(name.clone()),
             of: None,
+            unseen: None,
             is_lasting: false,
         }));
     }
@@ -67,7 +78,19 @@ fn barred(map: &Map) -> Vec<Barred> {
             range,
             lacks: None,
             of: Some(name.clone()),
+            unseen: None,
             is_lasting: true,
+        }));
+    }
+    if let Some(cxl) = remedy::load_cxl(map).filter(|_| map.windows.is_empty()) {
+        let known: Vec<Range> = out.iter().map(|b| b.range).collect();
+        let declared = map.reserved.iter().flat_map(|r| subtract(r.range, &known));
+        out.extend(declared.map(|range| Barred {
+            range,
+            lacks: None,
+            of: None,
+            unseen: Some(cxl.clone()),
+            is_lasting: false,
         }));
     }
     out.sort_by_key(|b| b.range);
@@ -108,7 +131,9 @@ fn idle(map: &Map, barred: &[Barred], problem: &Problem) -> Option<String> {
     let taken: Vec<Range> = by_hmem.flat_map(|l| uses.by(l)).collect();
     let all: Vec<Range> = barred.iter().map(|b| b.range).collect();
     let is_left = taken.iter().any(|r| !subtract(*r, &all).is_empty());
-    let is_lasting = barred.iter().all(|b| b.lacks.is_none());
+    let is_lasting = barred
+        .iter()
+        .all(|b| b.lacks.is_none() && b.unseen.is_none());
     let is_boot = lines().any(|l| l == "reboot");
     (is_left && is_lasting && !is_boot).then(|| {
         "# to use the rest: with dax_hmem.region_idle=1 its device comes without size, and can be cut before it"
@@ -190,7 +215,7 @@ fn cut(
             let tail = Range::new(first.range.start.max(part.range.start), part.range.end)?;
             let all: Vec<Range> = barred.iter().map(|b| b.range).collect();
             // Nothing that could be of use may lie behind it, and what is in doubt may clear up.
-            let is_known = first.lacks.is_none() && first.of.is_none();
+            let is_known = first.is_dead();
             let is_last = is_known && subtract(tail, &all).is_empty();
             if !is_last || !part.can_shrink {
                 return None;
@@ -253,7 +278,7 @@ fn told(hits: &[Barred]) -> String {
     };
     let dead: Vec<Range> = hits
         .iter()
-        .filter(|b| b.lacks.is_none() && b.of.is_none())
+        .filter(|b| b.is_dead())
         .map(|b| b.range)
         .collect();
     let mut said: Vec<String> = Vec::new();
@@ -276,6 +301,13 @@ fn told(hits: &[Barred]) -> String {
         said.push(format!(
             "{} is the memory of {owner}, whose driver should have it",
             names(here.map(|b| b.range).collect())
+        ));
+    }
+    let unseen: Vec<&Barred> = hits.iter().filter(|b| b.unseen.is_some()).collect();
+    if let Some(cxl) = unseen.first().and_then(|b| b.unseen.as_ref()) {
+        said.push(format!(
+            "whether {} is decoded is not known before CXL's drivers are loaded (`{cxl}`)",
+            names(unseen.iter().map(|b| b.range).collect())
         ));
     }
     said.join(", and ")

@@ -55,7 +55,10 @@ pub(super) fn problem(map: &Map, piece: &Piece) -> Problem {
         return problem
             .fix(["# a region that firmware committed comes, and takes the range, once CXL's drivers are loaded:"])
             .fix([format!("modprobe -a {}", missing.join(" "))])
-            .fix(if is_old { remedy::use_rust_modules() } else { vec!["# otherwise:".into(), "reboot".into()] });
+            .fix(match is_old {
+                true => remedy::use_rust_modules(),
+                false => [vec!["# otherwise:".into()], remedy::reboot(map)].concat(),
+            });
     }
     let region = remedy::create_region(map, &piece.range, false);
     if is_old && region.iter().all(|line| line.starts_with('#')) {
@@ -81,12 +84,15 @@ pub(super) fn problem(map: &Map, piece: &Piece) -> Problem {
             .fix(region)
             .fix(remedy::use_rust_modules())
     } else if region.is_empty() {
-        problem.fix(["reboot"])
+        problem.fix(remedy::reboot(map))
     } else if region.iter().all(|line| line.starts_with('#')) {
-        problem.fix(region).fix(["reboot"])
+        problem.fix(region).fix(remedy::reboot(map))
     } else {
         problem
-            .fix(["# make a CXL region of it, or reboot:"])
+            .fix([match remedy::reboot(map)[..] {
+                [_] => "# make a CXL region of it, or reboot:",
+                _ => "# make a CXL region of it:",
+            }])
             .fix(region)
     }
 }

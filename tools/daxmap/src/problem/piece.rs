@@ -300,10 +300,15 @@ fn platform_unbound(map: &Map) -> Problem {
         return problem
             .fix(["echo hmem_platform.0 > /sys/bus/platform/drivers/hmem_platform/bind"]);
     }
-    problem.fix([
-        "# not by binding it: the kernel's own driver then leaves what lies in a CXL window to nobody",
-        "# reboot: at boot it takes what CXL does not",
-    ])
+    let reboot = remedy::reboot(map).into_iter().map(|line| match line == "reboot" {
+        true => "# reboot: at boot it takes what CXL does not".into(),
+        false => line,
+    });
+    problem
+        .fix([
+            "# not by binding it: the kernel's own driver then leaves what lies in a CXL window to nobody",
+        ])
+        .fix(reboot)
 }
 
 fn not_registered(map: &Map) -> Problem {
@@ -332,17 +337,15 @@ fn no_module(map: &Map, piece: &Piece) -> Problem {
             .fix(["# use a kernel with CONFIG_DEV_DAX_HMEM"]);
     }
     // What the kernel's own remembers outlives it: loaded again, it leaves what lies in a window to nobody.
-    let is_stock =
-        module.is_none_or(|m| !m.file.as_deref().is_some_and(|f| f.starts_with("updates/")));
     let decided = dax::lines(map, |e| matches!(e, Event::Decision { .. }));
-    if is_stock && !decided.is_empty() && !map.windows_of(&piece.range).is_empty() {
+    if remedy::boots_stock(map) && !decided.is_empty() && !map.windows_of(&piece.range).is_empty() {
         return problem
             .because(
                 "dax_hmem was unloaded, and no CXL region covers the range; loaded again, the kernel's own leaves \
                  to nobody what lies in a CXL window, until the next boot",
             )
             .seen(decided)
-            .fix(["reboot"]);
+            .fix(remedy::reboot(map));
     }
     // Without windows and decoders dax_hmem would take what nothing decodes as well.
     if let Some(cxl) = remedy::load_cxl(map) {

@@ -13,6 +13,43 @@ use crate::range::Range;
 use crate::scan::index_of;
 use crate::size::human;
 
+/// Boots the machine again, unless the drivers that then run would take from a region what it has now.
+pub fn reboot(map: &Map) -> Vec<String> {
+    let Some((region, declared)) = lost_at_boot(map) else {
+        return vec!["reboot".into()];
+    };
+    let mut out = vec![format!(
+        "# nothing to run: at a boot the kernel's own dax_hmem takes all of {declared}, because no single region \
+         covers it, and {region} loses its memory"
+    )];
+    out.extend(use_rust_modules());
+    out
+}
+
+/// Whether the kernel's own dax_hmem is what a boot loads.
+pub fn boots_stock(map: &Map) -> bool {
+    let module = map.module("dax_hmem");
+    module.is_none_or(|m| !m.file.as_deref().is_some_and(|f| f.starts_with("updates/")))
+}
+
+/// A region that dax_cxl serves, in a declared range that the kernel's own dax_hmem takes whole at a boot.
+fn lost_at_boot(map: &Map) -> Option<(&str, Range)> {
+    if !boots_stock(map) || map.is_without_dax_cxl() {
+        return None;
+    }
+    let committed = || map.regions.iter().filter(|r| r.is_committed());
+    let mut served = committed().filter(|r| r.dax_driver.is_some());
+    served.find_map(|region| {
+        let range = region.range?;
+        let mut declared = map.reserved.iter().map(|r| r.range);
+        let taken = declared.find(|d| {
+            let mut regions = committed().filter_map(|r| r.range);
+            d.overlaps(&range) && !regions.any(|r| r.contains(d))
+        });
+        taken.map(|d| (region.name.as_str(), d))
+    })
+}
+
 /// Brings a dax device's memory online.
 pub fn online(dax: &str) -> Vec<String> {
     vec![format!("daxctl online-memory {dax}")]

@@ -14,7 +14,13 @@ pub fn follow(before: &Machine, problem: &Problem) -> Result<Option<Machine>, St
     if commands.is_empty() {
         return Ok(None);
     }
-    let (good, bad) = before.in_use();
+    let (good, mut bad) = before.in_use();
+    // What waits is decided whether anybody waits for it or not.
+    if !before.deferred.is_empty() {
+        let mut later = before.clone();
+        later.decide();
+        bad = bad.max(later.in_use().1);
+    }
     let mut after = before.clone();
     for command in &commands {
         after

@@ -18,6 +18,7 @@ mod setup;
 pub mod tree;
 
 use daxmap::Range;
+use proptest::test_runner::{Config, RngSeed};
 
 pub use kind::{Kind, KINDS};
 pub use setup::{Setup, SETUPS};
@@ -29,6 +30,24 @@ pub const CAPACITY: u64 = 4 * UNIT;
 
 /// The first number of a region: hmem devices and regions take their numbers from one well.
 const FIRST_REGION: usize = 20;
+
+/// The same machines in each run, so that a failure is the fault of what was changed; others where
+/// `PROPTEST_CASES` and `PROPTEST_RNG_SEED` ask for them.
+pub fn config(cases: u32) -> Config {
+    let asked = Config::default();
+    Config {
+        cases: match std::env::var_os("PROPTEST_CASES") {
+            Some(_) => asked.cases,
+            None => cases,
+        },
+        rng_seed: match asked.rng_seed {
+            RngSeed::Random => RngSeed::Fixed(1),
+            seed => seed,
+        },
+        failure_persistence: None,
+        ..asked
+    }
+}
 
 /// The number of a window's second device, whose bridge is its own.
 pub fn second(window: usize) -> usize {
