@@ -64,14 +64,15 @@ pub enum Kind {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct RegionKey(usize);
 
-/// Which drivers may use the memory of a region.
+/// Which drivers may use the memory of a region. An accelerator's is not told by its kind: what the
+/// device keeps coherent itself may be a memory expander's as well.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Memory {
-    /// Volatile memory of a memory expander: dax_cxl.
+    /// Volatile memory: dax_cxl, or the driver of an accelerator.
     Volatile,
     /// Persistent memory: nvdimm.
     Persistent,
-    /// The memory of an accelerator (type 2), or of a mode that dax_cxl does not know.
+    /// Memory of a mode that dax_cxl does not know.
     Foreign,
 }
 
@@ -227,10 +228,9 @@ pub(crate) unsafe fn sight(dev: *mut bindings::device) -> Option<Sighting> {
     let (kind, (start, end)) = unsafe {
         if dax::is_cxl_region(dev) {
             let region = container_of!(dev, dax::cxl_region, dev);
-            let memory = match ((*region).type_, (*region).mode) {
-                (dax::cxl_decoder_type_CXL_DECODER_DEVMEM, _) => Memory::Foreign,
-                (_, dax::cxl_partition_mode_CXL_PARTMODE_RAM) => Memory::Volatile,
-                (_, dax::cxl_partition_mode_CXL_PARTMODE_PMEM) => Memory::Persistent,
+            let memory = match (*region).mode {
+                dax::cxl_partition_mode_CXL_PARTMODE_RAM => Memory::Volatile,
+                dax::cxl_partition_mode_CXL_PARTMODE_PMEM => Memory::Persistent,
                 _ => Memory::Foreign,
             };
             let key = RegionKey(region.addr());

@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * Moves the first HDM decoder of a CXL device that firmware committed, or
- * changes its interleave granularity, or takes its commit back.
+ * changes its interleave granularity, or what keeps it coherent, or takes its
+ * commit back.
  *
  * It stands for firmware that commits a decoder at an address in no CXL window,
  * or an interleave set that the kernel refuses, which the CXL drivers
- * themselves never do; and for a reset of the device. Load it while the CXL
+ * themselves never do; for a memory expander that keeps its memory coherent
+ * itself; and for a reset of the device. Load it while the CXL
  * drivers do not have the device; it does its work when it is loaded.
  */
 #include <linux/bitfield.h>
@@ -33,6 +35,7 @@
 #define CONTROL			0x20
 #define COMMIT			BIT(9)
 #define COMMITTED		BIT(10)
+#define HOST_ONLY		BIT(12)
 #define GRANULARITY		GENMASK(3, 0)
 
 static char *device;
@@ -46,6 +49,10 @@ MODULE_PARM_DESC(to, "Address to which the decoder is moved; 0 is where it is");
 static uint granularity;
 module_param(granularity, uint, 0444);
 MODULE_PARM_DESC(granularity, "256, 512, ... bytes; 0 is what it is");
+
+static bool coherent;
+module_param(coherent, bool, 0444);
+MODULE_PARM_DESC(coherent, "The device keeps its memory coherent, not the host only");
 
 static bool off;
 module_param(off, bool, 0444);
@@ -107,6 +114,8 @@ static int move(void __iomem *decoder)
 		control &= ~GRANULARITY;
 		control |= FIELD_PREP(GRANULARITY, ilog2(granularity) - 8);
 	}
+	if (coherent)
+		control &= ~HOST_ONLY;
 	writel(control | COMMIT, decoder + CONTROL);
 	for (tries = 0; tries < 10; tries++) {
 		if (readl(decoder + CONTROL) & COMMITTED)
