@@ -141,7 +141,8 @@ impl SoftReservedRange {
         let verdict = decide(
             &self.memory.range,
             &World {
-                in_window: self.in_window,
+                // CXL's windows may have come after the ranges were found.
+                in_window: self.in_window || regions.meet(&self.memory.range),
                 regions: regions.committed(),
                 taken: taking.all(),
                 settled,
