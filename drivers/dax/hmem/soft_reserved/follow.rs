@@ -146,10 +146,14 @@ impl SoftReservedRange {
             }
         }
         self.served.retain(|served| {
-            if let Some(gone) = gone.iter().find(|e| e.range.intersects(&served.range)) {
-                teller.goes(&served.range, served.device.id(), Some(gone.region));
-                if let Some(hole) = gone.range.intersection(&served.range) {
-                    teller.released(&hole, gone.region);
+            let mut below = gone
+                .iter()
+                .filter_map(|e| Some((e.range.intersection(&served.range)?, e.region)))
+                .peekable();
+            if let Some(&(_, first)) = below.peek() {
+                teller.goes(&served.range, served.device.id(), Some(first));
+                for (hole, region) in below {
+                    teller.released(&hole, region);
                 }
                 return false;
             }
