@@ -36,7 +36,10 @@ impl WorkItem for Arbiter {
                 return;
             }
             if !this.decide(gate.settled) {
-                this.decided();
+                // What was told to stop has decided nothing.
+                if !this.gate.lock().stopping {
+                    this.decided();
+                }
                 return;
             }
             this.undecided.store(true, Relaxed);
