@@ -29,8 +29,10 @@ pub struct Decoder {
     /// The memory device's own device and what is known of it; [`None`] while the endpoint comes or
     /// goes.
     pub behind: Option<Behind>,
-    /// What it decodes at this moment, where it alone tells that: not where the platform translates its
-    /// addresses.
+    /// Whether it decodes at this moment.
+    pub committed: bool,
+    /// What it decodes, where it alone tells that: not where the platform translates its addresses, nor
+    /// where its region was deleted without having been committed.
     pub share: Option<Share>,
     /// The region that it belongs to, with which it is reset.
     pub region: Option<RegionKey>,
@@ -51,6 +53,7 @@ impl Decoder {
         let range = seen.range.filter(|_| committed && !translated);
         Some(Self {
             behind: behind(),
+            committed,
             share: range.map(|range| Share { range, ways }),
             region,
         })

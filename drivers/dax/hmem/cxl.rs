@@ -32,7 +32,6 @@ use crate::{
     },
     ownership::{
         range::{
-            for_each_gap,
             sort,
             sort_disjoint, //
         },
@@ -204,8 +203,12 @@ impl Regions {
                 }
             }
         }
-        for region in found.iter().filter(|f| f.committed) {
-            this.add(region, &decoders)?;
+        for region in &found {
+            if region.committed {
+                this.add(region, &decoders)?;
+            } else if region.memory != Memory::Volatile {
+                this.add_waiting(region, &decoders)?;
+            }
         }
         let disjoint = sort_disjoint(&mut this.committed).len();
         this.committed.truncate(disjoint);
@@ -234,17 +237,33 @@ impl Regions {
             // cxl_core leaves alone what was System RAM in part when it found the region.
             (Memory::Volatile, None) if decoders.iter().any(is_plain) => return Ok(()),
             // Its driver keeps it for another purpose.
-            (Memory::Volatile, None) | (Memory::Foreign, _) => {
-                let taken = Taken::Foreign(extent.region);
-                let range = extent.range;
-                return Ok(self.foreign.push(Obstacle { range, taken }, GFP_KERNEL)?);
-            }
+            (Memory::Volatile, None) | (Memory::Foreign, _) => return self.add_foreign(&extent),
         };
         self.committed.push(extent, GFP_KERNEL)?;
         if held {
             self.held.push(extent, GFP_KERNEL)?;
         }
         Ok(())
+    }
+
+    /// Adds a region that is no RAM and not committed, as one that waits for a memory device, or that was
+    /// refused: what its devices decode has contents that must stay.
+    fn add_waiting(&mut self, found: &Found, decoders: &[Decoder]) -> Result {
+        let range = &found.extent.range;
+        // A decoder is not its region's before all memory devices are there.
+        let is_own = |d: &Decoder| {
+            d.region == Some(found.key) || d.share.is_some_and(|s| s.range.intersects(range))
+        };
+        if decoders.iter().any(|d| d.committed && is_own(d)) {
+            self.add_foreign(&found.extent)?;
+        }
+        Ok(())
+    }
+
+    fn add_foreign(&mut self, extent: &Extent) -> Result {
+        let taken = Taken::Foreign(extent.region);
+        let range = extent.range;
+        Ok(self.foreign.push(Obstacle { range, taken }, GFP_KERNEL)?)
     }
 
     /// Adds what memory devices decode without a committed region, and notes it.
@@ -270,26 +289,23 @@ impl Regions {
             if is_known || self.decodes(&share.range) {
                 continue;
             }
-            // A device whose driver is unbound shows nothing and decodes all the same; nor is it known
-            // whose a decoder is while its port is busy.
+            // A device whose driver is unbound shows nothing and decodes all the same. So does a decoder
+            // whose region was deleted without having been committed: it keeps no addresses, and is not
+            // reset. Nor is it known whose a decoder is while its port is busy.
             let is_shown = shown().any(|(behind, _)| is_same(&behind.device, device));
-            let is_unsure = decoders
-                .iter()
-                .any(|d| d.behind.is_none() && d.share == Some(*share));
+            let is_unsure = decoders.iter().any(|d| match &d.behind {
+                Some(behind) => d.committed && d.share.is_none() && is_same(&behind.device, device),
+                None => d.share == Some(*share),
+            });
             if (!is_shown || is_unsure) && device_id(device) != 0 {
                 plugged.push((device.clone(), *share), GFP_KERNEL)?;
             } else {
                 ended.push(share.range, GFP_KERNEL)?;
             }
         }
+        notes.ended.extend_from_slice(&ended, GFP_KERNEL)?;
         notes.plugged = plugged;
-        self.add_decoding(notes)?;
-        for range in &ended {
-            for_each_gap(range, &self.decoding, |range| {
-                Ok::<(), Error>(self.ended.push(range, GFP_KERNEL)?)
-            })?;
-        }
-        Ok(())
+        self.add_decoding(notes)
     }
 
     /// Whether a committed region decodes a byte of `range`.

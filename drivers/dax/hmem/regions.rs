@@ -32,14 +32,13 @@ pub(crate) struct Regions {
     pub(crate) held: KVec<Extent>,
     /// Which of the committed ones are disabled: nobody serves them.
     pub(crate) disabled: KVec<c_int>,
-    /// Committed regions that are neither HMEM's nor dax_cxl's.
+    /// Regions that are neither HMEM's nor dax_cxl's: those of others, and persistent ones that are not
+    /// committed.
     pub(crate) foreign: KVec<Obstacle>,
     /// What committed regions decode, and memory devices without one, ascending and disjoint.
     pub(crate) decoding: KVec<Range>,
     /// What is decoded by decoders that are about to be reset.
     pub(crate) resetting: KVec<Range>,
-    /// What memory devices have decoded without a region and show now that they do not.
-    pub(crate) ended: KVec<Range>,
 }
 
 impl Regions {
@@ -53,7 +52,6 @@ impl Regions {
             foreign: KVec::new(),
             decoding: KVec::new(),
             resetting: KVec::new(),
-            ended: KVec::new(),
         })
     }
 

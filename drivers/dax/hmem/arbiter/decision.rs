@@ -4,7 +4,10 @@
 
 use super::Arbiter;
 use crate::{
+    decoded::Decoded,
+    iomem_tree::Tree,
     ownership::{
+        range::for_each_gap,
         Extent,
         Policy,
         Range, //
@@ -45,19 +48,29 @@ impl Arbiter {
         let ranges = &mut *ranges;
         let mut teller = self.report.begin();
 
-        let looked = Regions::collect(&self.notes).and_then(|regions| {
-            ranges.decoded.note(&seen, &regions.decoding)?;
-            ranges.decoded.note(&regions.resetting, &[])?;
-            ranges.decoded.note_plugged(self.plugged()?)?;
-            let taking = Taking::new(&regions, &ranges.decoded)?;
+        let looked = Regions::collect(&self.notes).and_then(|mut regions| {
+            let decoded = &mut ranges.decoded;
+            self.note(decoded, &seen, &regions).inspect_err(|_| {
+                for range in &regions.resetting {
+                    self.note_decoded(range);
+                }
+            })?;
+            decoded.keep(&self.device);
+            if self.end(&regions, &mut gone) {
+                regions.tree = Tree::new()?;
+            }
+            // dax_cxl serves a region whole, so what HMEM has to keep away from is left to it.
+            params::EXCLUDE.for_each(|range| {
+                regions.hold(&range);
+                Ok(())
+            })?;
+            let taking = Taking::new(&regions, decoded)?;
             Ok((regions, taking))
         });
-        let (mut regions, taking) = match looked {
+        let (mut regions, mut taking) = match looked {
             Ok(looked) => looked,
             Err(e) => return self.put_off(&mut ranges.all, &mut teller, gone, &seen, settled, e),
         };
-        ranges.decoded.keep(&self.device);
-        self.end(&regions, &mut gone);
         if settled {
             self.shared.devices.end_stale();
         }
@@ -75,6 +88,15 @@ impl Arbiter {
         for range in ranges.all.iter_mut() {
             // What HMEM lets go of may be what a region has lost to.
             left_to_cxl |= range.follow(&mut teller, &regions, &taking, &gone);
+        }
+        if left_to_cxl {
+            // What went with it is in the way of nothing any more. Without memory the older look serves.
+            if let Ok(tree) = Tree::new() {
+                regions.tree = tree;
+            }
+            if let Ok(now) = Taking::new(&regions, &ranges.decoded) {
+                taking = now;
+            }
         }
         for range in ranges.all.iter_mut() {
             range.serve_rest();
@@ -98,23 +120,38 @@ impl Arbiter {
         waiting
     }
 
-    /// Takes out of use what memory devices do not decode any more, and nobody told.
+    /// Notes what is and was decoded. Fails with `ENOMEM`.
+    fn note(&self, decoded: &mut Decoded, seen: &[Range], regions: &Regions) -> Result {
+        decoded.note(seen, &regions.decoding)?;
+        decoded.note(&regions.resetting, &[])?;
+        decoded.note_plugged(self.plugged()?)
+    }
+
+    /// Takes out of use what memory devices do not decode any more, and nobody told. Returns whether
+    /// there was any.
     ///
     /// Unbinds here and not by way of the queue: no lock of a bus or of a notifier chain is held, only
     /// `ranges`, which the unbinding of an `hmem` device does not take. What could not be followed is
     /// not served anew all the same, for nothing decodes it.
-    fn end(&self, regions: &Regions, gone: &mut KVec<Extent>) {
-        for &range in &regions.ended {
-            let region = -1;
-            Unbinding::unbind(self, &range);
-            if gone.push(Extent { range, region }, GFP_KERNEL).is_err() {
-                dev_warn!(
-                    self.device,
-                    "{}: no memory to follow what a memory device has stopped decoding\n",
-                    range
-                );
-            }
+    fn end(&self, regions: &Regions, gone: &mut KVec<Extent>) -> bool {
+        let ended = take(&mut self.notes.lock().ended);
+        for range in &ended {
+            let unbound = for_each_gap(range, &regions.decoding, |range| {
+                let region = -1;
+                Unbinding::unbind(self, &range);
+                if gone.push(Extent { range, region }, GFP_KERNEL).is_err() {
+                    dev_warn!(
+                        self.device,
+                        "{}: no memory to follow what a memory device has stopped decoding\n",
+                        range
+                    );
+                }
+                Ok::<(), Error>(())
+            });
+            // The callback does not fail.
+            debug_assert!(unbound.is_ok());
         }
+        !ended.is_empty()
     }
 
     /// There is no memory to decide. Returns whether ranges remain undecided.

@@ -28,6 +28,8 @@ pub(crate) struct Notes {
     pub(crate) decoded: KVec<Range>,
     /// What memory devices decode without a region, with the device whose removal ends it.
     pub(crate) plugged: KVec<(ARef<device::Device>, Share)>,
+    /// What they have decoded so and show now that they do not, until a decision has let go of it.
+    pub(crate) ended: KVec<Range>,
     /// Counts PCI devices that were removed.
     pub(crate) unplugged: usize,
 }
