@@ -56,6 +56,15 @@ impl Value for bool {
     }
 }
 
+/// The structure of this module, for a static. `ModuleMetadata` tells it since Linux 7.3 only.
+pub const fn this_module() -> *mut bindings::module {
+    extern "C" {
+        /// The build makes it for each module. Only its address is taken.
+        static __this_module: u8;
+    }
+    (&raw const __this_module).cast_mut().cast()
+}
+
 /// The storage of a parameter. Declared with [`crate::kernel_param!`].
 pub struct Param<T: Value>(Atomic<u32>, PhantomData<T>);
 
@@ -193,7 +202,7 @@ macro_rules! param_entry {
                             Err(_) => ::core::panic!("a NUL in the name of a parameter"),
                         },
                     ),
-                    mod_: <$crate::TheModule as ::kernel::ModuleMetadata>::THIS_MODULE.as_ptr(),
+                    mod_: $crate::param::this_module(),
                     ops: &raw const OPS,
                     perm: $perm,
                     level: -1,

@@ -63,8 +63,6 @@ use kernel::{
     ThisModule, //
 };
 
-pub(crate) use HmemModule as TheModule;
-
 /// The module.
 ///
 /// Fields are dropped in the order in which they stand: first the platform device is unbound,
