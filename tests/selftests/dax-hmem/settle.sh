@@ -8,8 +8,6 @@
 # shellcheck source=lib.sh
 . "$(dirname "$(readlink -f "$0")")/lib.sh"
 
-OWNERSHIP=$HOST/ownership
-
 is_there() {
 	[ -e $OWNERSHIP ] || fail "there is no attribute ownership" || return
 	[ "$(stat -c %a $OWNERSHIP)" = 444 ] || fail "its mode is $(stat -c %a $OWNERSHIP)" || return
@@ -40,23 +38,6 @@ sends_a_uevent() {
 	# When an event of our own has come, all before it have.
 	store $HOST/uevent change && wait_for grep -q SYNTH_UUID "$TMP/uevents" || return
 	[ "$(settled_events)" = 1 ] || fail "$(settled_events) events for one decision"
-}
-
-needs_perl() {
-	command -v perl >/dev/null || skip "no perl to poll with"
-}
-
-# poll_for_change: ends with 0 when the attribute changes, with 1 after TIMEOUT
-poll_for_change() {
-	perl -e '
-		open(my $f, "<", $ARGV[0]) or exit 2;
-		sysread($f, my $text, 64);
-		$| = 1; print "reads $text";
-		my $set = ""; vec($set, fileno($f), 1) = 1;
-		# An attribute is "exceptional" when it has changed since it was read.
-		my $n = select(undef, undef, my $got = $set, $ARGV[1]);
-		exit 1 unless $n;
-		sysseek($f, 0, 0); sysread($f, $text, 64); print "then $text";' $OWNERSHIP "$TIMEOUT" >"$TMP/poll"
 }
 
 # The decision waits for device probing, which hold_probe keeps from ending.

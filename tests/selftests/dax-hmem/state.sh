@@ -5,6 +5,7 @@
 
 PLATFORM=/sys/bus/platform
 HOST=$PLATFORM/devices/hmem_platform.0
+OWNERSHIP=$HOST/ownership
 HOST_DRIVER=$PLATFORM/drivers/hmem_platform
 HMEM_DRIVER=$PLATFORM/drivers/hmem
 CXL=/sys/bus/cxl/devices
@@ -281,11 +282,11 @@ release_probe() {
 	rmmod hold_probe
 }
 
-# decimal: turns "first last" on each line of the input into decimal numbers
+# decimal: turns the first two numbers on each line of the input into decimal ones
 decimal() {
-	local first last
-	while read -r first last; do
-		echo "$((first)) $((last))"
+	local first last rest
+	while read -r first last rest; do
+		echo "$((first)) $((last))${rest:+ $rest}"
 	done
 }
 
@@ -296,4 +297,21 @@ firmware_ranges() {
 	! grep -q 'user: ' <<<"$map" || map=$(grep 'user: ' <<<"$map")
 	sed -nE 's/.*\[mem (0x[0-9a-f]+)-(0x[0-9a-f]+)\] +soft reserved.*/\1 \2/Ip' <<<"$map" |
 		decimal | sort -n
+}
+
+needs_perl() {
+	command -v perl >/dev/null || skip "no perl to poll with"
+}
+
+# poll_for_change: ends with 0 when the attribute changes, with 1 after TIMEOUT
+poll_for_change() {
+	perl -e '
+		open(my $f, "<", $ARGV[0]) or exit 2;
+		sysread($f, my $text, 64);
+		$| = 1; print "reads $text";
+		my $set = ""; vec($set, fileno($f), 1) = 1;
+		# An attribute is "exceptional" when it has changed since it was read.
+		my $n = select(undef, undef, my $got = $set, $ARGV[1]);
+		exit 1 unless $n;
+		sysseek($f, 0, 0); sysread($f, $text, 64); print "then $text";' $OWNERSHIP "$TIMEOUT" >"$TMP/poll"
 }

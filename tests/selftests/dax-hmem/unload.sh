@@ -3,7 +3,7 @@
 #
 # dax_hmem is unloaded while somebody uses it: that waits, is refused, or works.
 #
-# Holds: R18
+# Holds: R18, R20
 
 # shellcheck source=lib.sh
 . "$(dirname "$(readlink -f "$0")")/lib.sh"
@@ -63,6 +63,49 @@ open_attribute() {
 	again
 }
 
+polled() {
+	[ -e "$OWNERSHIP" ] || skip "no attribute ownership" || return
+	needs_perl && away || return
+	background poll_for_change
+	wait_for grep -q '^reads' "$TMP/poll" || return
+	unload_or_be_refused || return
+	kill "$PID" 2>/dev/null
+	allow_autoload
+	again
+}
+
+# write_parameters: what they are, over and over, while there is a module; counts in $TMP/written
+write_parameters() {
+	local parameter value
+	while [ -e "$TMP/writing" ]; do
+		for parameter in "$PARAMS"/*; do
+			[ -w "$parameter" ] && value=$(<"$parameter") && store "$parameter" "$value" &&
+				printf . >>"$TMP/written"
+		done
+	done
+} 2>/dev/null
+
+# Whoever has written since rmmod was called, and the module is gone, was at it when rmmod came.
+written() {
+	local before round met=
+	away || return
+	: >"$TMP/written"
+	: >"$TMP/writing"
+	background write_parameters
+	for round in 1 2 3 4 5 6 7 8; do
+		before=$(stat -c %s "$TMP/written")
+		unload_or_be_refused || return
+		[ "$(stat -c %s "$TMP/written")" = "$before" ] || met=1
+		[ -z "$met" ] || break
+		load dax_hmem && wait_for is_settled && offline || return
+	done
+	rm "$TMP/writing"
+	wait "$PID"
+	allow_autoload
+	again || return
+	[ -n "$met" ] || fail "no parameter was written in $round rounds"
+}
+
 traced() {
 	[ -d $TRACING/events/dax_hmem ] || skip "no trace events" || return
 	away || return
@@ -113,13 +156,15 @@ overridden() {
 	same_as "$TMP/before" || comes_back "$TMP/before"
 }
 
-start_opted_in 7
+start_opted_in 9
 at_rest
 snapshot >"$TMP/before"
 
 run "the ledger is open" open_ledger
 run "the ledger is open, and hmem_platform is unbound" unbound_ledger
 run "the attribute ownership is open" open_attribute
+run "the attribute ownership is polled" polled
+run "parameters are written" written
 run "the trace pipe is read with all events enabled" traced
 run "functions are probed" probed
 run "a platform device of somebody else is refused by both drivers" overridden
