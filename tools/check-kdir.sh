@@ -41,10 +41,10 @@ release=$(cat "$kdir/include/config/kernel.release" 2>/dev/null)
 [ -n "$release" ] ||
 	fail "the kernel tree '$kdir' is not built" "Build it first."
 case $release in
-7.3 | 7.3.* | 7.3-*) ;;
+7.[23] | 7.[23].* | 7.[23]-*) ;;
 *)
 	fail "unsupported version: '$kdir' is Linux $release" \
-		"The modules replace those of Linux 7.3."
+		"The modules replace those of Linux 7.2 and 7.3."
 	;;
 esac
 

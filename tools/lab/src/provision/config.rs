@@ -11,6 +11,7 @@ use anyhow::Context;
 use anyhow::Result;
 
 use super::stock::DEBIAN;
+use super::stock::DEBIAN_OLDER;
 
 /// Options with their values as they stand after `=`; `n` for "is not set".
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -107,7 +108,7 @@ pub fn flavor(dir: &Path, name: &str) -> Result<Config> {
     let own = dir.join(format!("{name}.config"));
     if !plain || !own.is_file() {
         bail!(
-            "there is no kernel flavour '{name}'; there are: {}, and {DEBIAN}",
+            "there is no kernel flavour '{name}'; there are: {}, {DEBIAN} and {DEBIAN_OLDER}",
             flavors(dir)?.join(", ")
         );
     }

@@ -52,7 +52,7 @@ pub fn debian_root(ctx: &Ctx) -> Result<PathBuf> {
         bail!("mmdebstrap is needed: apt-get install --no-install-recommends mmdebstrap");
     };
     let apt = Apt::open(ctx, Scope::Guest)?;
-    let release = stock::newest(ctx, &apt)?;
+    let release = stock::newest(ctx, &apt, SERIES)?;
     let mut packages: Vec<String> = PACKAGES.map(str::to_owned).to_vec();
     packages.extend([
         format!("linux-headers-{release}"),

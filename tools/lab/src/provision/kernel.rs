@@ -59,8 +59,8 @@ pub fn nothing_is_built(ctx: &Ctx) -> bool {
 
 /// The kernel of a flavour; made if the cache does not have it.
 pub fn kernel(ctx: &Ctx, flavor: &str) -> Result<Kernel> {
-    if flavor == stock::DEBIAN {
-        return stock::kernel(ctx);
+    if let Some(series) = stock::series(flavor) {
+        return stock::kernel(ctx, flavor, series);
     }
     let wanted = config::flavor(&ctx.repo.join("tests/flavors"), flavor)?;
     host::ensure(ctx)?;

@@ -19,8 +19,10 @@ use super::host;
 use super::lock::Lock;
 use super::Ctx;
 
-/// The series the modules are written for.
+/// The series whose kernels the lab builds, the newest that the modules are written for.
 pub const SERIES: &str = "7.3";
+/// The other one that they are for.
+pub const OLDER: &str = "7.2";
 
 /// An unpacked kernel source.
 #[derive(Clone, Debug)]

@@ -21,12 +21,15 @@ use super::key::Key;
 use super::lock::write_atomic;
 use super::lock::Lock;
 use super::prune;
+use super::source::OLDER;
 use super::source::SERIES;
 use super::Ctx;
 use super::Kernel;
 
-/// The flavour that this kernel is.
+/// The flavour that the newest of these kernels is.
 pub const DEBIAN: &str = "debian";
+/// The flavour that one of the older series is.
+pub const DEBIAN_OLDER: &str = "debian-7.2";
 /// Changes when the way of making it does.
 const RECIPE: &str = "1";
 /// Drivers of hardware that no guest has, two thirds of all modules: depmod reads each.
@@ -53,16 +56,26 @@ const RUST_HEADERS: &str = "tools/rust-headers";
 /// Lines that rust-headers prints.
 const RUST_HEADERS_LINES: u64 = 5;
 
-/// The kernel; fetched if the cache does not have it.
-pub fn kernel(ctx: &Ctx) -> Result<Kernel> {
+/// The series of a flavour that is a kernel of Debian's.
+pub fn series(flavor: &str) -> Option<&'static str> {
+    match flavor {
+        DEBIAN => Some(SERIES),
+        DEBIAN_OLDER => Some(OLDER),
+        _ => None,
+    }
+}
+
+/// The newest kernel of a series; fetched if the cache does not have it.
+pub fn kernel(ctx: &Ctx, flavor: &str, series: &'static str) -> Result<Kernel> {
     let key = Key::default()
         .add("recipe", RECIPE)
-        .add("series", SERIES)
+        .add("series", series)
         .add("tools", buildroot::TOOLS.join(" "))
         .finish();
     let parent = ctx.cache.join("stock");
     let stock = Stock {
-        dir: parent.join(format!("{DEBIAN}-{key}")),
+        dir: parent.join(format!("{flavor}-{key}")),
+        series,
     };
     host::ensure(ctx)?;
     let lock = ctx.cache.join(format!("locks/stock-{key}"));
@@ -70,7 +83,7 @@ pub fn kernel(ctx: &Ctx) -> Result<Kernel> {
     let _lock = lock.share_with_children()?;
     if !stock.stamp().is_file() {
         fs::create_dir_all(&parent).with_context(|| format!("cannot make {}", parent.display()))?;
-        prune::make_room(&parent, &stock.dir, DEBIAN)?;
+        prune::make_room(&parent, &stock.dir, flavor)?;
         stock.fetch(ctx)?;
     }
     prune::mark_used(&stock.dir);
@@ -87,6 +100,7 @@ pub fn is_there(ctx: &Ctx) -> bool {
 
 struct Stock {
     dir: PathBuf,
+    series: &'static str,
 }
 
 impl Stock {
@@ -132,7 +146,7 @@ impl Stock {
     /// Everything but the metadata.
     fn fetch(&self, ctx: &Ctx) -> Result<()> {
         let apt = Apt::open(ctx, Scope::Guest)?;
-        let release = newest(ctx, &apt)?;
+        let release = newest(ctx, &apt, self.series)?;
         announce(&format!(
             "Fetching Debian's kernel {release} and what builds modules for it: 600 MB and a minute \
              or two to unpack, once"
@@ -140,11 +154,12 @@ impl Stock {
         let temp = host::temp_dir(ctx)?;
         let work = Self {
             dir: temp.path().join("stock"),
+            series: self.series,
         };
         fs::create_dir_all(&work.dir)
             .with_context(|| format!("cannot make {}", work.dir.display()))?;
         let headers = format!("linux-headers-{release}");
-        let source = format!("linux-source-{SERIES}");
+        let source = format!("linux-source-{}", self.series);
         let packages = [headers.as_str(), &source, "busybox-static"];
         buildroot::make(
             ctx,
@@ -235,13 +250,13 @@ impl Stock {
     }
 }
 
-/// The newest release of the series that the mirror has, as its packages' names have it.
-pub fn newest(ctx: &Ctx, apt: &Apt) -> Result<String> {
-    let prefix = format!("linux-headers-{SERIES}");
+/// The newest release of a series that the mirror has, as its packages' names have it.
+pub fn newest(ctx: &Ctx, apt: &Apt, series: &str) -> Result<String> {
+    let prefix = format!("linux-headers-{series}.");
     let names = cmd::output(ctx, apt.command("apt-cache").args(["pkgnames", &prefix]))?;
     let release = choose(names.lines()).with_context(|| {
         format!(
-            "the mirror has no kernel {SERIES} in trixie-backports any more; \
+            "the mirror has no kernel {series} in trixie-backports any more; \
              use a kernel of the lab's own with FLAVOR=base"
         )
     })?;

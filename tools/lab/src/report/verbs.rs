@@ -154,7 +154,7 @@ fn range_faults(
         .filter_map(|problem| problem["bytes"].as_u64())
         .sum();
     let files = in_files(range, capture);
-    let missing = range.size() - range.online() - files - others;
+    let missing = range.size().saturating_sub(range.online() + files + others);
     let mut faults = Vec::new();
     if told != missing {
         faults.push(format!(

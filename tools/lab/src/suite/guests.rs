@@ -97,7 +97,9 @@ pub fn items(ctx: &Ctx, kdir: Option<PathBuf>, timeout: Option<u64>, all: bool) 
     // To fetch that kernel and to make its metadata takes as long as half of all others.
     if others {
         let paths = ON_DEBIAN.map(|name| ctx.repo.join(format!("tests/scenarios/{name}.toml")));
-        items.extend(on(ctx, &store, provision::DEBIAN, paths, timeout));
+        for flavor in [provision::DEBIAN, provision::DEBIAN_OLDER] {
+            items.extend(on(ctx, &store, flavor, paths.clone(), timeout));
+        }
     }
     items
 }
@@ -255,7 +257,9 @@ pub fn item(
         "scenario"
     };
     let name = match scenario.flavor.as_str() {
-        provision::DEBIAN => format!("{kind} {} ({drivers}, debian)", scenario.name),
+        flavor if provision::debian_series(flavor).is_some() => {
+            format!("{kind} {} ({drivers}, {flavor})", scenario.name)
+        }
         _ => format!("{kind} {} ({drivers})", scenario.name),
     };
     let (ctx, store, scenario) = (ctx.clone(), store.clone(), scenario.clone());
