@@ -41,8 +41,8 @@ fn is_lasting(map: &Map, problem: &Problem) -> bool {
     match problem.kind {
         Kind::KmemCannotReserve | Kind::KmemFailed => true,
         Kind::ModuleNotLoaded => module() == Some(Presence::Absent),
-        // From 7.3 on they leave to CXL, at boot, what CXL has.
-        Kind::LeftToCxl => map.kernel_is_before(7, 3),
+        // From 7.2 on they leave to CXL, at boot, what CXL has.
+        Kind::LeftToCxl => map.kernel_is_before(7, 2),
         _ => false,
     }
 }

@@ -20,10 +20,10 @@ pub(super) fn problem(map: &Map, piece: &Piece) -> Problem {
     let mut cause = String::from(
         "dax_hmem is bound and left the range to CXL, which has no committed region there",
     );
-    // From 6.3 on the stock driver leaves to CXL what lies in a window; before 7.3 it does not wait for CXL,
+    // From 6.3 on the stock driver leaves to CXL what lies in a window; before 7.2 it does not wait for CXL,
     // so that it leaves it at each boot.
     let leaves = !map.kernel_is_before(6, 3) || !said.is_empty();
-    let is_old = map.drivers == Drivers::Stock && map.kernel_is_before(7, 3) && leaves;
+    let is_old = map.drivers == Drivers::Stock && map.kernel_is_before(7, 2) && leaves;
     if is_old {
         cause.push_str("; the stock driver of this release does so at each boot for every range in a CXL window");
     } else if map.drivers == Drivers::Stock {
