@@ -115,6 +115,14 @@ struct Found {
     side: Option<bool>,
 }
 
+/// A region that is neither HMEM's nor dax_cxl's.
+fn foreign(extent: &Extent) -> Obstacle {
+    Obstacle {
+        range: extent.range,
+        taken: Taken::Foreign(extent.region),
+    }
+}
+
 impl Regions {
     /// Looks at the bus. What decodes without a region is noted in `notes`. Fails with `ENOMEM`.
     pub(crate) fn collect(notes: &Mutex<Notes>) -> Result<Self> {
@@ -207,7 +215,8 @@ impl Regions {
             if region.committed {
                 this.add(region, &decoders)?;
             } else if region.memory != Memory::Volatile {
-                this.add_waiting(region, &decoders)?;
+                // It waits for a memory device, or was refused: what it is to map has contents.
+                this.waiting.push(foreign(&region.extent), GFP_KERNEL)?;
             }
         }
         let disjoint = sort_disjoint(&mut this.committed).len();
@@ -236,34 +245,18 @@ impl Regions {
             }
             // cxl_core leaves alone what was System RAM in part when it found the region.
             (Memory::Volatile, None) if decoders.iter().any(is_plain) => return Ok(()),
-            // Its driver keeps it for another purpose.
-            (Memory::Volatile, None) | (Memory::Foreign, _) => return self.add_foreign(&extent),
+            // Its driver keeps it for another purpose, unless it cannot be known whose the decoders are.
+            (Memory::Volatile, None) | (Memory::Foreign, _) => {
+                let mut own = decoders.iter().filter(|d| d.region == Some(found.key));
+                self.unsure |= found.memory == Memory::Volatile && own.any(|d| d.behind.is_none());
+                return Ok(self.foreign.push(foreign(&extent), GFP_KERNEL)?);
+            }
         };
         self.committed.push(extent, GFP_KERNEL)?;
         if held {
             self.held.push(extent, GFP_KERNEL)?;
         }
         Ok(())
-    }
-
-    /// Adds a region that is no RAM and not committed, as one that waits for a memory device, or that was
-    /// refused: what its devices decode has contents that must stay.
-    fn add_waiting(&mut self, found: &Found, decoders: &[Decoder]) -> Result {
-        let range = &found.extent.range;
-        // A decoder is not its region's before all memory devices are there.
-        let is_own = |d: &Decoder| {
-            d.region == Some(found.key) || d.share.is_some_and(|s| s.range.intersects(range))
-        };
-        if decoders.iter().any(|d| d.committed && is_own(d)) {
-            self.add_foreign(&found.extent)?;
-        }
-        Ok(())
-    }
-
-    fn add_foreign(&mut self, extent: &Extent) -> Result {
-        let taken = Taken::Foreign(extent.region);
-        let range = extent.range;
-        Ok(self.foreign.push(Obstacle { range, taken }, GFP_KERNEL)?)
     }
 
     /// Adds what memory devices decode without a committed region, and notes it.

@@ -32,9 +32,13 @@ pub(crate) struct Regions {
     pub(crate) held: KVec<Extent>,
     /// Which of the committed ones are disabled: nobody serves them.
     pub(crate) disabled: KVec<c_int>,
-    /// Regions that are neither HMEM's nor dax_cxl's: those of others, and persistent ones that are not
-    /// committed.
+    /// Committed regions that are neither HMEM's nor dax_cxl's.
     pub(crate) foreign: KVec<Obstacle>,
+    /// Regions that are no RAM and not committed yet.
+    pub(crate) waiting: KVec<Obstacle>,
+    /// Whether one of `foreign` may be there only because a port was busy. When it is not any more, there is
+    /// news of it.
+    pub(crate) unsure: bool,
     /// What committed regions decode, and memory devices without one, ascending and disjoint.
     pub(crate) decoding: KVec<Range>,
     /// What is decoded by decoders that are about to be reset.
@@ -50,6 +54,8 @@ impl Regions {
             held: KVec::new(),
             disabled: KVec::new(),
             foreign: KVec::new(),
+            waiting: KVec::new(),
+            unsure: false,
             decoding: KVec::new(),
             resetting: KVec::new(),
         })
@@ -81,9 +87,23 @@ impl Regions {
         if self.held.iter().any(|e| e.range.contains(range)) {
             return;
         }
-        let extents = Extents::from_disjoint(&self.committed).unwrap_or(Extents::NONE);
+        self.hold_each(range, |_| true);
+    }
 
-        for extent in extents.intersecting(range) {
+    /// Leaves to CXL every region that lies in `range`, of which HMEM may have nothing. Returns whether one
+    /// was not left to it before that `is_free`.
+    pub(crate) fn hold_within(&mut self, range: &Range, is_free: impl Fn(&Range) -> bool) -> bool {
+        let held = self.held.len();
+        self.hold_each(range, |extent| range.contains(extent));
+        let new = self.held.get(held..).unwrap_or(&[]);
+        new.iter().any(|e| is_free(&e.range))
+    }
+
+    fn hold_each(&mut self, range: &Range, wanted: impl Fn(&Range) -> bool) {
+        let extents = Extents::from_disjoint(&self.committed).unwrap_or(Extents::NONE);
+        let met = extents.intersecting(range).iter();
+
+        for extent in met.filter(|e| wanted(&e.range)) {
             if !self.held.contains(extent) {
                 // Cannot fail: `collect()` made room.
                 let _ = self.held.push_within_capacity(*extent);

@@ -33,7 +33,7 @@ impl Arbiter {
     pub(super) fn decide(&self, settled: bool) -> bool {
         self.busy.store(true, Relaxed);
         // `stop()` sets the gate, then asks whether this is busy, so one of the two sees the other.
-        let waiting = !self.gate.lock().stopping && self.decide_now(settled);
+        let waiting = !self.is_stopping() && self.decide_now(settled);
         self.busy.store(false, Relaxed);
         waiting
     }
@@ -59,18 +59,21 @@ impl Arbiter {
             if self.end(&regions, &mut gone) {
                 regions.tree = Tree::new()?;
             }
-            // dax_cxl serves a region whole, so what HMEM has to keep away from is left to it.
+            // A region of which HMEM may have nothing is dax_cxl's, which has been told that it is not.
+            let mut offered = false;
             params::EXCLUDE.for_each(|range| {
-                regions.hold(&range);
+                let is_free = |r: &Range| self.shared.devices.next_over(r, None).is_none();
+                offered |= regions.hold_within(&range, is_free);
                 Ok(())
             })?;
             let taking = Taking::new(&regions, decoded)?;
-            Ok((regions, taking))
+            Ok((regions, taking, offered))
         });
-        let (mut regions, mut taking) = match looked {
+        let (mut regions, mut taking, offered) = match looked {
             Ok(looked) => looked,
             Err(e) => return self.put_off(&mut ranges.all, &mut teller, gone, &seen, settled, e),
         };
+        let settled = settled && !regions.unsure;
         if settled {
             self.shared.devices.end_stale();
         }
@@ -109,12 +112,13 @@ impl Arbiter {
             &regions,
             &taking,
             &self.shared,
-        ) && split;
+            || self.is_stopping(),
+        ) && (split || offered);
         for region in &gone {
             self.shared.devices.end_going(&region.range);
         }
         teller.end();
-        if left_to_cxl {
+        if left_to_cxl && !self.is_stopping() {
             regions.reprobe(split);
         }
         waiting
@@ -123,7 +127,7 @@ impl Arbiter {
     /// Notes what is and was decoded. Fails with `ENOMEM`.
     fn note(&self, decoded: &mut Decoded, seen: &[Range], regions: &Regions) -> Result {
         decoded.note(seen, &regions.decoding)?;
-        decoded.note(&regions.resetting, &[])?;
+        decoded.note(&regions.resetting, &self.notes.lock().ended)?;
         decoded.note_plugged(self.plugged()?)
     }
 

@@ -243,6 +243,7 @@ impl Arbiter {
                 &regions,
                 &taking,
                 &self.shared,
+                || self.is_stopping(),
             );
             Ok(())
         });
@@ -280,6 +281,11 @@ impl Arbiter {
                 CondVarTimeoutResult::Timeout | CondVarTimeoutResult::Signal { .. } => return,
             }
         }
+    }
+
+    /// Whether nothing more is to be served.
+    fn is_stopping(&self) -> bool {
+        self.gate.lock().stopping
     }
 
     /// Tells the world that no range is undecided.

@@ -37,7 +37,7 @@ impl WorkItem for Arbiter {
             }
             if !this.decide(gate.settled) {
                 // What was told to stop has decided nothing.
-                if !this.gate.lock().stopping {
+                if !this.is_stopping() {
                     this.decided();
                 }
                 return;
@@ -87,8 +87,11 @@ impl WorkItem<CLOSING> for Arbiter {
         }
 
         // What was noted and not looked at is remembered all the same.
-        let seen = take(&mut this.notes.lock().decoded);
-        let noted = ranges.decoded.note(&seen, &[]);
+        let (seen, ended) = {
+            let mut notes = this.notes.lock();
+            (take(&mut notes.decoded), take(&mut notes.ended))
+        };
+        let noted = ranges.decoded.note(&seen, &ended);
         let plugged = this
             .plugged()
             .and_then(|plugged| ranges.decoded.note_plugged(plugged));

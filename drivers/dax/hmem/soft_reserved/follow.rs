@@ -8,6 +8,7 @@ use super::{
     Taking, //
 };
 use crate::{
+    cxl,
     event::Event,
     ownership::{
         Coverage,
@@ -98,8 +99,8 @@ impl SoftReservedRange {
         }
     }
 
-    /// Says what of a range that is CXL's, or nobody's, nothing decodes any more. What is known is not
-    /// said twice.
+    /// Says what of a range that is CXL's, or nobody's, nothing decodes any more, and what others than the
+    /// regions that cover it have. What is known is not said twice.
     pub(super) fn tell_lost(&mut self, teller: &mut Teller<'_>, taking: &Taking) {
         let range = self.memory.range;
 
@@ -108,7 +109,7 @@ impl SoftReservedRange {
             // Of a range that CXL has let go of, it has been said.
             let tell = match obstacle.taken {
                 Taken::Stuck => true,
-                Taken::Undecoded => self.covered,
+                Taken::Undecoded | Taken::Foreign(_) | Taken::Excluded => self.covered,
                 _ => false,
             };
             if let Some(piece) = obstacle.range.intersection(&range).filter(|_| tell) {
@@ -117,7 +118,10 @@ impl SoftReservedRange {
                     Event::Taken {
                         piece,
                         taken: obstacle.taken,
-                        holder: None,
+                        holder: match obstacle.taken {
+                            Taken::Foreign(_) => cxl::device_behind(&piece),
+                            _ => None,
+                        },
                     },
                 );
             }

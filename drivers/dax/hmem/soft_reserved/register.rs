@@ -66,13 +66,15 @@ struct Plan<'a> {
 
 /// Registers all that HMEM is to serve and does not serve yet. Returns whether there was any.
 ///
-/// One piece that fails does not keep the others from being served.
+/// One piece that fails does not keep the others from being served. What is left when `stopping` is not
+/// served any more: it would come online only to be stuck.
 pub(crate) fn register(
     ranges: &mut [SoftReservedRange],
     teller: &mut Teller<'_>,
     regions: &Regions,
     taking: &Taking,
     shared: &Arc<Shared>,
+    stopping: impl Fn() -> bool,
 ) -> bool {
     if !ranges.iter().any(|r| r.todo) {
         return false;
@@ -120,7 +122,7 @@ pub(crate) fn register(
     }
 
     let mut next = 0;
-    while let Some(first) = parts.get(next) {
+    while let Some(first) = parts.get(next).filter(|_| !stopping()) {
         let mut joined = first.memory;
         let mut last = next;
         while let Some(part) = parts
@@ -314,9 +316,12 @@ impl SoftReservedRange {
             plan.cuts.push(cut, GFP_KERNEL)?;
         }
         // What a region keeps now stays CXL's when the region is disabled and enabled, and what
-        // nothing decodes becomes CXL's when a region is made there.
+        // nothing decodes becomes CXL's when a region is made there. What another driver's region had
+        // is not served without its owner's word.
         for obstacle in obstacles.all() {
-            if let Taken::Region(_) | Taken::Undecoded | Taken::Stuck = obstacle.taken {
+            if let Taken::Region(_) | Taken::Undecoded | Taken::Stuck | Taken::Foreign(_) =
+                obstacle.taken
+            {
                 self.leave(teller, &obstacle.range);
             }
         }

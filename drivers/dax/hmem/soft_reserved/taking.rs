@@ -45,6 +45,9 @@ impl Taking {
                 taken: Taken::Undecoded,
             })
         })?;
+        for &waiting in &regions.waiting {
+            this.add(waiting)?;
+        }
         // This comes last: what is stuck stays stuck, and what CXL has is CXL's, whatever HMEM is kept
         // from.
         let mut held = KVec::new();
