@@ -3,7 +3,7 @@
 //! A machine's files as `daxmap` sees them: live, in a captured directory, or in an archive.
 //!
 //! Links of a captured tree are resolved here and not by the system, so that an absolute one stays
-//! inside that tree. Nothing but regular files is ever opened (a tree may hold a FIFO); the one
+//! inside that tree. Nothing but regular files is ever opened in one (it may hold a FIFO); the one
 //! exception is the kernel log of the live machine, which [`Tree::kernel_log`] reads.
 
 mod archive;
@@ -11,12 +11,12 @@ mod dir;
 mod json;
 mod kmsg;
 mod manifest;
+mod open;
 mod paste;
 
 use std::collections::VecDeque;
-use std::fs::File;
-use std::io::{self, Read};
-use std::path::{Path, PathBuf};
+use std::io;
+use std::path::PathBuf;
 
 use thiserror::Error;
 
@@ -26,8 +26,6 @@ pub use manifest::{Manifest, Unreadable, MANIFEST_PATH};
 const MAX_FILE: u64 = 16 << 20;
 /// As many as the kernel follows.
 const MAX_LINKS: usize = 40;
-/// Nobody attaches more.
-const MAX_TEXTS: usize = 64;
 
 /// Why a tree could not be opened.
 #[derive(Debug, Error)]
@@ -48,6 +46,9 @@ pub enum OpenError {
         /// What the archive reader said.
         why: String,
     },
+    /// Standard input was named twice.
+    #[error("-: standard input has been read already; only one source can be on it")]
+    Twice,
     /// Readable, but without anything of a machine in it.
     #[error("{path}: holds neither proc/ nor sys/, and no log or list that is understood: give the root of a captured tree, or an archive made by `daxown capture`")]
     Empty {
@@ -112,97 +113,6 @@ impl Tree {
             pasted: false,
             manifest: None,
         }
-    }
-
-    /// A directory that holds a captured tree, an archive of one, `/` for this machine, or what
-    /// somebody pasted: a file, a directory of such files, or `-` for standard input.
-    pub fn open(path: &Path) -> Result<Tree, OpenError> {
-        if path == Path::new("-") {
-            return Tree::from_input(io::stdin(), path);
-        }
-        let io_error = |source| OpenError::Io {
-            path: path.to_path_buf(),
-            source,
-        };
-        let real = path.canonicalize().map_err(io_error)?;
-        if real == Path::new("/") {
-            return Ok(Tree::live());
-        }
-        let meta = real.metadata().map_err(io_error)?;
-        let store: Box<dyn Store> = if meta.is_dir() {
-            Box::new(dir::Dir::new(real))
-        } else if meta.is_file() {
-            return Tree::from_input(File::open(&real).map_err(io_error)?, path);
-        } else {
-            return Err(OpenError::NotATree {
-                path: path.to_path_buf(),
-                why: "it is a device, socket or pipe".into(),
-            });
-        };
-        Tree::captured(store, path)
-    }
-
-    /// An archive, or text, from a file or a pipe.
-    fn from_input(input: impl Read + 'static, path: &Path) -> Result<Tree, OpenError> {
-        let no_tree = |why: String| OpenError::NotATree {
-            path: path.to_path_buf(),
-            why,
-        };
-        let data = archive::Archive::unpacked(input, archive::MAX_UNPACKED);
-        let data = data.map_err(|why| no_tree(why.to_string()))?;
-        // The magic of a tar header.
-        if data.get(257..262) == Some(b"ustar".as_slice()) {
-            let archive = archive::Archive::read(data.as_slice());
-            let archive = archive.map_err(|why| no_tree(why.to_string()))?;
-            return Tree::captured(Box::new(archive), path);
-        }
-        let text =
-            paste::text(&data).map_err(|_| no_tree("is neither an archive nor text".into()))?;
-        match paste::tree(&[text]) {
-            Some(archive) => Ok(Tree::of_paste(archive)),
-            None => Err(no_tree("holds nothing that is understood".into())),
-        }
-    }
-
-    fn of_paste(archive: archive::Archive) -> Tree {
-        Tree {
-            store: Box::new(archive),
-            live: false,
-            pasted: true,
-            manifest: None,
-        }
-    }
-
-    fn captured(store: Box<dyn Store>, path: &Path) -> Result<Tree, OpenError> {
-        let mut tree = Tree {
-            store,
-            live: false,
-            pasted: false,
-            manifest: None,
-        };
-        tree.manifest = tree
-            .bytes(MANIFEST_PATH)
-            .ok()
-            .and_then(|b| Manifest::parse(&b));
-        tree.pasted = tree.manifest.as_ref().is_some_and(|m| m.pasted);
-        let has = |dir| tree.store.kind(dir).is_ok();
-        if !tree.pasted && !has("proc") && !has("sys") {
-            return tree.texts_of().ok_or_else(|| OpenError::Empty {
-                path: path.to_path_buf(),
-            });
-        }
-        Ok(tree)
-    }
-
-    /// A folder of logs and lists, as somebody attached them.
-    fn texts_of(&self) -> Option<Tree> {
-        let names = self.list("").ok()?;
-        let texts = names.iter().take(MAX_TEXTS).filter_map(|name| {
-            let bytes = self.bytes(name).ok()?;
-            let bytes = archive::Archive::unpacked(io::Cursor::new(bytes), MAX_FILE).ok()?;
-            paste::text(&bytes).ok()
-        });
-        paste::tree(&texts.collect::<Vec<_>>()).map(Tree::of_paste)
     }
 
     /// Whether this is what somebody pasted: what is not in it is not known.
