@@ -5,6 +5,7 @@
 use serde::Serialize;
 
 use crate::iomem::Iomem;
+use crate::log::{self, Message};
 use crate::range::Range;
 use crate::scan::{index_of, Scan};
 
@@ -119,6 +120,17 @@ pub(crate) fn devices(scan: &Scan, iomem: &Iomem) -> Vec<DaxDevice> {
         .filter(|name| name.starts_with("dax"))
         .map(|name| device(scan, name, iomem))
         .collect()
+}
+
+/// Gives devices of a list, which has no addresses, those that a failure in the log names.
+pub(crate) fn place_by_log(devices: &mut [DaxDevice], log: &[Message]) {
+    let spoken = log::spoken::devices(log);
+    for device in devices.iter_mut().filter(|d| d.ranges.is_empty()) {
+        let mut own = spoken.iter().filter(|s| s.device == device.name);
+        // Of one that was made anew the log may tell what it was before.
+        let found = own.find(|s| device.size == Some(s.range.len()));
+        device.ranges.extend(found.map(|s| s.range));
+    }
 }
 
 fn device(scan: &Scan, name: &str, iomem: &Iomem) -> DaxDevice {

@@ -25,6 +25,8 @@ pub enum Source {
     Iomem,
     /// The dax_hmem ledger.
     Ledger,
+    /// Lines of dax_hmem in the kernel log.
+    DriverLog,
     /// The dax devices below an hmem device; they exist for such memory only.
     HmemDevice,
 }

@@ -8,12 +8,14 @@
 
 mod boot;
 mod parse;
+pub(crate) mod spoken;
 mod stamp;
 
 use serde::Serialize;
 
 use crate::range::Range;
 pub use boot::this_boot;
+pub use spoken::Spoken;
 
 /// One message of interest.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -313,6 +315,19 @@ pub fn has_memory_map(messages: &[Message]) -> bool {
     messages
         .iter()
         .any(|m| matches!(m.event, Event::MapEntry { .. }))
+}
+
+/// Whether the last map begins where memory does: of a log that was cut or searched it may not.
+pub(crate) fn has_whole_map(messages: &[Message]) -> bool {
+    const LOW: u64 = 1 << 20;
+    let entries = || {
+        messages.iter().filter_map(|m| match &m.event {
+            Event::MapEntry { map, range, .. } => Some((map, range)),
+            _ => None,
+        })
+    };
+    let last = entries().next_back().map(|(map, _)| map);
+    entries().any(|(map, range)| Some(map) == last && range.start <= LOW)
 }
 
 fn is_soft_reserved(kind: &str) -> bool {

@@ -12,7 +12,7 @@ use crate::firmware;
 use crate::host::{self, Card, Host};
 use crate::iomem::{self, is_system_ram, Iomem, Resource};
 use crate::ledger::{self, Ledger, Outcome, LEDGER_PATH};
-use crate::log::{self, Event, Message};
+use crate::log::{self, Event, Message, Spoken};
 use crate::memory::{self, Memory};
 use crate::modules::{self, Drivers, Module};
 use crate::own::{self, Owner, Piece, State};
@@ -85,6 +85,9 @@ pub struct Map {
     pub ledger: Option<Ledger>,
     /// The kernel log, as far as it is about these.
     pub log: Vec<Message>,
+    /// Dax devices of which only lines of the log tell, where nothing else was given.
+    #[serde(skip)]
+    pub spoken: Vec<Spoken>,
     /// What could not be read.
     pub gaps: Vec<Gap>,
 }
@@ -123,7 +126,10 @@ impl Map {
         let release = scan.value("proc/sys/kernel/osrelease");
         let modules = modules::read(&scan, release.as_deref());
         let failed_build = dkms::read(&scan, release.as_deref());
-        let dax = dax::devices(&scan, &iomem);
+        let mut dax = dax::devices(&scan, &iomem);
+        if tree.is_pasted() {
+            dax::place_by_log(&mut dax, &log);
+        }
         let hmem = dax::hmem(&scan, &dax);
         let mut cxl = cxl::read(&scan);
         for region in &mut cxl.regions {
@@ -138,13 +144,13 @@ impl Map {
             unread: false,
         };
         if !in_source.sysfs {
-            cxl::given::add_regions(&mut cxl.regions, &iomem);
+            cxl::given::add_regions(&mut cxl.regions, &iomem, &log);
             in_source.unread = scan.gap_of_log(log_text.as_deref().unwrap_or_default());
         }
         let platform = dax::platform(&scan);
         let hmem_runs = platform.bound || hmem.iter().any(|h| h.driver.is_some());
         let mut map = Map {
-            drivers: drivers(&scan, &modules, ledger.is_some(), hmem_runs),
+            drivers: modules::drivers(&scan, &modules, ledger.is_some(), hmem_runs),
             unknown_cards: host::unknown_cards(&scan, &cxl.memdevs, &log),
             host: host::read(&scan),
             in_source,
@@ -171,6 +177,7 @@ impl Map {
             iomem: iomem.resources,
             ledger,
             log,
+            spoken: Vec::new(),
             gaps: Vec::new(),
         };
         map.has_memory_map = reserved::is_complete(&map, &scan);
@@ -196,6 +203,7 @@ impl Map {
                 sources: r.sources,
             })
             .collect();
+        map.spoken = reserved::spoken(&map);
         map.gaps = scan.into_gaps();
         map
     }
@@ -378,22 +386,4 @@ fn name_windows(mut windows: Vec<Window>, iomem: &Iomem) -> Vec<Window> {
     }
     windows.sort_by_key(|w| w.range);
     windows
-}
-
-fn drivers(scan: &Scan, modules: &[Module], has_ledger: bool, runs: bool) -> Drivers {
-    let Some(hmem) = modules.iter().find(|m| m.name == "dax_hmem") else {
-        return Drivers::Unknown;
-    };
-    let attribute = "sys/bus/platform/devices/hmem_platform.0/ownership";
-    if has_ledger || scan.exists(attribute) {
-        return Drivers::Rust;
-    }
-    match hmem.presence {
-        modules::Presence::Loaded if hmem.out_of_tree => Drivers::Rust,
-        modules::Presence::Loaded | modules::Presence::BuiltIn => Drivers::Stock,
-        // The lists of modules may not know what is built in, or not be those of this kernel.
-        _ if runs => Drivers::Stock,
-        modules::Presence::Installed | modules::Presence::Absent => Drivers::None,
-        modules::Presence::Unknown => Drivers::Unknown,
-    }
 }

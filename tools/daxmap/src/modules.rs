@@ -139,6 +139,25 @@ pub(crate) fn module_name(path: &str) -> String {
         .replace('-', "_")
 }
 
+/// Whose dax_hmem runs.
+pub(crate) fn drivers(scan: &Scan, modules: &[Module], has_ledger: bool, runs: bool) -> Drivers {
+    let Some(hmem) = modules.iter().find(|m| m.name == "dax_hmem") else {
+        return Drivers::Unknown;
+    };
+    let attribute = "sys/bus/platform/devices/hmem_platform.0/ownership";
+    if has_ledger || scan.exists(attribute) {
+        return Drivers::Rust;
+    }
+    match hmem.presence {
+        Presence::Loaded if hmem.out_of_tree => Drivers::Rust,
+        Presence::Loaded | Presence::BuiltIn => Drivers::Stock,
+        // The lists of modules may not know what is built in, or not be those of this kernel.
+        _ if runs => Drivers::Stock,
+        Presence::Installed | Presence::Absent => Drivers::None,
+        Presence::Unknown => Drivers::Unknown,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -20,7 +20,7 @@ use crate::range::Range;
 use claim::Claim;
 pub(crate) use place::place_hmem;
 pub use reason::{Evidence, Reason, ReasonCode};
-pub(crate) use unclaimed::reserve_failed;
+pub(crate) use unclaimed::{last_word, reserve_failed};
 
 /// Who owns a piece.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -127,20 +127,24 @@ impl Piece {
 /// Cuts `range` into pieces with one owner each.
 pub(crate) fn pieces(map: &Map, range: Range) -> Vec<Piece> {
     let claims = claim::claims(map, &range);
-    let edges: Vec<Range> = claims.iter().map(|c| c.range).collect();
-    let mut parts: Vec<(Range, Option<&Claim>)> = Vec::new();
+    let mut edges: Vec<Range> = claims.iter().map(|c| c.range).collect();
+    edges.extend(unclaimed::told(map));
+    let mut parts: Vec<(Range, Option<&Claim>, Option<String>)> = Vec::new();
     for part in range.split_at(&edges) {
         let claim = claims.iter().find(|c| c.range.contains(&part));
+        let told = unclaimed::last_word(map, &part).filter(|_| claim.is_none());
         match parts.last_mut() {
-            Some((last, other)) if same(*other, claim) && last.touches(&part) => {
+            Some((last, other, words))
+                if same(*other, claim) && *words == told && last.touches(&part) =>
+            {
                 last.end = part.end
             }
-            _ => parts.push((part, claim)),
+            _ => parts.push((part, claim, told)),
         }
     }
     parts
         .into_iter()
-        .map(|(part, claim)| piece(map, &range, part, claim))
+        .map(|(part, claim, _)| piece(map, &range, part, claim))
         .collect()
 }
 

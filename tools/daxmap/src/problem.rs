@@ -22,6 +22,7 @@ mod piece;
 mod region;
 pub mod remedy;
 mod reserve;
+mod told;
 
 use serde::Serialize;
 
@@ -251,6 +252,8 @@ pub fn find(map: &Map) -> Vec<Problem> {
     out.extend(memdev::diagnose(map));
     out.extend(blocks::diagnose(map));
     out.extend(machine::diagnose(map));
+    let told = told::diagnose(map, &out);
+    out.extend(told);
     out = untold(out);
     let mut out: Vec<Problem> = out.into_iter().map(|p| gate::pass(map, p)).collect();
     out.sort_by_key(|p| {

@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use crate::dax::Parent;
 use crate::firmware::{self, Source};
-use crate::log::{self, Event};
+use crate::log::{self, Event, Spoken};
 use crate::map::Map;
 use crate::modules::Presence;
 use crate::own::Piece;
@@ -45,12 +45,18 @@ pub(crate) fn find(map: &Map, firmware_map: &[Range], command_line: &[Range]) ->
         .iter()
         .filter(|d| matches!(d.parent, Parent::Hmem(_)))
         .flat_map(|d| d.ranges.iter().copied());
+    // The map tells more, where it is there; of a log that was cut, a part of it may be.
+    let in_lines = match map.has_memory_map && map.in_source.sysfs {
+        true => Vec::new(),
+        false => log::spoken::reserved(&map.log),
+    };
     let sources = [
         (Source::KernelLog, log::soft_reserved(&map.log)),
         (Source::FirmwareMap, firmware_map.to_vec()),
         (Source::CommandLine, command_line.to_vec()),
         (Source::Iomem, merge(in_iomem.collect())),
         (Source::Ledger, merge(in_ledger.collect())),
+        (Source::DriverLog, in_lines),
         (Source::HmemDevice, merge(in_dax.collect())),
     ];
     let mut found: Vec<Found> = Vec::new();
@@ -85,7 +91,22 @@ pub(crate) fn is_complete(map: &Map, scan: &Scan) -> bool {
         .is_some_and(|m| m.presence != Presence::Absent);
     let has_none =
         map.in_source.sysfs && registers && !map.platform.present && !map.host.hmem_disabled;
-    log::has_memory_map(&map.log) || firmware::has_memmap(scan) || recorded || has_none
+    let in_log = match map.in_source.sysfs {
+        true => log::has_memory_map(&map.log),
+        false => log::has_whole_map(&map.log),
+    };
+    in_log || firmware::has_memmap(scan) || recorded || has_none
+}
+
+/// Dax devices that lines of a log name, and that lie in nothing else that is known.
+pub(crate) fn spoken(map: &Map) -> Vec<Spoken> {
+    let mut out = log::spoken::devices(&map.log);
+    let reserved = map.reserved.iter().map(|r| r.range);
+    let regions = map.regions.iter().filter_map(|r| r.range);
+    let dax = map.dax.iter().flat_map(|d| d.ranges.iter().copied());
+    let known: Vec<Range> = reserved.chain(regions).chain(dax).collect();
+    out.retain(|s| !map.in_source.sysfs && known.iter().all(|r| !r.overlaps(&s.range)));
+    out
 }
 
 /// What the administrator declares on the command line, and firmware does not.

@@ -54,7 +54,7 @@ impl<'a> Scan<'a> {
     }
 
     /// Lines of a log that were given and could not be read, though they are about this memory; whether
-    /// addresses stand in one.
+    /// one tells that there is some.
     pub(crate) fn gap_of_log(&self, log: &str) -> bool {
         let unread: Vec<&str> = crate::log::unread(log);
         if let Some(first) = unread.first() {
@@ -65,7 +65,11 @@ impl<'a> Scan<'a> {
                 false,
             );
         }
-        unread.iter().any(|line| line.contains("[mem 0x"))
+        // The end of a line that was cut tells as well that there is such memory.
+        let is_of_memory = |line: &&str| {
+            line.contains("[mem 0x") || line.to_ascii_lowercase().contains("soft reserved")
+        };
+        unread.iter().any(is_of_memory)
     }
 
     fn keep<T>(&self, path: &str, result: Result<T, Lack>) -> Option<T> {

@@ -267,9 +267,11 @@ fn told_of(checkup: &Checkup, look: &Look) -> String {
         true => "could not be reserved",
         false => "could not be used",
     };
+    let is_more = losses.clone().any(|p| p.range.is_none());
     let ranges = merge(losses.filter_map(|p| p.range).collect());
     let what = match ranges.iter().map(Range::len).fold(0, u64::saturating_add) {
         0 => "memory".to_string(),
+        bytes if is_more => format!("{} and more", look.size(bytes)),
         bytes => look.size(bytes),
     } + " that "
         + what;
@@ -287,9 +289,12 @@ fn closing(checkup: &Checkup, status: u8, look: &Look) -> String {
     let undecided = checkup.map.regions.iter();
     let undecided = undecided.filter(|r| r.state == RegionState::Unknown);
     let undecided: Vec<&str> = undecided.map(|r| r.name.as_str()).collect();
-    let mut parts = vec![if known == 0 && !undecided.is_empty() {
+    let is_told = t.not_usable == 0 && t.losses > 0 && !checkup.map.in_source.sysfs;
+    let mut parts = vec![if is_told && (known == 0 || !checkup.is_known()) {
+        told_of(checkup, look)
+    } else if known == 0 && !undecided.is_empty() {
         let reserved = match show::unread(&checkup.map) {
-            Some(why) => why.to_string(),
+            Some(why) => why,
             None => format!("no Soft Reserved memory {}", show::here(&checkup.map)),
         };
         format!(
@@ -303,8 +308,6 @@ fn closing(checkup: &Checkup, status: u8, look: &Look) -> String {
         show::nothing(&checkup.map)
     } else if t.not_usable == 0 && checkup.is_known() {
         format!("all of {} usable", look.size(known))
-    } else if t.not_usable == 0 && t.losses > 0 && !checkup.map.in_source.sysfs {
-        told_of(checkup, look)
     } else if t.not_usable == 0 && t.losses > 0 {
         format!("how much of {} is usable is not known", look.size(known))
     } else if t.not_usable == 0 {

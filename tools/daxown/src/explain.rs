@@ -170,6 +170,10 @@ fn of_other(map: &Map, subject: &Subject, problems: &[Problem]) -> Story {
         title: match subject.sort {
             Sort::Address if !map.in_source.sysfs => "not in what was given".into(),
             Sort::Address => "neither Soft Reserved nor in a CXL region".into(),
+            _ if !subject.ranges.is_empty() && !map.in_source.sysfs => format!(
+                "{}; whose memory it is, is not in what was given",
+                subject.name
+            ),
             _ if !subject.ranges.is_empty() => format!(
                 "{}, neither Soft Reserved nor of a CXL region",
                 subject.name

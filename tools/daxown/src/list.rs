@@ -206,7 +206,7 @@ fn table(rows: &[Row], args: &ListArgs, look: &Look) -> String {
 fn nothing(map: &Map, look: &Look) -> String {
     let text = match map.reserved.is_empty() && map.regions.is_empty() {
         true => match show::unread(map) {
-            Some(why) => format!("{}.", show::capital(why)),
+            Some(why) => format!("{}.", show::capital(&why)),
             None => format!(
                 "No Soft Reserved memory and no CXL regions {}.",
                 show::here(map)

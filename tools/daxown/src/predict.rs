@@ -269,7 +269,7 @@ fn render(
     let is_empty = advice.total == 0 && layout.foreign.is_empty();
     if let Some(why) = show::unread(map).filter(|_| is_empty) {
         return show::sentence(
-            &format!("{}: nothing can be predicted.", show::capital(why)),
+            &format!("{}: nothing can be predicted.", show::capital(&why)),
             look,
         );
     }

@@ -91,21 +91,43 @@ pub fn here(map: &Map) -> &'static str {
 }
 
 /// Why that there is none cannot be said.
-pub fn unread(map: &Map) -> Option<&'static str> {
+pub fn unread(map: &Map) -> Option<String> {
     if map.in_source.unread {
         return Some(
-            "where Soft Reserved memory lies could not be read: the log speaks of it in lines of no known form",
+            "where Soft Reserved memory lies could not be read: the log speaks of it in lines of no known form"
+                .into(),
         );
     }
-    let is_known = map.has_memory_map || !map.reserved.is_empty();
-    // What only root may read is told of elsewhere.
-    if is_known || !map.in_source.sysfs || map.gaps.iter().any(|g| g.needs_root) {
+    if map.has_memory_map || !map.reserved.is_empty() {
         return None;
     }
-    Some(match map.platform.present {
+    if !map.in_source.sysfs {
+        return Some(not_given(map));
+    }
+    // What only root may read is told of elsewhere.
+    if map.gaps.iter().any(|g| g.needs_root) {
+        return None;
+    }
+    let why = match map.platform.present {
         true => "where the Soft Reserved memory of this machine lies cannot be read",
         false => "whether this machine has Soft Reserved memory cannot be read",
-    })
+    };
+    Some(why.into())
+}
+
+/// Of what was pasted, which holds neither a memory map nor a line that names a range of it.
+fn not_given(map: &Map) -> String {
+    let named = map.spoken.iter();
+    let named: Vec<String> = named
+        .map(|s| format!("{} ({})", s.range, s.device))
+        .collect();
+    match named.is_empty() {
+        true => "whether there is Soft Reserved memory is not in what was given".into(),
+        false => format!(
+            "where Soft Reserved memory lies is not in what was given; the log speaks of {}",
+            named.join(" and ")
+        ),
+    }
 }
 
 /// Dax devices of a list that was pasted, of whose memory nothing else is known.
@@ -128,10 +150,11 @@ pub fn capital(text: &str) -> String {
 
 /// That there is nothing to tell of.
 pub fn nothing(map: &Map) -> String {
-    if let Some(why) = unread(map) {
-        return why.to_string();
-    }
     let given: Vec<&str> = given_dax(map).map(|d| d.name.as_str()).collect();
+    let unread = unread(map);
+    if let Some(why) = unread.filter(|_| map.in_source.unread || given.is_empty()) {
+        return why;
+    }
     if !given.is_empty() {
         let lie = if given.len() == 1 { "lies" } else { "lie" };
         return format!("where {} {lie} is not in what was given", given.join(", "));

@@ -39,6 +39,11 @@ impl Subject {
         if let Some(dax) = map.dax.iter().find(|d| d.name == name) {
             return make(Sort::Dax, dax.ranges.clone());
         }
+        let spoken = map.spoken.iter().filter(|s| s.device == name);
+        let spoken: Vec<Range> = spoken.map(|s| s.range).collect();
+        if !spoken.is_empty() {
+            return make(Sort::Dax, spoken);
+        }
         if let Some(region) = map.region(name) {
             return make(Sort::Region, region.range.into_iter().collect());
         }
@@ -94,10 +99,14 @@ pub fn number(text: &str) -> Option<u64> {
 
 fn unknown(map: &Map, name: &str) -> String {
     let mut names: Vec<&str> = map.dax.iter().map(|d| d.name.as_str()).collect();
+    names.extend(map.spoken.iter().map(|s| s.device.as_str()));
     names.extend(map.regions.iter().map(|r| r.name.as_str()));
     names.extend(map.hmem.iter().map(|h| h.name.as_str()));
     let shown: String = name.chars().filter(|c| !c.is_control()).take(60).collect();
     let known = match names.is_empty() {
+        true if !map.in_source.sysfs => {
+            "no dax device, region or hmem device is in what was given".to_string()
+        }
         true => "this machine has no dax device, region or hmem device".to_string(),
         false => format!("there are {}", names.join(", ")),
     };

@@ -78,7 +78,7 @@ fn a_list_without_members() {
     assert!(!devices.contains("0 B"), "{devices}");
     let tree = given(LIST, &["tree"]).stdout;
     assert!(
-        tree.contains("No Soft Reserved memory in what was given."),
+        words(&tree).contains("Whether there is Soft Reserved memory is not in what was given."),
         "{tree}"
     );
 }

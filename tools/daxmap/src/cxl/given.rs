@@ -1,44 +1,57 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Regions of a source without sysfs: what the resource tree shows of them, and sizes that were rounded.
+//! Regions of a source without sysfs: what the resource tree and the log tell of them, and sizes that were
+//! rounded.
 
 use super::{Region, RegionState, DEVICES};
 use crate::iomem::Iomem;
+use crate::log::{self, Message};
 use crate::range::Range;
 use crate::scan::{index_of, Scan};
 
-/// Adds the regions that only the resource tree shows. Whether they are committed it does not say: the
-/// kernel makes the resource before that.
-pub(crate) fn add_regions(regions: &mut Vec<Region>, iomem: &Iomem) {
+/// Adds the regions that only the resource tree or the log shows. Whether they are committed neither says:
+/// the kernel makes the resource before that, and the log tells of the past.
+pub(crate) fn add_regions(regions: &mut Vec<Region>, iomem: &Iomem, log: &[Message]) {
     let windows = iomem.resources.iter();
     let windows: Vec<Range> = windows
         .filter(|r| r.name.starts_with("CXL Window"))
         .map(|r| r.range)
         .collect();
     let lines = iomem.resources.iter();
-    for line in lines.filter(|r| index_of(&r.name, "region").is_some()) {
-        if !windows.iter().any(|w| w.contains(&line.range)) {
-            continue;
+    let lines = lines.filter(|r| index_of(&r.name, "region").is_some());
+    for line in lines {
+        if windows.iter().any(|w| w.contains(&line.range)) {
+            add(regions, &line.name, line.range);
         }
-        match regions.iter_mut().find(|r| r.name == line.name) {
-            Some(region) => region.range = region.range.or(Some(line.range)),
-            None => regions.push(Region {
-                name: line.name.clone(),
-                range: Some(line.range),
-                mode: None,
-                state: RegionState::Unknown,
-                window: None,
-                ways: None,
-                granularity: None,
-                targets: Vec::new(),
-                dax_region: None,
-                dax_driver: None,
-                locked: false,
-                is_refused: false,
-            }),
+    }
+    // What is there now is told by the others, as far as they were given.
+    for (name, range) in log::spoken::regions(log) {
+        let is_shown = !iomem.resources.is_empty() && !windows.is_empty();
+        if !is_shown || regions.iter().any(|r| r.name == name) {
+            add(regions, &name, range);
         }
     }
     regions.sort_by_key(|r| index_of(&r.name, "region"));
+}
+
+fn add(regions: &mut Vec<Region>, name: &str, range: Range) {
+    match regions.iter_mut().find(|r| r.name == name) {
+        Some(region) => region.range = region.range.or(Some(range)),
+        None => regions.push(Region {
+            name: name.to_string(),
+            range: Some(range),
+            mode: None,
+            state: RegionState::Unknown,
+            window: None,
+            ways: None,
+            granularity: None,
+            targets: Vec::new(),
+            dax_region: None,
+            dax_driver: None,
+            locked: false,
+            is_refused: false,
+        }),
+    }
 }
 
 /// Gives a region whose size was rounded the end that it shares with a range, if the size fits that.

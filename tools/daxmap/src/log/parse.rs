@@ -283,6 +283,11 @@ fn decision(text: &str) -> Option<Event> {
     })
 }
 
+/// The first range that a message names.
+pub(super) fn first_range(text: &str) -> Option<Range> {
+    range(&captures(&RESOURCE, text)?, 1)
+}
+
 pub(super) fn captures<'t>(regex: &LazyLock<Option<Regex>>, text: &'t str) -> Option<Captures<'t>> {
     regex.as_ref()?.captures(text)
 }

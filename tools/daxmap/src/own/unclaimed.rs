@@ -9,7 +9,7 @@ use super::reason::{Evidence, Reason, ReasonCode};
 use super::{Owner, State};
 use crate::dax::Parent;
 use crate::decode;
-use crate::log::Event;
+use crate::log::{self, Event};
 use crate::map::Map;
 use crate::modules::Drivers;
 use crate::range::Range;
@@ -27,14 +27,25 @@ pub(crate) fn reserve_failed<'a>(map: &'a Map, range: &Range) -> Option<(&'a str
     })
 }
 
-/// Without sysfs: what the log says, which is no longer true for sure.
+/// The ranges that lines of dax_hmem tell apart, where nothing but the log tells who has them.
+pub(super) fn told(map: &Map) -> Vec<Range> {
+    match map.in_source.sysfs {
+        true => Vec::new(),
+        false => map.log.iter().filter_map(log::spoken::by_hmem).collect(),
+    }
+}
+
+/// Without sysfs: what dax_hmem said last of a range, which is no longer true for sure.
+pub(crate) fn last_word(map: &Map, range: &Range) -> Option<String> {
+    match map.in_source.sysfs {
+        true => None,
+        false => log::spoken::last_word(&map.log, range),
+    }
+}
+
 fn from_log(map: &Map, range: &Range) -> String {
-    let mut said = map.log.iter().rev().filter_map(|m| match &m.event {
-        Event::Decision { range: r, .. } if r.overlaps(range) => Some(m.text.as_str()),
-        _ => None,
-    });
-    match said.next() {
-        Some(text) => format!("devices are not in what was given; the log says: {text}"),
+    match last_word(map, range) {
+        Some(words) => format!("devices are not in what was given; the log says: {words}"),
         None => "devices are not in what was given".into(),
     }
 }
@@ -150,7 +161,8 @@ pub(super) fn unclaimed(map: &Map, whole: &Range, range: Range) -> Claim {
         .dax
         .iter()
         .any(|d| d.ranges.is_empty() && d.size.is_some_and(|s| s > 0));
-    if unplaced || (map.dax.is_empty() && map.memory.blocks.is_empty() && map.iomem.is_empty()) {
+    let is_bare = map.dax.is_empty() && map.memory.blocks.is_empty() && map.iomem.is_empty();
+    if map.in_source.sysfs && (unplaced || is_bare) {
         return make(
             Owner::Unknown,
             ReasonCode::NotReadable,

@@ -4,7 +4,8 @@
 
 use super::{remedy, Kind, Problem, Severity};
 use crate::dax::{DaxDevice, Parent};
-use crate::log::Event;
+use crate::log::spoken::by_hmem;
+use crate::log::{Event, Message};
 use crate::map::Map;
 use crate::modules::{Module, Presence};
 use crate::own::{Owner, Piece};
@@ -18,6 +19,21 @@ pub(super) fn lines(map: &Map, is: impl Fn(&Event) -> bool) -> Vec<String> {
         .filter(|m| is(&m.event))
         .map(|m| m.stamped())
         .collect()
+}
+
+/// What dax_hmem said of a range.
+pub(super) fn said_of(map: &Map, range: &Range) -> Vec<String> {
+    let here = |m: &&Message| by_hmem(m).is_some_and(|r| r.overlaps(range));
+    let lines = map.log.iter().filter(here);
+    lines.map(Message::stamped).collect()
+}
+
+/// The same, with what was said of a dax device there.
+pub(super) fn said_of_both(map: &Map, range: &Range, device: &str) -> Vec<String> {
+    let here =
+        |m: &&Message| about(&m.event, device) || by_hmem(m).is_some_and(|r| r.overlaps(range));
+    let lines = map.log.iter().filter(here);
+    lines.map(Message::stamped).collect()
 }
 
 /// The `lost` bytes of an owned piece that are neither online nor offline.
@@ -232,7 +248,7 @@ fn holds_no_block(dax: &DaxDevice, block: u64) -> bool {
     }
 }
 
-fn about(event: &Event, name: &str) -> bool {
+pub(super) fn about(event: &Event, name: &str) -> bool {
     match event {
         Event::ProbeFailed { device, .. }
         | Event::ReserveFailed { device, .. }

@@ -4,13 +4,13 @@
 
 use ownership::Why;
 
-use super::{dax, hmem, left, offline, physical, remedy, Kind, Problem, Severity};
+use super::{dax, hmem, left, offline, physical, remedy, told, Kind, Problem, Severity};
 use crate::decode::Why as Gone;
 use crate::firmware::Source;
 use crate::log::Event;
 use crate::map::Map;
 use crate::modules::{Drivers, Presence};
-use crate::own::{reserve_failed, Evidence, Owner, Piece, ReasonCode, State};
+use crate::own::{last_word, reserve_failed, Evidence, Owner, Piece, ReasonCode, State};
 use crate::range::Range;
 use crate::reserved::Reserved;
 
@@ -90,10 +90,18 @@ fn unknown(map: &Map, piece: &Piece) -> Problem {
     let problem =
         Problem::new(Kind::Unreadable, Severity::Warning, "Soft Reserved").at(piece.range, 0);
     if !map.in_source.sysfs {
-        return problem.because(match piece.owner {
-            Owner::Unknown => "who owns this range is not in what was given",
-            _ => "how much of this range is in use is not in what was given",
-        });
+        let said = last_word(map, &piece.range).filter(|_| piece.owner == Owner::Unknown);
+        return match (said, &piece.owner) {
+            (Some(words), _) => problem
+                .because(format!(
+                    "the log says: {words}; what became of it since is not in what was given"
+                ))
+                .seen(dax::said_of(map, &piece.range)),
+            (None, Owner::Unknown) => {
+                problem.because("who owns this range is not in what was given")
+            }
+            _ => problem.because("how much of this range is in use is not in what was given"),
+        };
     }
     if piece.reason.evidence == Evidence::Ledger {
         return problem
@@ -118,21 +126,14 @@ fn unknown_owner(map: &Map, piece: &Piece, lost: u64) -> Problem {
     let (Some((device, range)), false) = (reserve, map.in_source.sysfs) else {
         return unknown(map, piece);
     };
-    let said = |e: &Event| match e {
-        Event::Decision { range, .. } => range.overlaps(&piece.range),
-        Event::ReserveFailed { device: d, .. } | Event::ProbeFailed { device: d, .. } => {
-            d == device
-        }
-        _ => false,
-    };
     Problem::new(Kind::KmemCannotReserve, Severity::Loss, device)
         .at(piece.range, lost)
         .because(format!(
             "the log says that kmem could not reserve {range} for {device}; what became of {device} since \
              is not in what was given"
         ))
-        .seen(dax::lines(map, said))
-        .fix(["# `daxown capture FILE` on the machine holds what is needed to say what to do"])
+        .seen(dax::said_of_both(map, &piece.range, device))
+        .fix([told::ASK])
 }
 
 /// Served as a file; a note.
@@ -300,10 +301,12 @@ fn platform_unbound(map: &Map) -> Problem {
         return problem
             .fix(["echo hmem_platform.0 > /sys/bus/platform/drivers/hmem_platform/bind"]);
     }
-    let reboot = remedy::reboot(map).into_iter().map(|line| match line == "reboot" {
-        true => "# reboot: at boot it takes what CXL does not".into(),
-        false => line,
-    });
+    let reboot = remedy::reboot(map)
+        .into_iter()
+        .map(|line| match line == "reboot" {
+            true => "# reboot: at boot it takes what CXL does not".into(),
+            false => line,
+        });
     problem
         .fix([
             "# not by binding it: the kernel's own driver then leaves what lies in a CXL window to nobody",

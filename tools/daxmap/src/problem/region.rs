@@ -13,6 +13,7 @@ use crate::map::Map;
 use crate::own::{Owner, ReasonCode};
 use crate::range::{subtract, Range};
 use crate::size::human;
+pub(super) use incomplete::refusal;
 
 pub(super) fn diagnose(map: &Map) -> Vec<Problem> {
     let mut out: Vec<Problem> = Vec::new();
@@ -45,7 +46,7 @@ fn one(map: &Map, region: &Region) -> Option<Problem> {
                 "{name} has all its members and is not committed, for the kernel refused one of them; what firmware \
                  committed is as it was, so its addresses are decoded all the same, and HMEM can serve them"
             ))
-            .seen(incomplete::refusal(map, region))
+            .seen(refusal(map, name))
     } else if region.state == RegionState::Disabled {
         Problem::new(Kind::RegionDisabled, Severity::Warning, name)
             .because(format!("{name} is not committed"))

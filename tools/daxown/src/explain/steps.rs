@@ -133,6 +133,7 @@ fn source(source: Source) -> &'static str {
         Source::CommandLine => "memmap= on the command line",
         Source::Iomem => "/proc/iomem",
         Source::Ledger => "the ledger of dax_hmem",
+        Source::DriverLog => "lines of dax_hmem in the kernel log",
         Source::HmemDevice => "its hmem device",
     }
 }

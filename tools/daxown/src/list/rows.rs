@@ -7,6 +7,7 @@ use daxmap::cxl::{Region, RegionState};
 use daxmap::dax::{DaxDevice, Parent};
 use daxmap::firmware::Source;
 use daxmap::ledger::Fate;
+use daxmap::log::Spoken;
 use daxmap::{Map, Owner, Piece, Reserved, State};
 
 use crate::cli::{ListArgs, OwnerKind, RowKind};
@@ -44,6 +45,7 @@ pub fn select(map: &Map, args: &ListArgs) -> Result<Vec<Row>> {
     if args.kind.is_none() {
         let given = show::given_dax(map);
         rows.extend(given.map(|d| (dax(d), d.ranges.first().copied())));
+        rows.extend(map.spoken.iter().map(|s| (spoken(s), Some(s.range))));
     }
     rows.retain(|(row, range)| {
         let of_owner = args.owner.is_empty() || args.owner.iter().any(|o| is_owner(*o, &row.owner));
@@ -118,6 +120,7 @@ fn source(source: Source) -> &'static str {
         Source::CommandLine => "command-line",
         Source::Iomem => "iomem",
         Source::Ledger => "ledger",
+        Source::DriverLog => "driver-log",
         Source::HmemDevice => "hmem-device",
     }
 }
@@ -269,6 +272,27 @@ fn dax(dax: &DaxDevice) -> Row {
             members: Vec::new(),
         },
     }
+}
+
+/// A dax device that only a failure in the log tells of.
+fn spoken(spoken: &Spoken) -> Row {
+    let mut row = dax(&DaxDevice {
+        name: spoken.device.clone(),
+        parent: Parent::Other(String::new()),
+        ranges: vec![spoken.range],
+        size: None,
+        driver: None,
+        target_node: None,
+        align: None,
+        state: None,
+        blocks: None,
+    });
+    row.doc.reason = ReasonDoc {
+        code: "dax".into(),
+        text: "the log speaks of it; what became of it since is not in what was given".into(),
+        evidence: "log".into(),
+    };
+    row
 }
 
 /// A region's own line: mode, ways, members, who took its place.

@@ -31,7 +31,10 @@ struct Line<'a> {
 
 pub fn draw(map: &Map, nodes: &[Node], look: &Look) -> String {
     if nodes.is_empty() {
-        return "No memory map could be read.\n".into();
+        return match show::unread(map).filter(|_| !map.in_source.sysfs) {
+            Some(why) => format!("{}.\n", show::capital(&why)),
+            None => "No memory map could be read.\n".into(),
+        };
     }
     let mut lines = Vec::new();
     walk(nodes, "", true, &mut lines);
@@ -73,7 +76,7 @@ pub fn draw(map: &Map, nodes: &[Node], look: &Look) -> String {
     }
     if map.reserved.is_empty() {
         out.push_str(&match show::unread(map) {
-            Some(why) => format!("\n{}.\n", show::capital(why)),
+            Some(why) => format!("\n{}.\n", show::capital(&why)),
             None => format!("\nNo Soft Reserved memory {}.\n", show::here(map)),
         });
     } else if with_bar {

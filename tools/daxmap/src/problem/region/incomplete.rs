@@ -36,7 +36,7 @@ pub(super) fn problem(map: &Map, region: &Region) -> Option<Problem> {
             .iter()
             .map(|e| format!("{} ({})", e.memdev, e.name))
             .collect();
-        let refused = refusal(map, region);
+        let refused = refusal(map, name);
         let why = match refused.is_empty() {
             true => "why it is not in the region cannot be known from what could be read",
             false => "the kernel refused it",
@@ -87,7 +87,7 @@ pub(super) fn problem(map: &Map, region: &Region) -> Option<Problem> {
                 ))
                 .fix([format!("# {name} is of no use as it is: it has to be deleted and made anew")])
                 .fix(anew)
-                .seen(refusal(map, region)),
+                .seen(refusal(map, name)),
         );
     }
     if !map.in_source.sysfs && map.memdevs.is_empty() {
@@ -101,7 +101,7 @@ pub(super) fn problem(map: &Map, region: &Region) -> Option<Problem> {
                 "{lacks}, and no device is there that could be it: the card is gone, or was reset"
             ))
             .seen(dax::lines(map, |e| matches!(e, Event::CardGone { .. })))
-            .seen(refusal(map, region)),
+            .seen(refusal(map, name)),
     )
 }
 
@@ -139,16 +139,17 @@ fn routed(map: &Map, range: &Range) -> &'static str {
 }
 
 /// The kernel's refusal of a member, with what it said before about the region.
-pub(super) fn refusal(map: &Map, region: &Region) -> Vec<String> {
-    let at = map.log.iter().position(
-        |m| matches!(&m.event, Event::AttachFailed { region: r, .. } if *r == region.name),
-    );
+pub(in crate::problem) fn refusal(map: &Map, region: &str) -> Vec<String> {
+    let at = map
+        .log
+        .iter()
+        .position(|m| matches!(&m.event, Event::AttachFailed { region: r, .. } if r == region));
     let Some(at) = at else {
         return Vec::new();
     };
     let before = map.log[..at].iter().rev();
     let mut out: Vec<String> = before
-        .take_while(|m| m.text.contains(&region.name))
+        .take_while(|m| m.text.contains(region))
         .take(2)
         .map(|m| m.stamped())
         .collect();
