@@ -47,6 +47,7 @@ impl Capture {
                     tool: tool.to_string(),
                     root: inherited.as_ref().map_or(root, |m| m.root),
                     pasted: tree.is_pasted(),
+                    lists: tree.lists(),
                     unreadable: inherited.map(|m| m.unreadable).unwrap_or_default(),
                 },
             },

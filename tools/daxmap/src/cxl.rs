@@ -242,6 +242,8 @@ fn region(scan: &Scan, name: &str, names: &[String]) -> Region {
     let size = scan.number(&format!("{dir}/size"));
     let bound = scan.link_name(&format!("{dir}/driver")).is_some();
     let ways = scan.number(&format!("{dir}/interleave_ways"));
+    // Of a list that does not name all of its members, none is missing.
+    let is_open = scan.exists(&format!("{dir}/targets_unknown"));
     let dax_region = format!("dax_{name}");
     let dax_region = names.contains(&dax_region).then_some(dax_region);
     let dax_driver = dax_region
@@ -265,6 +267,7 @@ fn region(scan: &Scan, name: &str, names: &[String]) -> Region {
         // 16 is the most CXL knows; a tree may say anything.
         targets: (0..ways.unwrap_or(0).min(64))
             .map(|position| target(scan, &dir, position))
+            .filter(|t| t.decoder.is_some() || !is_open)
             .collect(),
         ways,
         granularity: scan.number(&format!("{dir}/interleave_granularity")),

@@ -27,6 +27,8 @@ pub struct Iomem {
     pub resources: Vec<Resource>,
     /// All addresses were zero: not read by root.
     pub hidden: bool,
+    /// What of this memory it lists all the same, each name once.
+    pub hidden_names: Vec<String>,
     /// The first line that is none.
     pub odd: Option<String>,
 }
@@ -53,6 +55,12 @@ pub fn parse(text: &str) -> Iomem {
     }
     if zeroes > 1 && zeroes == out.resources.len() {
         out.hidden = true;
+        let all = out.resources.iter().map(|r| r.name.clone());
+        for name in all.filter(|name| is_concerned(name)) {
+            if !out.hidden_names.contains(&name) {
+                out.hidden_names.push(name);
+            }
+        }
         out.resources.clear();
     }
     out
@@ -67,6 +75,12 @@ pub(crate) fn parse_line(line: &str) -> Option<Resource> {
         name: name.trim().chars().filter(|c| !c.is_control()).collect(),
         depth: depth.min(MAX_DEPTH),
     })
+}
+
+/// Whether a name is one of memory that these drivers have to do with.
+fn is_concerned(name: &str) -> bool {
+    const BEGINS: [&str; 4] = ["Soft Reserved", "CXL Window", "region", "dax"];
+    is_kmem(name) || BEGINS.iter().any(|b| name.starts_with(b))
 }
 
 /// Whether a name is one of System RAM: `System RAM`, `System RAM (kmem)`.
@@ -156,6 +170,15 @@ fffffffff0000000-ffffffffffffffff : odd
         let iomem = parse("00000000-00000000 : Reserved\n  00000000-00000000 : System RAM\n");
         assert!(iomem.hidden);
         assert!(iomem.resources.is_empty());
+        let zero = "00000000-00000000 : ";
+        let names = [
+            "CXL Window 0",
+            "  Soft Reserved",
+            "  Soft Reserved",
+            "Reserved",
+        ];
+        let text: String = names.map(|n| format!("{zero}{n}\n")).concat();
+        assert_eq!(parse(&text).hidden_names, ["CXL Window 0", "Soft Reserved"]);
     }
 
     #[test]

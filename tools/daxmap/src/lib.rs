@@ -37,4 +37,4 @@ pub use own::{Evidence, Owner, Piece, Reason, ReasonCode, State};
 pub use range::Range;
 pub use reserved::Reserved;
 pub use scan::Gap;
-pub use tree::{Lack, Manifest, OpenError, Tree, Unreadable, MANIFEST_PATH};
+pub use tree::{Lack, Lists, Manifest, OpenError, Tree, Unreadable, MANIFEST_PATH};

@@ -19,7 +19,7 @@ use crate::own::{self, Owner, Piece, State};
 use crate::range::{covered_bytes, Range};
 use crate::reserved::{self, Reserved};
 use crate::scan::{Gap, Scan};
-use crate::tree::Tree;
+use crate::tree::{Lists, Tree};
 use crate::unsound::{self, Unsound};
 
 /// Everything known about a machine's Soft Reserved and CXL memory.
@@ -85,6 +85,9 @@ pub struct Map {
     pub ledger: Option<Ledger>,
     /// The kernel log, as far as it is about these.
     pub log: Vec<Message>,
+    /// What the resource tree lists whose addresses are hidden from who printed it.
+    #[serde(skip)]
+    pub hidden: Vec<String>,
     /// Dax devices of which only lines of the log tell, where nothing else was given.
     #[serde(skip)]
     pub spoken: Vec<Spoken>,
@@ -103,6 +106,8 @@ pub struct Parts {
     pub log: bool,
     /// Lines of the log with addresses in them that could not be read.
     pub unread: bool,
+    /// What the lists are short of.
+    pub lists: Lists,
 }
 
 impl Map {
@@ -142,6 +147,7 @@ impl Map {
             iomem: scan.exists("proc/iomem"),
             log: log_text.is_some(),
             unread: false,
+            lists: tree.lists(),
         };
         if !in_source.sysfs {
             cxl::given::add_regions(&mut cxl.regions, &iomem, &log);
@@ -178,6 +184,7 @@ impl Map {
             ledger,
             log,
             spoken: Vec::new(),
+            hidden: iomem.hidden_names,
             gaps: Vec::new(),
         };
         map.has_memory_map = reserved::is_complete(&map, &scan);

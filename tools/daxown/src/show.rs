@@ -74,9 +74,13 @@ pub fn warn_of_gaps(map: &Map) {
     let closed = map.gaps.iter().filter(|g| g.needs_root).count();
     if closed > 0 {
         eprintln!(
-            "daxown: {closed} file{} may be read by root only; what depends on {} is shown as unknown (run it as root)",
+            "daxown: {closed} file{} may be read by root only; what depends on {} is shown as unknown ({})",
             if closed == 1 { "" } else { "s" },
             if closed == 1 { "it" } else { "them" },
+            match map.in_source.sysfs {
+                true => "run it as root",
+                false => "have root print it",
+            },
         );
     }
 }
@@ -117,6 +121,9 @@ pub fn unread(map: &Map) -> Option<String> {
 
 /// Of what was pasted, which holds neither a memory map nor a line that names a range of it.
 fn not_given(map: &Map) -> String {
+    if map.hidden.iter().any(|name| name == "Soft Reserved") {
+        return "where Soft Reserved memory lies is hidden: it was not root who printed /proc/iomem".into();
+    }
     let named = map.spoken.iter();
     let named: Vec<String> = named
         .map(|s| format!("{} ({})", s.range, s.device))
@@ -194,6 +201,16 @@ pub fn part_of(part: u64, whole: u64, look: &Look) -> String {
 /// The members of a region: by serial number, which is stable, where that tells them apart; else by
 /// device.
 pub fn members(region: &Region) -> String {
+    let known = named_members(region);
+    let ways = region.ways.and_then(|n| usize::try_from(n).ok());
+    // The list that names them was cut off.
+    match ways.is_some_and(|n| n > region.targets.len()) && !known.is_empty() {
+        true => format!("{known} and others"),
+        false => known,
+    }
+}
+
+fn named_members(region: &Region) -> String {
     let targets = &region.targets;
     let serial = |t: &Target| t.serial.clone().unwrap_or_else(|| "missing".into());
     let serials: Vec<String> = targets.iter().map(serial).collect();

@@ -73,12 +73,15 @@ fn a_map_printed_as_setup_data() {
 #[test]
 fn what_is_not_there_is_no_conclusion() {
     for (text, lacks) in [
-        (LOG, "/proc/iomem, CXL windows and devices, dax devices"),
-        (IOMEM, "the kernel log, dax devices"),
-        (CXL, "the kernel log, /proc/iomem, dax devices"),
+        (
+            LOG,
+            "/proc/iomem, CXL windows, CXL memory devices, dax devices",
+        ),
+        (IOMEM, "the kernel log, CXL memory devices, dax devices"),
+        (CXL, "the kernel log, /proc/iomem, CXL windows, dax devices"),
         (
             DAXCTL,
-            "the kernel log, /proc/iomem, CXL windows and devices",
+            "the kernel log, /proc/iomem, CXL windows, CXL memory devices",
         ),
     ] {
         let said = given(text, &["doctor"]);

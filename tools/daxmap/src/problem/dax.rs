@@ -231,7 +231,7 @@ fn unbound(map: &Map, dax: &DaxDevice) -> Problem {
                 "{name} has no driver, and its addresses could not be read: why, and whether kmem can take it, \
                  is unknown"
             ))
-            .fix(["# run daxown as root"]);
+            .fix([remedy::as_root(map)]);
     }
     loss(Kind::NoDriver)
         .because(format!(

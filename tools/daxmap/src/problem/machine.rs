@@ -2,7 +2,7 @@
 
 //! Problems of the machine as a whole: an old module that runs, files that could not be read.
 
-use super::{listed, Kind, Problem, Severity};
+use super::{listed, remedy, Kind, Problem, Severity};
 use crate::dax::Parent;
 use crate::log::{self, Event};
 use crate::map::Map;
@@ -26,11 +26,13 @@ pub(super) fn diagnose(map: &Map) -> Vec<Problem> {
         out.push(
             Problem::new(Kind::Unreadable, Severity::Warning, first.path.as_str())
                 .because(format!(
-                    "{} that only root may read: what depends on them is unknown",
-                    count(closed.len())
+                    "{} that only root may read: what depends on {} is unknown{}",
+                    count(closed.len()),
+                    if closed.len() == 1 { "it" } else { "them" },
+                    hidden(map),
                 ))
                 .seen(closed.iter().map(|g| g.path.clone()))
-                .fix(["# run daxown as root"]),
+                .fix([remedy::as_root(map)]),
         );
     }
     if let Some(first) = odd.first() {
@@ -41,6 +43,14 @@ pub(super) fn diagnose(map: &Map) -> Vec<Problem> {
         );
     }
     out
+}
+
+/// What a resource tree without addresses lists all the same.
+fn hidden(map: &Map) -> String {
+    match map.in_source.sysfs || map.hidden.is_empty() {
+        true => String::new(),
+        false => format!("; it lists {} without addresses", listed(&map.hidden)),
+    }
 }
 
 fn count(n: usize) -> String {
@@ -122,10 +132,8 @@ fn not_in_source(map: &Map) -> Option<Problem> {
     let parts = [
         (map.in_source.log, "the kernel log"),
         (map.in_source.iomem, "/proc/iomem"),
-        (
-            !map.windows.is_empty() || !map.memdevs.is_empty(),
-            "CXL windows and devices",
-        ),
+        (!map.windows.is_empty(), "CXL windows"),
+        (!map.memdevs.is_empty(), "CXL memory devices"),
         (!map.dax.is_empty(), "dax devices"),
         (map.platform.present, "hmem devices"),
         (!map.memory.blocks.is_empty(), "memory blocks"),
@@ -138,11 +146,30 @@ fn not_in_source(map: &Map) -> Option<Problem> {
     Some(
         Problem::new(Kind::Unreadable, Severity::Warning, "source")
             .because(format!(
-                "not in what was given: {}; what depends on them is not known",
-                listed(&lacks)
+                "not in what was given: {}; what depends on them is not known{}",
+                listed(&lacks),
+                short(map)
             ))
             .fix(["# `daxown capture FILE` on the machine, as root, holds all that is read"]),
     )
+}
+
+/// What is known of the lists themselves.
+fn short(map: &Map) -> String {
+    let lists = map.in_source.lists;
+    let words = [
+        (
+            lists.cut,
+            "; a list ends in the middle: what stood behind is not known either",
+        ),
+        (
+            lists.empty,
+            "; an empty list was given: the machine that it is of had nothing to list, or who printed it might not see it",
+        ),
+    ];
+    words
+        .map(|(is_so, words)| if is_so { words } else { "" })
+        .concat()
 }
 
 /// Memory of dax devices, and of kmem, that no Soft Reserved range and no region has.

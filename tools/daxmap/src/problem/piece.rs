@@ -117,7 +117,7 @@ fn unknown(map: &Map, piece: &Piece) -> Problem {
         .because(
             "what could be read does not tell who owns this range, or how much of it is online",
         )
-        .fix(needs_root.then_some("# run daxown as root"))
+        .fix(needs_root.then(|| remedy::as_root(map)))
 }
 
 /// Where sysfs is not in the source: what the log says of the range, and nothing else.

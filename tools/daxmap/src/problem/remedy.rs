@@ -13,6 +13,14 @@ use crate::range::Range;
 use crate::scan::index_of;
 use crate::size::human;
 
+/// What makes that known which only root may read.
+pub(super) fn as_root(map: &Map) -> &'static str {
+    match map.in_source.sysfs {
+        true => "# run daxown as root",
+        false => "# have root print /proc/iomem: to others the kernel shows no address",
+    }
+}
+
 /// Boots the machine again, unless the drivers that then run would take from a region what it has now.
 pub fn reboot(map: &Map) -> Vec<String> {
     let Some((region, declared)) = lost_at_boot(map) else {

@@ -12,7 +12,7 @@ use serde_json::{Map, Value};
 
 use super::archive::Archive;
 use crate::scan::index_of;
-pub(super) use documents::documents;
+pub(super) use documents::{documents, is_empty, Document};
 use size::{number, power_of_two, size, Size, CAPACITY};
 
 const ROOT: &str = "sys/devices/platform/ACPI0017:00/root0";
@@ -30,19 +30,29 @@ struct Place {
     endpoint: Option<String>,
     /// The device directory around a dax device.
     dax: Option<String>,
+    /// The last of its list, which was cut off: it may lack what stood behind.
+    is_cut: bool,
 }
 
 /// Puts the files of a document into a tree; whether it held anything known.
-pub(super) fn put(archive: &mut Archive, document: &Value) -> bool {
-    walk(archive, document, &Place::default())
+pub(super) fn put(archive: &mut Archive, document: &Document) -> bool {
+    let place = Place {
+        is_cut: document.is_cut,
+        ..Place::default()
+    };
+    walk(archive, &document.value, &place)
 }
 
 fn walk(archive: &mut Archive, value: &Value, place: &Place) -> bool {
     match value {
         Value::Array(all) => {
             let mut any = false;
-            for v in all {
-                any |= walk(archive, v, place);
+            for (i, v) in all.iter().enumerate() {
+                let place = Place {
+                    is_cut: place.is_cut && i + 1 == all.len(),
+                    ..place.clone()
+                };
+                any |= walk(archive, v, &place);
             }
             any
         }
@@ -246,32 +256,7 @@ fn region(archive: &mut Archive, object: &Object, name: &str, place: &mut Place)
     if let Some(mode) = object.get("type").and_then(Value::as_str) {
         archive.put(&format!("{dir}/mode"), format!("{mode}\n").into_bytes());
     }
-    // Without its members, which are shown on demand only, nothing is missing; nor if they have no decoder
-    // there.
-    let members = object.get("mappings").and_then(Value::as_array);
-    let has_decoder = |m: &Value| m.get("decoder").is_some_and(Value::is_string);
-    if let Some(members) = members.filter(|all| all.iter().all(has_decoder)) {
-        write(
-            archive,
-            &dir,
-            "interleave_ways",
-            get(object, "interleave_ways"),
-        );
-        for m in members {
-            let decoder = m.get("decoder").and_then(Value::as_str);
-            let position = m.get("position").and_then(number);
-            if let Some((decoder, position)) = decoder.zip(position) {
-                let path = format!("{dir}/target{position}");
-                archive.put(&path, format!("{decoder}\n").into_bytes());
-                // Whose decoder it is, sysfs says elsewhere.
-                let memdev = m.get("memdev").and_then(Value::as_str);
-                if let Some(memdev) = memdev.filter(|m| index_of(m, "mem").is_some()) {
-                    let path = format!("{dir}/target{position}_memdev");
-                    archive.put(&path, format!("{memdev}\n").into_bytes());
-                }
-            }
-        }
-    }
+    members(archive, object, &dir, place.is_cut);
     place.dax = Some(format!("{dir}/dax_{name}"));
     if object.contains_key("daxregion") {
         device(
@@ -280,6 +265,34 @@ fn region(archive: &mut Archive, object: &Object, name: &str, place: &mut Place)
             &format!("{dir}/dax_{name}"),
             Some("cxl_dax_region"),
         );
+    }
+}
+
+/// The members of a region, which are shown on demand only: without them none is missing; nor if they have no
+/// decoder there, or the list ends before the last of them.
+fn members(archive: &mut Archive, object: &Object, dir: &str, is_cut: bool) {
+    let ways = get(object, "interleave_ways");
+    write(archive, dir, "interleave_ways", ways);
+    let members = object.get("mappings").and_then(Value::as_array);
+    let has_decoder = |m: &Value| m.get("decoder").is_some_and(Value::is_string);
+    let all = members.is_some_and(|all| all.iter().all(has_decoder));
+    if !all || is_cut && members.map(Vec::len) != ways.and_then(|n| usize::try_from(n).ok()) {
+        // In a file that sysfs has not.
+        write(archive, dir, "targets_unknown", Some(1));
+    }
+    for m in members.into_iter().flatten() {
+        let decoder = m.get("decoder").and_then(Value::as_str);
+        let position = m.get("position").and_then(number);
+        if let Some((decoder, position)) = decoder.zip(position) {
+            let path = format!("{dir}/target{position}");
+            archive.put(&path, format!("{decoder}\n").into_bytes());
+            // Whose decoder it is, sysfs says elsewhere.
+            let memdev = m.get("memdev").and_then(Value::as_str);
+            if let Some(memdev) = memdev.filter(|m| index_of(m, "mem").is_some()) {
+                let path = format!("{dir}/target{position}_memdev");
+                archive.put(&path, format!("{memdev}\n").into_bytes());
+            }
+        }
     }
 }
 

@@ -4,6 +4,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::Lists;
+
 /// Where the manifest lies in a captured tree.
 pub const MANIFEST_PATH: &str = "daxown.json";
 
@@ -19,6 +21,9 @@ pub struct Manifest {
     /// It was made of what somebody pasted: what is not in it is not known.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub pasted: bool,
+    /// What the lists are short of that were pasted.
+    #[serde(default, skip_serializing_if = "Lists::is_whole")]
+    pub lists: Lists,
     /// What could not be read.
     #[serde(default)]
     pub unreadable: Vec<Unreadable>,

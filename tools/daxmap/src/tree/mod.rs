@@ -18,6 +18,7 @@ use std::collections::VecDeque;
 use std::io;
 use std::path::PathBuf;
 
+use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 pub use manifest::{Manifest, Unreadable, MANIFEST_PATH};
@@ -101,7 +102,25 @@ pub struct Tree {
     store: Box<dyn Store>,
     live: bool,
     pasted: bool,
+    lists: Lists,
     manifest: Option<Manifest>,
+}
+
+/// What lists that were pasted are short of.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Lists {
+    /// One ends in the middle.
+    #[serde(default)]
+    pub cut: bool,
+    /// One is empty.
+    #[serde(default)]
+    pub empty: bool,
+}
+
+impl Lists {
+    pub(crate) fn is_whole(&self) -> bool {
+        *self == Lists::default()
+    }
 }
 
 impl Tree {
@@ -111,6 +130,7 @@ impl Tree {
             store: Box::new(dir::Dir::new(PathBuf::from("/"))),
             live: true,
             pasted: false,
+            lists: Lists::default(),
             manifest: None,
         }
     }
@@ -118,6 +138,11 @@ impl Tree {
     /// Whether this is what somebody pasted: what is not in it is not known.
     pub fn is_pasted(&self) -> bool {
         self.pasted
+    }
+
+    /// What the lists in it are short of.
+    pub fn lists(&self) -> Lists {
+        self.lists
     }
 
     /// Whether this is the running machine.

@@ -9,7 +9,7 @@ use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::{
-    archive, dir, paste, Manifest, OpenError, Store, Tree, MANIFEST_PATH, MAX_FILE,
+    archive, dir, paste, Lists, Manifest, OpenError, Store, Tree, MANIFEST_PATH, MAX_FILE,
 };
 
 /// Nobody attaches more.
@@ -65,16 +65,17 @@ impl Tree {
         let text =
             paste::text(&data).map_err(|_| no_tree("is neither an archive nor text".into()))?;
         match paste::tree(&[text]) {
-            Some(archive) => Ok(Tree::of_paste(archive)),
+            Some((archive, lists)) => Ok(Tree::of_paste(archive, lists)),
             None => Err(no_tree("holds nothing that is understood".into())),
         }
     }
 
-    fn of_paste(archive: archive::Archive) -> Tree {
+    fn of_paste(archive: archive::Archive, lists: Lists) -> Tree {
         Tree {
             store: Box::new(archive),
             live: false,
             pasted: true,
+            lists,
             manifest: None,
         }
     }
@@ -84,6 +85,7 @@ impl Tree {
             store,
             live: false,
             pasted: false,
+            lists: Lists::default(),
             manifest: None,
         };
         tree.manifest = tree
@@ -91,6 +93,7 @@ impl Tree {
             .ok()
             .and_then(|b| Manifest::parse(&b));
         tree.pasted = tree.manifest.as_ref().is_some_and(|m| m.pasted);
+        tree.lists = tree.manifest.as_ref().map_or(tree.lists, |m| m.lists);
         let has = |dir| tree.store.kind(dir).is_ok();
         if !tree.pasted && !has("proc") && !has("sys") {
             return tree.texts_of().ok_or_else(|| OpenError::Empty {
@@ -108,6 +111,7 @@ impl Tree {
             let bytes = archive::Archive::unpacked(io::Cursor::new(bytes), MAX_FILE).ok()?;
             paste::text(&bytes).ok()
         });
-        paste::tree(&texts.collect::<Vec<_>>()).map(Tree::of_paste)
+        let (archive, lists) = paste::tree(&texts.collect::<Vec<_>>())?;
+        Some(Tree::of_paste(archive, lists))
     }
 }

@@ -8,7 +8,7 @@ mod line;
 mod text;
 
 use super::archive::Archive;
-use super::json;
+use super::{json, Lists};
 use crate::iomem;
 use crate::log;
 pub(super) use text::text;
@@ -18,16 +18,20 @@ const LOG: &str = "dev/kmsg";
 const IOMEM: &str = "proc/iomem";
 
 /// A tree of the texts; `None` if none of them holds anything that is understood.
-pub(super) fn tree(texts: &[String]) -> Option<Archive> {
+pub(super) fn tree(texts: &[String]) -> Option<(Archive, Lists)> {
     let (mut lines, mut resources) = (String::new(), Vec::new());
     let mut archive = Archive::empty();
-    let mut understood = false;
+    let (mut understood, mut lists) = (false, Lists::default());
     for text in texts {
         let (documents, rest) = json::documents(&line::lines(text).join("\n"));
         for document in &documents {
-            match journal::of_json(document) {
-                Some(line) => lines.push_str(&format!("{line}\n")),
-                None => understood |= json::put(&mut archive, document),
+            if let Some(line) = journal::of_json(&document.value) {
+                lines.push_str(&format!("{line}\n"));
+            } else if json::is_empty(&document.value) {
+                lists.empty = true;
+            } else if json::put(&mut archive, document) {
+                understood = true;
+                lists.cut |= document.is_cut;
             }
         }
         let rest = rest.lines().map(str::to_string).collect();
@@ -48,7 +52,7 @@ pub(super) fn tree(texts: &[String]) -> Option<Archive> {
         told_by_log(&mut archive, &lines);
         archive.put(LOG, lines.into_bytes());
     }
-    understood.then_some(archive)
+    (understood || lists.empty).then_some((archive, lists))
 }
 
 /// A log as one of the last boot, without what a terminal or an editor put into it.
@@ -100,7 +104,8 @@ mod tests {
                     > [    0.000000] Command line: quiet efi=nosoftreserve\r\n\
                     >   490000000-58fffffff : CXL Window 0\r\n\
                     >     490000000-4afffffff : region0\r\n";
-        let archive = tree(&[mail.to_string()]).unwrap();
+        let (archive, lists) = tree(&[mail.to_string()]).unwrap();
+        assert!(lists.is_whole());
         assert_eq!(
             file(&archive, IOMEM),
             "490000000-58fffffff : CXL Window 0\n  490000000-4afffffff : region0\n"
@@ -115,5 +120,24 @@ mod tests {
         assert!(tree(&["hello\nworld\n".to_string()]).is_none());
         assert!(tree(&["[1, 2, 3]".to_string()]).is_none());
         assert!(tree(&[]).is_none());
+        assert!(tree(&["{}".to_string()]).is_none());
+    }
+
+    #[test]
+    fn lists_that_are_short_are_told() {
+        for (text, cut, empty) in [
+            ("[\n]", false, true),
+            ("$ cxl list\n[ ]\n$", false, true),
+            ("[{\"memdevs\":[]},{\"regions\":[]}]", false, true),
+            (
+                "[{\"memdev\":\"mem0\",\"ram_size\":1},{\"memdev\":\"mem1\"",
+                true,
+                false,
+            ),
+            ("[{\"memdev\":\"mem0\",\"ram_size\":1}]", false, false),
+        ] {
+            let (_, lists) = tree(&[text.to_string()]).unwrap();
+            assert_eq!(lists, Lists { cut, empty }, "{text}");
+        }
     }
 }

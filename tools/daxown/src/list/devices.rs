@@ -207,11 +207,32 @@ fn hmem_bytes(map: &Map, range: &Range) -> u64 {
         .fold(0, u64::saturating_add)
 }
 
+/// Why there is no row.
+fn none(map: &Map) -> String {
+    if map.in_source.sysfs {
+        return format!("No CXL memory device {}.", show::here(map));
+    }
+    let targets = map.regions.iter().flat_map(|r| &r.targets);
+    let mut named: Vec<&str> = targets.filter_map(|t| t.memdev.as_deref()).collect();
+    named.sort_unstable();
+    named.dedup();
+    let lists = map.in_source.lists;
+    format!(
+        "CXL memory devices are not in what was given{}.",
+        match (lists.cut, lists.empty) {
+            _ if !named.is_empty() => format!(", save as members of regions: {}", named.join(", ")),
+            (true, _) => ": a list ends in the middle".into(),
+            (_, true) => ": an empty list was".into(),
+            _ => String::new(),
+        }
+    )
+}
+
 pub fn render(map: &Map, devices: &[DeviceDoc], noheadings: bool, look: &Look) -> String {
     if devices.is_empty() {
         return match noheadings {
             true => String::new(),
-            false => format!("No CXL memory device {}.\n", show::here(map)),
+            false => format!("{}\n", none(map)),
         };
     }
     // Few machines have any.
