@@ -25,7 +25,6 @@ pub(crate) enum Event {
     /// HMEM has made a device for a piece.
     Served {
         piece: Range,
-        node: c_int,
         id: c_int,
         /// Whether its driver took it.
         bound: bool,

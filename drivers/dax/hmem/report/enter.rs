@@ -36,7 +36,6 @@ impl Event {
             },
             Self::Served {
                 piece,
-                node,
                 id,
                 bound,
                 ref verdict,
@@ -46,7 +45,7 @@ impl Event {
                     _ => Entry::new(piece, Standing::Failed, Why::NotBound).error(ENODEV),
                 };
                 let step = if bound { Step::Served } else { Step::Failed };
-                ledger.add(step, entry.served_by(id).node(node));
+                ledger.add(step, entry.served_by(id));
             }
             Self::Taken {
                 piece,

@@ -24,8 +24,6 @@ pub(crate) struct Entry {
     pub(super) reason: Why,
     pub(super) region: Option<c_int>,
     pub(super) device: Option<c_int>,
-    /// The node, where it is not that of the range.
-    pub(super) node: Option<c_int>,
     pub(super) holder: Option<Name>,
     pub(super) error: Option<Error>,
     pub(super) served_ns: u64,
@@ -42,7 +40,6 @@ impl Entry {
             reason,
             region: None,
             device: None,
-            node: None,
             holder: None,
             error: None,
             served_ns: 0,
@@ -94,14 +91,6 @@ impl Entry {
         Self {
             device: Some(device),
             served_ns: now_ns(),
-            ..self
-        }
-    }
-
-    /// The same, with the node of the piece.
-    pub(crate) fn node(self, node: c_int) -> Self {
-        Self {
-            node: Some(node),
             ..self
         }
     }

@@ -13,6 +13,7 @@ use crate::{
         Devices,
         Memory, //
     },
+    node,
     ownership::{
         Range,
         Standing,
@@ -231,7 +232,7 @@ impl Ledger {
             step,
             &Memory {
                 range: entry.range,
-                target_node: entry.node.unwrap_or(self.memory.target_node),
+                target_node: node::of(&self.memory, entry.range.start()),
             },
             &Event {
                 state: entry.state.word(),
@@ -274,7 +275,7 @@ impl Ledger {
             "range={:#x}-{:#x} node={} state=",
             entry.range.start(),
             entry.range.end(),
-            entry.node.unwrap_or(self.memory.target_node),
+            node::of(&self.memory, entry.range.start()),
         )?;
         let (state, reason) = if entry.unbound && entry.state == Standing::Hmem {
             (Standing::Free, Why::DriverUnbound)

@@ -226,7 +226,6 @@ fn register_run(
                 },
                 Some(Ok((id, bound))) => Event::Served {
                     piece: own,
-                    node: memory.target_node,
                     id: *id,
                     bound: *bound,
                     verdict: range.verdict,
