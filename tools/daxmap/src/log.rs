@@ -266,8 +266,8 @@ fn unread_part(line: &str) -> Option<&str> {
     ];
     let lower = line.to_ascii_lowercase();
     let first = WORDS.iter().filter_map(|w| lower.find(w)).min();
-    // At the start of a line it would have been read.
-    let at = first.filter(|&at| at > 0)?;
+    // At the start of a line it would have been read, unless that is all that a cut left of it.
+    let at = first.filter(|&at| at > 0 || lower.trim() == WORDS[0])?;
     // What is reserved stands before that word.
     let address = line[..at].find("[mem ").filter(|&a| a > 0);
     let is_known = |text: &str| match parse::event(text) {

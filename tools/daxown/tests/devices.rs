@@ -136,7 +136,12 @@ fn what_doctor_finds_in_no_region_is_in_none() {
     {
         let found = array(&doctor["problems"]).iter();
         for p in found.filter(|p| p["kind"] == "decoder-unassigned") {
-            let mut devices = array(&list["devices"]).iter();
+            let devices = array(&list["devices"]);
+            // A log names devices that nothing else shows.
+            if devices.is_empty() {
+                continue;
+            }
+            let mut devices = devices.iter();
             let device = devices.find(|d| d["name"] == p["subject"]).unwrap();
             assert_ne!(device["unassigned"], 0, "{name}: {p}");
         }

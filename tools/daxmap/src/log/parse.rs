@@ -283,6 +283,12 @@ fn decision(text: &str) -> Option<Event> {
     })
 }
 
+/// The dax device and the part of it that a message of kmem is about.
+pub(super) fn mapping(text: &str) -> Option<(String, Range)> {
+    let c = captures(&MAPPING, text)?;
+    Some((string(&c, 1)?, range(&c, 2)?))
+}
+
 /// The first range that a message names.
 pub(super) fn first_range(text: &str) -> Option<Range> {
     range(&captures(&RESOURCE, text)?, 1)

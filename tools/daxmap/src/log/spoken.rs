@@ -70,17 +70,10 @@ fn region(message: &Message) -> Option<(String, Range)> {
     Some((name.to_string(), parse::first_range(rest)?))
 }
 
-/// What a device of kmem was to add, as far as a failure tells it.
+/// What devices of kmem were to add, as far as a line about a part of one tells it.
 pub(crate) fn devices(messages: &[Message]) -> Vec<Spoken> {
     let mut out: Vec<Spoken> = Vec::new();
-    for message in messages {
-        let (Event::ReserveFailed { device, range }
-        | Event::AddFailed { device, range }
-        | Event::Stuck { device, range }) = &message.event
-        else {
-            continue;
-        };
-        let (device, range) = (device.clone(), *range);
+    for (device, range) in messages.iter().filter_map(|m| parse::mapping(&m.text)) {
         let spoken = Spoken { device, range };
         if !out.contains(&spoken) {
             out.push(spoken);

@@ -54,7 +54,7 @@ fn failure(map: &Map, message: &Message) -> Option<Problem> {
         },
         Event::ProbeFailed { device, driver, .. } => of_bus(map, device, driver),
         Event::NoWindow { decoder, range } => Some(at(
-            Problem::new(Kind::DecoderUnassigned, Severity::Note, decoder.as_str()).because(
+            Problem::new(Kind::DecoderUnassigned, Severity::Note, owner_of(message, decoder)).because(
                 format!(
                     "{decoder} is committed and maps {range}, which no CXL window takes: no region has it, and \
                      whether anything reaches the memory is not in what was given"
@@ -117,6 +117,14 @@ fn at(problem: Problem, range: Range) -> Problem {
 fn index_of_dax(device: &str) -> bool {
     let first = device.split('.').next().unwrap_or_default();
     index_of(first, "dax").is_some()
+}
+
+/// The memory device that a message names before its decoder.
+fn owner_of<'a>(message: &'a Message, decoder: &'a str) -> &'a str {
+    let before = message.text.split_once(&format!(":{decoder}"));
+    let name = before.and_then(|(head, _)| head.rsplit(' ').next());
+    name.filter(|n| index_of(n, "mem").is_some())
+        .unwrap_or(decoder)
 }
 
 /// The worst that the log says of a dax device; a list may show that it has a driver since.

@@ -110,9 +110,7 @@ pub(super) fn said(map: &Map, message: &Message) -> Option<Problem> {
         ]);
         return is_failed.then(|| failed(map, device));
     }
-    if index_of(device, "hmem_platform.").is_none() {
-        return None;
-    }
+    index_of(device, "hmem_platform.")?;
     let (_, words) = message.text.split_once("]: ")?;
     let told = [
         (
