@@ -300,10 +300,12 @@ fn platform_unbound(map: &Map) -> Problem {
         return problem
             .fix(["echo hmem_platform.0 > /sys/bus/platform/drivers/hmem_platform/bind"]);
     }
-    let reboot = remedy::reboot(map).into_iter().map(|line| match line == "reboot" {
-        true => "# reboot: at boot it takes what CXL does not".into(),
-        false => line,
-    });
+    let reboot = remedy::reboot(map)
+        .into_iter()
+        .map(|line| match line == "reboot" {
+            true => "# reboot: at boot it takes what CXL does not".into(),
+            false => line,
+        });
     problem
         .fix([
             "# not by binding it: the kernel's own driver then leaves what lies in a CXL window to nobody",
