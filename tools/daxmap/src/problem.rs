@@ -27,6 +27,7 @@ use serde::Serialize;
 
 use crate::map::Map;
 use crate::range::Range;
+use crate::names::listed;
 
 pub use gate::refusal;
 
@@ -212,14 +213,6 @@ impl Problem {
     fn seen<S: Into<String>>(mut self, lines: impl IntoIterator<Item = S>) -> Problem {
         self.evidence.extend(lines.into_iter().map(Into::into));
         self
-    }
-}
-
-/// `a`, `a and b`, `a, b and c`.
-fn listed(names: &[String]) -> String {
-    match names.split_last() {
-        Some((last, rest)) if !rest.is_empty() => format!("{} and {last}", rest.join(", ")),
-        _ => names.concat(),
     }
 }
 

@@ -12,6 +12,8 @@ use ownership::{
 
 use super::register::{register, Own};
 use super::{made, Decider, Forecast, Layout, Listed, RegionAt, Verdict, Why, Word};
+use crate::names::listed_in_runs;
+use crate::problem::Kind;
 use crate::range::{subtract, Range};
 
 pub(super) fn forecast(layout: &Layout, policy: Policy) -> Forecast {
@@ -178,7 +180,7 @@ fn why(layout: &Layout, regions: Extents<'_>, range: &ownership::Range, reason: 
                 true => {
                     let found = regions.intersecting(range).iter();
                     let names: Vec<String> = found.map(|e| name(e.region)).collect();
-                    format!("{} cover the range together", names.join(" and "))
+                    format!("{} cover the range together", listed_in_runs(&names))
                 }
             },
         ),

@@ -7,6 +7,7 @@
 
 mod sysfs;
 
+use daxmap::names::listed;
 use daxmap::problem::command::Command;
 use daxmap::problem::refusal;
 use daxmap::Map;
@@ -262,13 +263,6 @@ fn unknown(line: &str) -> Step {
 
 fn driver_of(bus: &str, device: &str) -> String {
     format!("/sys/bus/{bus}/devices/{device}/driver")
-}
-
-fn listed(names: &[&str]) -> String {
-    match names.split_last() {
-        Some((last, rest)) if !rest.is_empty() => format!("{} and {last}", rest.join(", ")),
-        _ => names.concat(),
-    }
 }
 
 fn load(map: &Map, line: &str, modules: &[&str]) -> Step {
