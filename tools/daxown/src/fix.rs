@@ -106,7 +106,7 @@ fn plans(map: &Map, config: &Config, wanted: &[String]) -> Result<(Vec<Plan>, Ve
         if found.is_empty() {
             let mut all: Vec<String> = problems
                 .iter()
-                .flat_map(|p| [p.kind.word(), p.subject.clone()])
+                .flat_map(|p| [p.kind.word().to_string(), p.subject.clone()])
                 .collect();
             all.sort();
             all.dedup();

@@ -191,7 +191,7 @@ fn of(path: &Path, checkup: Checkup, strict: bool) -> MachineDoc {
         .problems
         .iter()
         .filter(|p| Some(p.severity) == worst && p.severity != Severity::Note)
-        .map(|p| p.kind.word())
+        .map(|p| p.kind.word().to_string())
         .collect();
     kinds.dedup();
     MachineDoc {

@@ -250,7 +250,7 @@ pub struct ProblemDoc {
 impl ProblemDoc {
     pub fn of(problem: &Problem) -> ProblemDoc {
         ProblemDoc {
-            kind: problem.kind.word(),
+            kind: problem.kind.word().into(),
             severity: problem.severity.word().into(),
             subject: problem.subject.clone(),
             range: problem.range.as_ref().map(RangeDoc::of),

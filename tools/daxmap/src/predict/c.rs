@@ -42,8 +42,8 @@ fn decide(layout: &Layout, listed: &Listed) -> (Verdict, Option<Range>) {
         verdict.why = partly(committed().filter(|r| r.range.overlaps(&range)), &range);
     }
     if range.aligned_inside(ALIGN) != Some(range) {
-        let why = Why::new(
-            "misaligned",
+        let why = Why::of(
+            Kind::Misaligned,
             "the hmem driver refuses a range that is not aligned to 2 MiB",
         );
         verdict.lost.push((range, why));

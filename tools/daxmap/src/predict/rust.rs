@@ -103,7 +103,7 @@ fn not_loaded(layout: &Layout, parameter: &str) -> Forecast {
     let verdict = |listed: Listed| Verdict {
         range: listed.range,
         node: listed.node,
-        why: Why::new("module-not-loaded", text.clone()),
+        why: Why::of(Kind::ModuleNotLoaded, text.clone()),
         lost: Vec::new(),
     };
     let verdicts: Vec<Verdict> = found(layout).into_iter().map(verdict).collect();
