@@ -175,8 +175,8 @@ fn unbound(map: &Map, dax: &DaxDevice) -> Problem {
     if let Some(block) = map.memory.block_size.filter(|&b| holds_no_block(dax, b)) {
         return Problem::new(Kind::Trimmed, Severity::Warning, name)
             .because(format!(
-                "kmem works in whole memory blocks of {} MiB, and {name} holds none",
-                block >> 20
+                "kmem works in whole memory blocks of {}, and {name} holds none",
+                human(block)
             ))
             .seen(mine)
             .fix(has_device_dax(map).then(|| {
@@ -330,14 +330,14 @@ fn remainder(map: &Map, piece: &Piece, dax: &DaxDevice, lost: u64) -> Problem {
             .collect();
         return Problem::new(Kind::Trimmed, Severity::Warning, name)
             .because(format!(
-                "kmem works in whole memory blocks of {} MiB; that costs {}",
-                block >> 20,
+                "kmem works in whole memory blocks of {}; that costs {}",
+                human(block),
                 super::listed(&parts)
             ))
             .seen(said)
             .fix([format!(
-                "# nothing to run: only what firmware aligns to {} MiB is used whole as System RAM",
-                block >> 20
+                "# nothing to run: only what firmware aligns to {} is used whole as System RAM",
+                human(block)
             )]);
     }
     // No driver cuts a device itself: memory beside it has another cause.

@@ -292,8 +292,8 @@ pub fn declare_aligned(range: &Range, align: u64) -> Vec<String> {
     match range.aligned_inside(align) {
         Some(inside) => vec![
             format!(
-                "# have firmware declare {inside}, which is aligned to {} MiB;",
-                align >> 20
+                "# have firmware declare {inside}, which is aligned to {};",
+                human(align)
             ),
             "# where the range comes from the kernel command line, use:".to_string(),
             format!(
@@ -303,8 +303,8 @@ pub fn declare_aligned(range: &Range, align: u64) -> Vec<String> {
             ),
         ],
         None => vec![format!(
-            "# the range holds no part aligned to {} MiB: have firmware declare a larger one",
-            align >> 20
+            "# the range holds no part aligned to {}: have firmware declare a larger one",
+            human(align)
         )],
     }
 }

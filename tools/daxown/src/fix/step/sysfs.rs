@@ -7,6 +7,8 @@ use daxmap::modules::Drivers;
 use daxmap::problem::command::Command;
 use daxmap::Map;
 
+use crate::show::human;
+
 use super::{driver_of, listed, lost_with, Back, Check, Step, Who};
 
 const STOCK_PLATFORM: &str =
@@ -122,7 +124,7 @@ pub(super) fn resize(map: &Map, line: &str, device: &str, bytes: u64) -> Step {
     };
     Step::new(
         line,
-        format!("makes {device} {bytes} bytes large"),
+        format!("makes {device} {} large", human(bytes)),
         back,
         Check::Says(path, bytes.to_string()),
     )
