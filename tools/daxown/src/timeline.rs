@@ -136,7 +136,9 @@ fn moments(map: &Map) -> Vec<MomentDoc> {
                 is_ours.then_some(None)?
             }
             Event::Said { device } if device.starts_with("region") => None,
-            Event::Said { .. } | Event::MapEntry { .. } | Event::NodeRange { .. } => return None,
+            Event::Said { .. } if is_deferral(m) => named_range(&m.text),
+            Event::Said { .. } | Event::MapEntry { .. } => return None,
+            Event::NodeRange { .. } | Event::WindowNode { .. } => return None,
         };
         let at = |us: u64| {
             let at = i64::try_from(us).ok()?.checked_add(ahead)?;
