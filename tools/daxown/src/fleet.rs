@@ -2,6 +2,7 @@
 
 //! Many machines in one call: a line for each, and a total.
 
+use std::os::unix::fs::FileTypeExt;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -79,7 +80,9 @@ pub fn sources(global: &Global, captures: &[PathBuf]) -> Vec<PathBuf> {
 /// Whether an argument names a capture rather than an address or a device.
 pub fn is_capture(text: &str) -> bool {
     let path = Path::new(text);
-    path.is_file() || path.join("proc").is_dir() || path.join("sys").is_dir()
+    // A shell makes a pipe of <(...).
+    let is_pipe = path.metadata().is_ok_and(|m| m.file_type().is_fifo());
+    path.is_file() || is_pipe || path.join("proc").is_dir() || path.join("sys").is_dir()
 }
 
 /// The lines of `list`.

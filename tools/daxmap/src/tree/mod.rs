@@ -8,6 +8,7 @@
 
 mod archive;
 mod dir;
+mod error;
 mod json;
 mod kmsg;
 mod manifest;
@@ -16,10 +17,11 @@ mod paste;
 use std::collections::VecDeque;
 use std::fs::File;
 use std::io::{self, Read};
+use std::os::unix::fs::FileTypeExt;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
 
-use thiserror::Error;
-
+pub use error::{Lack, OpenError};
 pub use manifest::{Manifest, Unreadable, MANIFEST_PATH};
 
 /// No file that is read here is larger, save on a hostile tree.
@@ -28,54 +30,6 @@ const MAX_FILE: u64 = 16 << 20;
 const MAX_LINKS: usize = 40;
 /// Nobody attaches more.
 const MAX_TEXTS: usize = 64;
-
-/// Why a tree could not be opened.
-#[derive(Debug, Error)]
-pub enum OpenError {
-    /// The path cannot be read.
-    #[error("{path}")]
-    Io {
-        /// The path as given.
-        path: PathBuf,
-        /// What the system said.
-        source: io::Error,
-    },
-    /// A file that is neither an archive nor text that is understood.
-    #[error("{path}: {why}: give a directory, an archive that `daxown capture FILE` made, a kernel log, /proc/iomem, or the JSON of `cxl list` or `daxctl list`")]
-    NotATree {
-        /// The path as given.
-        path: PathBuf,
-        /// What the archive reader said.
-        why: String,
-    },
-    /// Readable, but without anything of a machine in it.
-    #[error("{path}: holds neither proc/ nor sys/, and no log or list that is understood: give the root of a captured tree, or an archive made by `daxown capture`")]
-    Empty {
-        /// The path as given.
-        path: PathBuf,
-    },
-}
-
-/// Why one file could not be read.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Lack {
-    /// Not there: this kernel, or this capture, does not have it.
-    Missing,
-    /// There, but only for root.
-    Denied,
-    /// There, but odd.
-    Broken(String),
-}
-
-impl From<io::Error> for Lack {
-    fn from(error: io::Error) -> Lack {
-        match error.kind() {
-            io::ErrorKind::NotFound | io::ErrorKind::NotADirectory => Lack::Missing,
-            io::ErrorKind::PermissionDenied => Lack::Denied,
-            _ => Lack::Broken(error.to_string()),
-        }
-    }
-}
 
 /// What a name in a tree stands for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -118,28 +72,40 @@ impl Tree {
     /// somebody pasted: a file, a directory of such files, or `-` for standard input.
     pub fn open(path: &Path) -> Result<Tree, OpenError> {
         if path == Path::new("-") {
-            return Tree::from_input(io::stdin(), path);
+            return Tree::from_stdin(path);
         }
         let io_error = |source| OpenError::Io {
             path: path.to_path_buf(),
             source,
         };
-        let real = path.canonicalize().map_err(io_error)?;
-        if real == Path::new("/") {
-            return Ok(Tree::live());
+        let meta = path.metadata().map_err(io_error)?;
+        // A shell's <(...) is a pipe, of which the real path is none.
+        if meta.is_file() || meta.file_type().is_fifo() {
+            return Tree::from_input(File::open(path).map_err(io_error)?, path);
         }
-        let meta = real.metadata().map_err(io_error)?;
-        let store: Box<dyn Store> = if meta.is_dir() {
-            Box::new(dir::Dir::new(real))
-        } else if meta.is_file() {
-            return Tree::from_input(File::open(&real).map_err(io_error)?, path);
-        } else {
+        if !meta.is_dir() {
             return Err(OpenError::NotATree {
                 path: path.to_path_buf(),
-                why: "it is a device, socket or pipe".into(),
+                why: "it is a device or a socket".into(),
             });
-        };
-        Tree::captured(store, path)
+        }
+        let real = path.canonicalize().map_err(io_error)?;
+        match real == Path::new("/") {
+            true => Ok(Tree::live()),
+            false => Tree::captured(Box::new(dir::Dir::new(real)), path),
+        }
+    }
+
+    /// Nothing is left of it for a second time.
+    fn from_stdin(path: &Path) -> Result<Tree, OpenError> {
+        static IS_READ: AtomicBool = AtomicBool::new(false);
+        if IS_READ.swap(true, Ordering::Relaxed) {
+            return Err(OpenError::Io {
+                path: path.to_path_buf(),
+                source: io::Error::other("standard input can be given once only"),
+            });
+        }
+        Tree::from_input(io::stdin(), path)
     }
 
     /// An archive, or text, from a file or a pipe.
