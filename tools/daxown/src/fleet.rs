@@ -249,6 +249,11 @@ fn drivers(m: &MachineDoc) -> String {
     m.machine.as_ref().map_or("?".into(), |m| m.drivers.clone())
 }
 
+/// Of a machine that could not be read nothing is known.
+fn known(m: &MachineDoc, number: u64) -> Option<u64> {
+    m.totals.is_some().then_some(number)
+}
+
 fn sum(machines: &[MachineDoc], of: impl Fn(&MachineDoc) -> u64) -> u64 {
     machines.iter().map(of).fold(0, u64::saturating_add)
 }
@@ -276,7 +281,7 @@ fn owners(machines: &[MachineDoc], look: &Look) -> String {
     }
     for m in machines {
         let mut cells = vec![short(&m.source), kernel(m), drivers(m)];
-        cells.extend(sizes.map(|(_, of)| look.size(of(m))));
+        cells.extend(sizes.map(|(_, of)| look.maybe_size(known(m, of(m)))));
         table.row(cells);
     }
     let mut cells = vec![total(machines), String::new(), String::new()];
@@ -320,10 +325,11 @@ fn problems(machines: &[MachineDoc], look: &Look) -> String {
         let mut cells = vec![
             short(&m.source),
             word(m.status),
-            look.size(lost(m)),
-            look.size(of(m)),
+            look.maybe_size(known(m, lost(m))),
+            look.maybe_size(known(m, of(m))),
         ];
-        cells.extend(counts.iter().map(|c| c(m).to_string()));
+        let count = |n: u64| known(m, n).map_or("?".into(), |n| n.to_string());
+        cells.extend(counts.iter().map(|c| count(c(m))));
         cells.push(m.kinds.join(", "));
         table.row(cells);
     }
