@@ -56,6 +56,11 @@ impl Module {
     pub fn is_active(&self) -> bool {
         matches!(self.presence, Presence::Loaded | Presence::BuiltIn)
     }
+
+    /// Whether this kernel is known to have it, loaded or not.
+    pub fn is_known(&self) -> bool {
+        self.is_active() || self.presence == Presence::Installed
+    }
 }
 
 /// Whose dax_hmem runs.
@@ -137,6 +142,25 @@ pub(crate) fn module_name(path: &str) -> String {
         .next()
         .unwrap_or_default()
         .replace('-', "_")
+}
+
+/// Whose dax_hmem runs; `runs` tells that its devices have a driver.
+pub(crate) fn drivers(scan: &Scan, modules: &[Module], has_ledger: bool, runs: bool) -> Drivers {
+    let Some(hmem) = modules.iter().find(|m| m.name == "dax_hmem") else {
+        return Drivers::Unknown;
+    };
+    let attribute = "sys/bus/platform/devices/hmem_platform.0/ownership";
+    if has_ledger || scan.exists(attribute) {
+        return Drivers::Rust;
+    }
+    match hmem.presence {
+        Presence::Loaded if hmem.out_of_tree => Drivers::Rust,
+        Presence::Loaded | Presence::BuiltIn => Drivers::Stock,
+        // The lists of modules may not know what is built in, or not be those of this kernel.
+        _ if runs => Drivers::Stock,
+        Presence::Installed | Presence::Absent => Drivers::None,
+        Presence::Unknown => Drivers::Unknown,
+    }
 }
 
 #[cfg(test)]
