@@ -66,7 +66,7 @@ pub(super) fn reset(map: &Map, name: &str) -> Problem {
     let problem = Problem::new(Kind::RegionDisabled, Severity::Loss, name)
         .because(format!(
             "{name} has all its members, but its decoders are not committed: nothing maps its addresses, \
-             and what was in the memory is gone"
+             and what was in the memory cannot be relied on"
         ))
         .seen([format!("/sys/bus/cxl/devices/{name}/commit")]);
     let Some(region) = map.region(name) else {
