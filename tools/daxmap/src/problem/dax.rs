@@ -11,6 +11,9 @@ use crate::own::{Owner, Piece};
 use crate::range::{subtract, Range};
 use crate::size::human;
 
+/// Why HMEM's memory may have no device.
+const IDLE: &str = "dax_hmem.region_idle=1 leaves the division to the administrator";
+
 /// Log messages of which `is` says that they matter.
 pub(super) fn lines(map: &Map, is: impl Fn(&Event) -> bool) -> Vec<String> {
     map.log
@@ -116,12 +119,20 @@ fn unsized_device(map: &Map, dax: &DaxDevice, piece: &Piece) -> Problem {
             .fix([format!("echo {size} > /sys/bus/dax/devices/{name}/size")])
             .fix([remedy::bind_kmem_only(name)]);
     }
+    let why = match map.host.region_idle {
+        Some(true) => IDLE.to_string(),
+        Some(false) => "somebody took it from the device, to divide it".to_string(),
+        None => format!("{IDLE}, or somebody took it from the device"),
+    };
     problem
         .because(format!(
-            "{name} has size 0 and its dax region is free: dax_hmem.region_idle=1 leaves the division to the administrator"
+            "{name} has size 0 and its dax region is free: {why}"
         ))
         .fix(["# to use all of it as System RAM:".to_string()])
-        .fix(remedy::use_seed(name, available.unwrap_or(piece.range.len())))
+        .fix(remedy::use_seed(
+            name,
+            available.unwrap_or(piece.range.len()),
+        ))
 }
 
 /// Why a region of dynamic capacity has room: its device adds memory as it is told to.
@@ -268,12 +279,15 @@ fn is_empty(map: &Map, region: &str) -> bool {
 
 /// Room of a dax region that no dax device has.
 fn unallocated(map: &Map, parent: &Parent, room: u64) -> Problem {
-    let (name, why) = match parent {
-        Parent::Region(name) => (name, ""),
-        Parent::Hmem(name) | Parent::Other(name) => (
-            name,
-            ", or dax_hmem.region_idle=1 leaves the division to the administrator",
-        ),
+    const DIVIDED: &str = "it was divided";
+    let (name, is_hmem) = match parent {
+        Parent::Region(name) => (name, false),
+        Parent::Hmem(name) | Parent::Other(name) => (name, true),
+    };
+    let why = match map.host.region_idle {
+        Some(true) if is_hmem => IDLE.to_string(),
+        None if is_hmem => format!("{DIVIDED}, or {IDLE}"),
+        _ => DIVIDED.to_string(),
     };
     let problem = Problem::new(Kind::Unallocated, Severity::Warning, name.as_str());
     if let Some(why) = dynamic(map, name) {
@@ -287,7 +301,7 @@ fn unallocated(map: &Map, parent: &Parent, room: u64) -> Problem {
         .map_or(number.to_string(), |id| id.to_string());
     problem
         .because(format!(
-            "{} of {name}'s dax region has no dax device: it was divided{why}",
+            "{} of {name}'s dax region has no dax device: {why}",
             human(room)
         ))
         .fix([format!("daxctl create-device -r {id}")])
