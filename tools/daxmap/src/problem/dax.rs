@@ -199,7 +199,8 @@ fn unbound(map: &Map, dax: &DaxDevice) -> Problem {
     if dax.target_node.is_none() {
         let file = match has_device_dax(map) {
             true => vec![
-                "# without a node it can be used as a file only:".to_string(),
+                "# without a node it can be used as a file only; nothing is lost by that, for no driver has it:"
+                    .to_string(),
                 format!("daxctl reconfigure-device --mode=devdax {name}"),
             ],
             false => vec![

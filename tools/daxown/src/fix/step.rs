@@ -322,15 +322,23 @@ fn make_file(map: &Map, line: &str, device: &str) -> Step {
         .dax
         .iter()
         .any(|d| d.name == device && d.driver.is_some());
+    // Nothing is wiped: what programs have there is moved, and what no driver has is not touched.
+    let warning = has_driver.then_some(
+        "programs' pages are moved elsewhere first; it may stop half-way, where there is no room or a page is \
+         pinned",
+    );
     let back = match has_driver {
         true => format!("daxctl reconfigure-device --mode=system-ram {device}"),
         false => format!("echo {device} > /sys/bus/dax/drivers/device_dax/unbind"),
     };
-    Step::new(
+    let step = Step::new(
         line,
         format!("makes {device} a file for programs, /dev/{device}"),
         Back::Command(back),
         Check::Link(driver_of("dax", device), "device_dax".into()),
-    )
-    .warns("what is in this memory is lost")
+    );
+    match warning {
+        Some(warning) => step.warns(warning),
+        None => step,
+    }
 }

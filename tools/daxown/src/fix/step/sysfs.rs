@@ -108,7 +108,6 @@ pub(super) fn new_id(line: &str, driver: &str, device: &str) -> Step {
     };
     match driver {
         "kmem" => step(format!("daxctl offline-memory {device} && {release}")),
-        "device_dax" => step(release).warns("what is in this memory is lost"),
         _ => step(release),
     }
 }
