@@ -257,7 +257,7 @@ fn kernel_options() {
         for (option, expected) in [
             ("CONFIG_DEV_DAX_KMEM", Some("missing")),
             ("CONFIG_CXL_REGION", Some("poor")),
-            ("CONFIG_RUST", Some("ready")),
+            ("CONFIG_RUST", Some("poor")),
             ("CONFIG_DEV_DAX_HMEM", None),
         ] {
             assert_eq!(result(&found, option).as_deref(), expected, "{option}");
