@@ -70,7 +70,7 @@ pub fn run(global: &Global, args: &FixArgs) -> Result<ExitCode> {
             Some(_) => Now::Changed,
         }
     };
-    carry_out(global, &tree, &args.how, plans, &now)
+    carry_out(global, &tree, &args.how, "fix", plans, &now)
 }
 
 /// What is left because it is as the machine's own policy has it.
