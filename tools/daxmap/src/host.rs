@@ -20,6 +20,8 @@ pub struct Host {
     pub no_soft_reserve: bool,
     /// The bus of dax devices is in the source, so that what it does not show is not there.
     pub shows_dax: bool,
+    /// `dax_hmem.region_idle` of the module that is loaded, if it can be read.
+    pub region_idle: Option<bool>,
     /// What the Rust dax_hmem that is loaded keeps away from (`dax_hmem.exclude`).
     pub excluded: Vec<Range>,
 }
@@ -63,6 +65,13 @@ pub(crate) fn read(scan: &Scan) -> Host {
         hmem_disabled,
         no_soft_reserve,
         shows_dax: scan.exists("sys/bus/dax"),
+        region_idle: scan
+            .value("sys/module/dax_hmem/parameters/region_idle")
+            .map(|value| is_true(&value))
+            .or_else(|| {
+                let on_line = words().filter_map(|w| w.strip_prefix("dax_hmem.region_idle="));
+                on_line.map(is_true).next_back()
+            }),
         excluded: scan
             .value("sys/module/dax_hmem/parameters/exclude")
             .map(|list| ranges(&list))

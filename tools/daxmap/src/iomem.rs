@@ -7,7 +7,7 @@
 use serde::Serialize;
 
 use crate::range::Range;
-use crate::scan::shorten;
+use crate::scan::{shorten, Scan};
 
 /// One line of the tree.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -35,6 +35,22 @@ pub struct Iomem {
 
 /// Deeper than any real tree; bounds what a hostile one makes us print.
 const MAX_DEPTH: usize = 32;
+
+/// Reads it, and keeps count of what could not be read.
+pub(crate) fn read(scan: &Scan) -> Iomem {
+    let path = "proc/iomem";
+    let iomem = parse(&scan.text(path).unwrap_or_default());
+    if iomem.hidden {
+        scan.gap(path, "the kernel shows addresses to root only", true);
+    }
+    if let Some(odd) = &iomem.odd {
+        scan.gap(path, format!("odd line: {odd}"), false);
+    }
+    if scan.exists("sys/bus") {
+        scan.expect(path);
+    }
+    iomem
+}
 
 /// Reads the text of `/proc/iomem`.
 pub fn parse(text: &str) -> Iomem {

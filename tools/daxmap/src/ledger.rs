@@ -15,6 +15,7 @@ pub use ownership::{Standing, Why};
 use serde::Serialize;
 
 use crate::range::{parse_number, Range};
+use crate::scan::{shorten, Scan};
 
 pub use outcome::{Fate, Outcome};
 
@@ -98,6 +99,29 @@ pub struct Ledger {
     pub records: Vec<Record>,
     /// What became of each region, the oldest first; older modules do not say it.
     pub outcomes: Vec<Outcome>,
+}
+
+/// Reads it where it is there, and keeps count of what could not be read of it.
+pub(crate) fn read(scan: &Scan) -> Option<Ledger> {
+    let text = scan.text(LEDGER_PATH)?;
+    if let Some(why) = odd(&text) {
+        scan.gap(LEDGER_PATH, why, false);
+    }
+    Some(parse(&text))
+}
+
+/// What keeps a text from being a whole ledger. A line of a kind that this version does not know is none of it.
+fn odd(text: &str) -> Option<String> {
+    let is_plain = |line: &str| line.split_whitespace().all(|word| word.contains('='));
+    let mut lines = text.lines().filter(|l| !l.trim_start().starts_with('#'));
+    if let Some(line) = lines.find(|l| !is_plain(l)) {
+        return Some(format!("no line of a ledger: {}", shorten(line.trim())));
+    }
+    if text.is_empty() || text.ends_with('\n') {
+        return None;
+    }
+    let last = text.lines().next_back().unwrap_or_default();
+    Some(format!("ends within a line: {}", shorten(last.trim())))
 }
 
 /// Reads the lines; those that are of no known kind are passed over.
@@ -202,6 +226,20 @@ mod tests {
         let text = "state=hmem\nrange=5-4 state=hmem\nrange=\n\u{0}\n=\n==\n\
                     outcome=lost\nrange=0x0-0xfff kind=new\n";
         assert_eq!(parse(text), Ledger::default());
+    }
+
+    #[test]
+    fn what_is_no_whole_ledger_is_told() {
+        let line = "range=0x0-0xfff state=hmem\n";
+        assert_eq!(odd(""), None);
+        assert_eq!(
+            odd(&format!("# dax_hmem ledger 2\n{line}speed=7 of=all\n")),
+            None
+        );
+        assert!(odd(&line[..12]).unwrap().contains("ends within a line"));
+        assert!(odd(&format!("{line}\u{fffd}x\u{1}\n"))
+            .unwrap()
+            .contains("no line of a ledger"));
     }
 
     #[test]

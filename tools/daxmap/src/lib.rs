@@ -20,6 +20,7 @@ pub mod log;
 mod map;
 pub mod memory;
 pub mod modules;
+pub mod names;
 mod own;
 pub mod predict;
 pub mod problem;

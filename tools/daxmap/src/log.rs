@@ -61,6 +61,13 @@ pub enum Event {
         /// The range.
         range: Range,
     },
+    /// The node that cxl_acpi has for the beginning of a window.
+    WindowNode {
+        /// The node.
+        node: u32,
+        /// The window.
+        range: Range,
+    },
     /// A driver's probe failed.
     ProbeFailed {
         /// The device, such as `hmem.0`.

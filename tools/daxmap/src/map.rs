@@ -11,7 +11,7 @@ use crate::dkms::{self, FailedBuild};
 use crate::firmware;
 use crate::host::{self, Card, Host};
 use crate::iomem::{self, is_system_ram, Iomem, Resource};
-use crate::ledger::{self, Ledger, Outcome, LEDGER_PATH};
+use crate::ledger::{self, Ledger, Outcome};
 use crate::log::{self, Event, Message, Spoken};
 use crate::memory::{self, Memory};
 use crate::modules::{self, Drivers, Module};
@@ -124,10 +124,10 @@ impl Map {
     /// Reads a tree.
     pub fn read(tree: &Tree) -> Map {
         let scan = Scan::new(tree);
-        let iomem = read_iomem(&scan);
+        let iomem = iomem::read(&scan);
         let log_text = scan.log();
         let log = log::parse(log_text.as_deref().unwrap_or_default());
-        let ledger = scan.text(LEDGER_PATH).map(|text| ledger::parse(&text));
+        let ledger = ledger::read(&scan);
         let release = scan.value("proc/sys/kernel/osrelease");
         let modules = modules::read(&scan, release.as_deref());
         let failed_build = dkms::read(&scan, release.as_deref());
@@ -211,6 +211,9 @@ impl Map {
             })
             .collect();
         map.spoken = reserved::spoken(&map);
+        if in_source.sysfs && !(map.reserved.is_empty() && map.regions.is_empty()) {
+            memory::expect(&scan);
+        }
         map.gaps = scan.into_gaps();
         map
     }
@@ -290,6 +293,16 @@ impl Map {
         Some((*holder).clone())
     }
 
+    /// Whether it cannot be known who has a region's addresses, for what tells it could not be read.
+    pub fn is_holder_unknown(&self, region: &Region) -> bool {
+        let range = region
+            .range
+            .filter(|_| region.is_committed() && region.dax_driver.is_none());
+        let mut pieces = self.reserved.iter().flat_map(|r| &r.pieces);
+        let unknown = |p: &Piece| p.owner == Owner::Unknown;
+        range.is_some_and(|range| pieces.any(|p| unknown(p) && p.range.overlaps(&range)))
+    }
+
     /// What the ledger says of a region's last probe.
     pub fn outcome_of(&self, region: &Region) -> Option<&Outcome> {
         let outcomes = &self.ledger.as_ref()?.outcomes;
@@ -359,18 +372,6 @@ fn memory_of(map: &Map, reserved: &[reserved::Found]) -> Vec<Range> {
     let kmem = map.iomem.iter().filter(|r| iomem::is_kmem(&r.name));
     out.extend(kmem.map(|r| r.range));
     out
-}
-
-fn read_iomem(scan: &Scan) -> Iomem {
-    let path = "proc/iomem";
-    let iomem = iomem::parse(&scan.text(path).unwrap_or_default());
-    if iomem.hidden {
-        scan.gap(path, "the kernel shows addresses to root only", true);
-    }
-    if let Some(odd) = &iomem.odd {
-        scan.gap(path, format!("odd line: {odd}"), false);
-    }
-    iomem
 }
 
 /// Gives windows the names they have in `/proc/iomem`, and adds those that sysfs does not show.

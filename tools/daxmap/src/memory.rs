@@ -40,6 +40,11 @@ pub struct Memory {
     pub nodes: Vec<u32>,
 }
 
+/// Notes that there are no memory blocks to be seen, which memory that drivers add is made of.
+pub(crate) fn expect(scan: &Scan) {
+    scan.expect(DIR);
+}
+
 pub(crate) fn read(scan: &Scan) -> Memory {
     // The one number in sysfs that is hexadecimal without a 0x.
     let block_size = scan

@@ -56,6 +56,11 @@ impl Module {
     pub fn is_active(&self) -> bool {
         matches!(self.presence, Presence::Loaded | Presence::BuiltIn)
     }
+
+    /// Whether this kernel is known to have it, loaded or not.
+    pub fn is_known(&self) -> bool {
+        self.is_active() || self.presence == Presence::Installed
+    }
 }
 
 /// Whose dax_hmem runs.
@@ -139,7 +144,7 @@ pub(crate) fn module_name(path: &str) -> String {
         .replace('-', "_")
 }
 
-/// Whose dax_hmem runs.
+/// Whose dax_hmem runs; `runs` tells that its devices have a driver.
 pub(crate) fn drivers(scan: &Scan, modules: &[Module], has_ledger: bool, runs: bool) -> Drivers {
     let Some(hmem) = modules.iter().find(|m| m.name == "dax_hmem") else {
         return Drivers::Unknown;

@@ -14,6 +14,7 @@ mod unclaimed;
 
 use serde::Serialize;
 
+use crate::log::Event;
 use crate::map::Map;
 use crate::range::Range;
 
@@ -223,13 +224,20 @@ fn state(piece: &Piece) -> State {
     }
 }
 
-/// The node of the memory blocks there, else what SRAT says.
+/// The node of the memory blocks there, else what SRAT says, or cxl_acpi of the window.
 fn node_of(map: &Map, range: &Range) -> Option<u32> {
     let block = map.memory.blocks.iter().find(|b| b.range.overlaps(range));
-    block.and_then(|b| b.node).or_else(|| {
+    let srat = || {
         map.log.iter().find_map(|m| match &m.event {
-            crate::log::Event::NodeRange { node, range: r } if r.overlaps(range) => Some(*node),
+            Event::NodeRange { node, range: r } if r.overlaps(range) => Some(*node),
             _ => None,
         })
-    })
+    };
+    let window = || {
+        map.log.iter().find_map(|m| match &m.event {
+            Event::WindowNode { node, range: r } if r.has(range.start) => Some(*node),
+            _ => None,
+        })
+    };
+    block.and_then(|b| b.node).or_else(srat).or_else(window)
 }

@@ -12,6 +12,7 @@ mod create;
 mod dax;
 mod gate;
 mod hmem;
+mod kind;
 mod left;
 mod machine;
 mod memdev;
@@ -27,11 +28,13 @@ mod told;
 use serde::Serialize;
 
 use crate::map::Map;
+use crate::names::listed;
 use crate::range::Range;
 
 pub use gate::refusal;
 
 use command::Command;
+pub use kind::Kind;
 
 /// How bad a problem is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
@@ -53,100 +56,6 @@ impl Severity {
             Severity::Warning => "warning",
             Severity::Loss => "loss",
         }
-    }
-}
-
-/// The kinds of problem; stable words for programs.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Kind {
-    /// Memory in use, or declared, that no decoder maps and no device can be behind.
-    Undecoded,
-    /// Memory of an interleave set that lacks a device.
-    MemberGone,
-    /// kmem could not take its memory away: it stays until reboot.
-    Stuck,
-    /// System RAM of kmem that no dax device has.
-    WithoutDevice,
-    /// System RAM over another driver's memory.
-    Foreign,
-    /// Declared memory in a window that no device is behind.
-    DeviceGone,
-    /// Firmware gave CXL memory as plain System RAM.
-    BootRam,
-    /// kmem could not place the dax range in the resource tree.
-    KmemCannotReserve,
-    /// kmem refused or failed for another cause.
-    KmemFailed,
-    /// The hmem device's probe failed: the range is not aligned to 2 MiB.
-    Misaligned,
-    /// The hmem device's probe failed: another dax region has the range.
-    Conflict,
-    /// The hmem device's probe failed for another cause.
-    HmemProbeFailed,
-    /// dax_hmem left the range to CXL, and CXL has no region there.
-    LeftToCxl,
-    /// A module that is needed is not loaded.
-    ModuleNotLoaded,
-    /// dax_hmem is not bound to its platform device.
-    PlatformUnbound,
-    /// The kernel did not register the range for dax_hmem.
-    NotRegistered,
-    /// The decision waits for CXL.
-    Deferred,
-    /// The owner let it go; free for CXL.
-    Free,
-    /// The administrator keeps dax_hmem away from it.
-    Excluded,
-    /// The ledger says that nobody could serve it.
-    Unserved,
-    /// A dax device has no driver.
-    NoDriver,
-    /// A part of a dax region has no dax device.
-    Unallocated,
-    /// A committed region lost its range to HMEM and stays idle.
-    RegionLost,
-    /// A committed region has no DAX driver.
-    RegionIdle,
-    /// A committed region of persistent memory has the range.
-    Persistent,
-    /// A region is not committed.
-    RegionDisabled,
-    /// A region lacks a member.
-    RegionIncomplete,
-    /// Memory blocks are offline.
-    Offline,
-    /// Memory was taken out of a device that kmem still has.
-    Unplugged,
-    /// Cut to whole memory blocks or to 2 MiB.
-    Trimmed,
-    /// Capacity of a CXL device that no region maps.
-    Unmapped,
-    /// A memory device has no driver.
-    MemdevUnbound,
-    /// Committed decoders are in no region.
-    DecoderUnassigned,
-    /// Memory in use that nothing declares and no region has.
-    Undeclared,
-    /// Served as a /dev file rather than as System RAM.
-    DaxFile,
-    /// The stock module runs although another is installed.
-    OldModule,
-    /// DKMS could not build the modules for the kernel that runs.
-    NotBuilt,
-    /// Something could not be read.
-    Unreadable,
-    /// Not usable, and nothing that could be read says why.
-    Unexplained,
-}
-
-impl Kind {
-    /// The word used in tables, JSON and metrics.
-    pub fn word(&self) -> String {
-        serde_json::to_value(self)
-            .ok()
-            .and_then(|v| v.as_str().map(str::to_string))
-            .unwrap_or_default()
     }
 }
 
@@ -213,14 +122,6 @@ impl Problem {
     fn seen<S: Into<String>>(mut self, lines: impl IntoIterator<Item = S>) -> Problem {
         self.evidence.extend(lines.into_iter().map(Into::into));
         self
-    }
-}
-
-/// `a`, `a and b`, `a, b and c`.
-fn listed(names: &[String]) -> String {
-    match names.split_last() {
-        Some((last, rest)) if !rest.is_empty() => format!("{} and {last}", rest.join(", ")),
-        _ => names.concat(),
     }
 }
 

@@ -8,7 +8,7 @@ use crate::dax::Parent;
 use crate::firmware::{self, Source};
 use crate::log::{self, Event, Spoken};
 use crate::map::Map;
-use crate::modules::Presence;
+use crate::modules::Module;
 use crate::own::Piece;
 use crate::range::{merge, subtract, Range};
 use crate::scan::Scan;
@@ -86,9 +86,7 @@ pub(crate) fn find(map: &Map, firmware_map: &[Range], command_line: &[Range]) ->
 /// would have registered it.
 pub(crate) fn is_complete(map: &Map, scan: &Scan) -> bool {
     let recorded = map.ledger.iter().any(|l| !l.records.is_empty());
-    let registers = map
-        .module("dax_hmem")
-        .is_some_and(|m| m.presence != Presence::Absent);
+    let registers = map.module("dax_hmem").is_some_and(Module::is_known);
     let has_none =
         map.in_source.sysfs && registers && !map.platform.present && !map.host.hmem_disabled;
     let in_log = match map.in_source.sysfs {

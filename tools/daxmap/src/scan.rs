@@ -91,6 +91,15 @@ impl<'a> Scan<'a> {
         }
     }
 
+    /// Notes that something is not there that every machine has: a capture lacks it.
+    pub(crate) fn expect(&self, path: &str) {
+        let mut gaps = self.gaps.borrow().clone().into_iter();
+        let is_known = gaps.any(|g| g.path.trim_start_matches('/') == path);
+        if !is_known && !self.tree.is_pasted() && !self.exists(path) {
+            self.gap(path, "is not there", false);
+        }
+    }
+
     pub(crate) fn text(&self, path: &str) -> Option<String> {
         self.keep(path, self.tree.text(path)).map(clean)
     }

@@ -20,9 +20,7 @@ fn check(machine: &Machine) {
     let (_, bad) = machine.in_use();
     let told: u64 = found
         .iter()
-        .filter(|p| {
-            p.severity == Severity::Loss && NOTHING_BEHIND.contains(&p.kind.word().as_str())
-        })
+        .filter(|p| p.severity == Severity::Loss && NOTHING_BEHIND.contains(&p.kind.word()))
         .map(|p| p.bytes)
         .sum();
     assert_eq!(told, bad, "{found:#?}\n{machine:#?}");

@@ -23,7 +23,7 @@ fn served() -> Small {
 
 fn kinds(small: &Small) -> Vec<String> {
     let found = small.problems().into_iter();
-    found.map(|p| p.kind.word()).collect()
+    found.map(|p| p.kind.word().to_string()).collect()
 }
 
 /// Host bridges of some platforms translate: a decoder then has addresses of its own, not the window's.

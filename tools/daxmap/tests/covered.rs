@@ -116,7 +116,7 @@ fn advised(found: &[problem::Problem]) -> Vec<(String, String)> {
         assert!(commands(p).is_empty() || has_commands(p.kind), "{p:#?}");
         commands(p)
             .into_iter()
-            .map(move |c| (word.clone(), verb(c)))
+            .map(move |c| (word.to_string(), verb(c)))
     });
     pairs.collect()
 }

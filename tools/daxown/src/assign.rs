@@ -98,7 +98,7 @@ pub fn run(global: &Global, args: &AssignArgs) -> Result<ExitCode> {
         true => Now::Gone,
         false => Now::Same,
     };
-    carry_out(global, &tree, &args.how, vec![plan], &now)
+    carry_out(global, &tree, &args.how, "assign", vec![plan], &now)
 }
 
 struct Goal {

@@ -152,6 +152,8 @@ pub enum OwnerKind {
 
 #[derive(Clone, Debug, Args)]
 #[command(after_help = "\
+On a terminal each row is one line, and a REASON that is too long is cut (…): `daxown explain` has all of it.
+
 Examples:
   daxown list
   daxown list --lost                     only what is not wholly usable

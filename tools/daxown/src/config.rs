@@ -114,7 +114,7 @@ impl Config {
         let config: Config = toml::from_str(text).with_context(|| path.display().to_string())?;
         for accept in &config.accept {
             let kinds = crate::kinds::words();
-            if !kinds.contains(&accept.kind) {
+            if !kinds.contains(&accept.kind.as_str()) {
                 bail!(
                     "{}: there is no kind of problem {:?}; `daxown explain --kind list` shows all",
                     path.display(),

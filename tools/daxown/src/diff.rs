@@ -30,7 +30,7 @@ was pasted, or could be read by root only, that is compared which both sides hol
 Exit status:
   0  nothing differs of what both hold
   1  something differs
-  3  the comparison could not be made
+  3  the comparison could not be made, also because the two share nothing
 
 Examples:
   daxown diff before.tar.gz after.tar.gz      a new BIOS, kernel or card
@@ -120,7 +120,7 @@ pub struct DiffDoc {
     pub a: Machine,
     /// The second one.
     pub b: Machine,
-    /// Nothing differs.
+    /// Nothing differs of what both hold; `false` as well where nothing could be compared.
     pub same: bool,
     /// What differs.
     pub changes: Vec<Change>,
@@ -133,14 +133,26 @@ pub struct DiffDoc {
 pub struct Found {
     pub changes: Vec<Change>,
     pub not_compared: BTreeSet<Sort>,
+    /// How many attributes both hold, whether they differ or not.
+    pub compared: usize,
+}
+
+impl Found {
+    /// Whether the two share nothing that could differ.
+    fn is_void(&self) -> bool {
+        self.compared == 0 && !self.not_compared.is_empty()
+    }
 }
 
 pub fn run(global: &Global, args: &DiffArgs) -> Result<ExitCode> {
     let a = Side::read(&Tree::open(&args.a)?);
     let b = Side::read(&Tree::open(&args.b)?);
     let found = compare(&a, &b);
-    let same = found.changes.is_empty();
-    let status = ExitCode::from(u8::from(!same));
+    let same = found.changes.is_empty() && !found.is_void();
+    let status = ExitCode::from(match found.is_void() {
+        true => 3,
+        false => u8::from(!same),
+    });
     if args.quiet {
         return Ok(status);
     }
@@ -171,6 +183,7 @@ fn compare(a: &Side, b: &Side) -> Found {
     let by_place = !is_like && (a.is_part() || b.is_part());
     let mut found = Found::default();
     let mut out = facts::memory(&a.map, &b.map);
+    found.compared = facts::common_memory(&a.map, &b.map);
     let (one, other) = (a.facts(by_place), b.facts(by_place));
     let mut keys: Vec<_> = one.keys().chain(other.keys()).collect();
     keys.sort();
@@ -193,8 +206,10 @@ fn compare(a: &Side, b: &Side) -> Found {
                 names.dedup();
                 for name in names {
                     let (a, b) = (x.get(name), y.get(name));
-                    if a != b {
-                        out.push(change(name, a.cloned(), b.cloned()));
+                    match a == b {
+                        // What a log or a list says of the kernel alone is no comparison.
+                        true => found.compared += usize::from(is_told(a)),
+                        false => out.push(change(name, a.cloned(), b.cloned())),
                     }
                 }
             }
@@ -205,11 +220,19 @@ fn compare(a: &Side, b: &Side) -> Found {
     for change in out {
         let is_held = a.holds(&change, change.a.as_ref()) && b.holds(&change, change.b.as_ref());
         match is_like || is_held {
-            true => found.changes.push(change),
+            true => {
+                found.compared += 1;
+                found.changes.push(change);
+            }
             false => drop(found.not_compared.insert(change.what)),
         }
     }
     found
+}
+
+/// Whether an attribute says something.
+fn is_told(value: Option<&Value>) -> bool {
+    !matches!(value, Some(Value::Text(text)) if text.is_empty() || text == "unknown")
 }
 
 fn render(found: &Found, look: &Look) -> String {
@@ -227,6 +250,9 @@ fn render(found: &Found, look: &Look) -> String {
         }
     };
     let changes = &found.changes;
+    if found.is_void() {
+        return format!("Nothing was compared: the two hold nothing of the same kind.\n\n{rest}");
+    }
     if changes.is_empty() && rest.is_empty() {
         return "Nothing differs.\n".into();
     }

@@ -92,7 +92,9 @@ impl Checkup {
             map.region_piece(r)
                 .is_none_or(|p| p.usable_bytes().is_some())
         };
-        pieces.all(|p| p.usable_bytes().is_some()) && regions.all(in_region)
+        // Without memory blocks what is offline looks like what is online.
+        let shows_blocks = !map.memory.blocks.is_empty() || !map.in_source.sysfs;
+        shows_blocks && pieces.all(|p| p.usable_bytes().is_some()) && regions.all(in_region)
     }
 
     /// 0, 1 or 2, as the man page says.

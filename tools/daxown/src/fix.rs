@@ -70,7 +70,7 @@ pub fn run(global: &Global, args: &FixArgs) -> Result<ExitCode> {
             Some(_) => Now::Changed,
         }
     };
-    carry_out(global, &tree, &args.how, plans, &now)
+    carry_out(global, &tree, &args.how, "fix", plans, &now)
 }
 
 /// What is left because it is as the machine's own policy has it.
@@ -106,7 +106,7 @@ fn plans(map: &Map, config: &Config, wanted: &[String]) -> Result<(Vec<Plan>, Ve
         if found.is_empty() {
             let mut all: Vec<String> = problems
                 .iter()
-                .flat_map(|p| [p.kind.word(), p.subject.clone()])
+                .flat_map(|p| [p.kind.word().to_string(), p.subject.clone()])
                 .collect();
             all.sort();
             all.dedup();

@@ -2,6 +2,7 @@
 
 //! Many machines in one call: a line for each, and a total.
 
+use std::os::unix::fs::FileTypeExt;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -79,7 +80,9 @@ pub fn sources(global: &Global, captures: &[PathBuf]) -> Vec<PathBuf> {
 /// Whether an argument names a capture rather than an address or a device.
 pub fn is_capture(text: &str) -> bool {
     let path = Path::new(text);
-    path.is_file() || path.join("proc").is_dir() || path.join("sys").is_dir()
+    // A shell makes a pipe of <(...).
+    let is_pipe = path.metadata().is_ok_and(|m| m.file_type().is_fifo());
+    path.is_file() || is_pipe || path.join("proc").is_dir() || path.join("sys").is_dir()
 }
 
 /// The lines of `list`.
@@ -191,7 +194,7 @@ fn of(path: &Path, checkup: Checkup, strict: bool) -> MachineDoc {
         .problems
         .iter()
         .filter(|p| Some(p.severity) == worst && p.severity != Severity::Note)
-        .map(|p| p.kind.word())
+        .map(|p| p.kind.word().to_string())
         .collect();
     kinds.dedup();
     MachineDoc {
@@ -246,6 +249,11 @@ fn drivers(m: &MachineDoc) -> String {
     m.machine.as_ref().map_or("?".into(), |m| m.drivers.clone())
 }
 
+/// Of a machine that could not be read nothing is known.
+fn known(m: &MachineDoc, number: u64) -> Option<u64> {
+    m.totals.is_some().then_some(number)
+}
+
 fn sum(machines: &[MachineDoc], of: impl Fn(&MachineDoc) -> u64) -> u64 {
     machines.iter().map(of).fold(0, u64::saturating_add)
 }
@@ -273,7 +281,7 @@ fn owners(machines: &[MachineDoc], look: &Look) -> String {
     }
     for m in machines {
         let mut cells = vec![short(&m.source), kernel(m), drivers(m)];
-        cells.extend(sizes.map(|(_, of)| look.size(of(m))));
+        cells.extend(sizes.map(|(_, of)| look.maybe_size(known(m, of(m)))));
         table.row(cells);
     }
     let mut cells = vec![total(machines), String::new(), String::new()];
@@ -317,10 +325,11 @@ fn problems(machines: &[MachineDoc], look: &Look) -> String {
         let mut cells = vec![
             short(&m.source),
             word(m.status),
-            look.size(lost(m)),
-            look.size(of(m)),
+            look.maybe_size(known(m, lost(m))),
+            look.maybe_size(known(m, of(m))),
         ];
-        cells.extend(counts.iter().map(|c| c(m).to_string()));
+        let count = |n: u64| known(m, n).map_or("?".into(), |n| n.to_string());
+        cells.extend(counts.iter().map(|c| count(c(m))));
         cells.push(m.kinds.join(", "));
         table.row(cells);
     }

@@ -14,11 +14,12 @@ use serde::Serialize;
 use crate::cli::{Cli, GenerateArgs, What};
 use crate::diff::DiffDoc;
 use crate::fleet::FleetDoc;
-use crate::json::{DoctorDoc, ExplainDoc, ListDoc, TreeDoc, WaitDoc};
+use crate::json::{DoctorDoc, ExplainDoc, ListDoc, TreeDoc};
 use crate::kinds::KindDoc;
 use crate::platform::PlatformDoc;
 use crate::predict::PredictDoc;
 use crate::timeline::TimelineDoc;
+use crate::wait::WaitDoc;
 
 /// The documents of all verbs.
 #[derive(Serialize)]

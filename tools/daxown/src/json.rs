@@ -14,7 +14,6 @@ use serde::Serialize;
 
 use crate::config::AgreedDoc;
 use crate::list::DeviceDoc;
-use crate::wait::ConditionDoc;
 
 /// What every document begins with.
 #[derive(Debug, Serialize, JsonSchema)]
@@ -250,7 +249,7 @@ pub struct ProblemDoc {
 impl ProblemDoc {
     pub fn of(problem: &Problem) -> ProblemDoc {
         ProblemDoc {
-            kind: problem.kind.word(),
+            kind: problem.kind.word().into(),
             severity: problem.severity.word().into(),
             subject: problem.subject.clone(),
             range: problem.range.as_ref().map(RangeDoc::of),
@@ -375,24 +374,6 @@ pub struct TreeDoc {
     pub nodes: Vec<NodeDoc>,
     /// What could not be read.
     pub gaps: Vec<GapDoc>,
-}
-
-/// `daxown wait -J`.
-#[derive(Debug, Serialize, JsonSchema)]
-pub struct WaitDoc {
-    /// `daxown-wait-1`.
-    pub schema: String,
-    /// The machine.
-    pub machine: Machine,
-    /// Whether ownership is settled.
-    pub settled: bool,
-    /// Whether the kernel says so, rather than it being concluded from the devices there are.
-    pub told: bool,
-    /// How long it took.
-    pub seconds: f64,
-    /// What `--for` and `--node` asked for.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub conditions: Vec<ConditionDoc>,
 }
 
 /// The document as text.

@@ -44,59 +44,16 @@ pub struct KindDoc {
     pub action: String,
 }
 
-/// All kinds.
-pub const ALL: [Kind; 39] = [
-    Kind::Undecoded,
-    Kind::MemberGone,
-    Kind::Stuck,
-    Kind::WithoutDevice,
-    Kind::Foreign,
-    Kind::DeviceGone,
-    Kind::BootRam,
-    Kind::KmemCannotReserve,
-    Kind::KmemFailed,
-    Kind::Misaligned,
-    Kind::Conflict,
-    Kind::HmemProbeFailed,
-    Kind::LeftToCxl,
-    Kind::ModuleNotLoaded,
-    Kind::PlatformUnbound,
-    Kind::NotRegistered,
-    Kind::Deferred,
-    Kind::Free,
-    Kind::Excluded,
-    Kind::Unserved,
-    Kind::NoDriver,
-    Kind::Unallocated,
-    Kind::RegionLost,
-    Kind::RegionIdle,
-    Kind::Persistent,
-    Kind::RegionDisabled,
-    Kind::RegionIncomplete,
-    Kind::Offline,
-    Kind::Unplugged,
-    Kind::Trimmed,
-    Kind::Unmapped,
-    Kind::DaxFile,
-    Kind::OldModule,
-    Kind::NotBuilt,
-    Kind::Unreadable,
-    Kind::MemdevUnbound,
-    Kind::DecoderUnassigned,
-    Kind::Undeclared,
-    Kind::Unexplained,
-];
-
 /// The words of all kinds.
-pub fn words() -> Vec<String> {
-    ALL.iter().map(Kind::word).collect()
+pub fn words() -> Vec<&'static str> {
+    Kind::ALL.iter().map(|k| k.word()).collect()
 }
 
 /// Explains the kinds that are named; `list` names all.
 pub fn explain(global: &Global, kinds: &[String]) -> Result<ExitCode> {
     let mut wanted: Vec<Kind> = Vec::new();
     for name in kinds {
-        match ALL.iter().find(|k| k.word() == *name) {
+        match Kind::ALL.iter().find(|k| k.word() == name) {
             Some(kind) => wanted.push(*kind),
             None if name == "list" => return list(global),
             None => bail!(
@@ -120,7 +77,7 @@ pub fn explain(global: &Global, kinds: &[String]) -> Result<ExitCode> {
 }
 
 fn list(global: &Global) -> Result<ExitCode> {
-    let docs: Vec<KindDoc> = ALL.into_iter().map(document).collect();
+    let docs: Vec<KindDoc> = Kind::ALL.iter().copied().map(document).collect();
     let text = match global.json {
         true => json::text(&docs)?,
         false => docs
@@ -135,7 +92,7 @@ fn list(global: &Global) -> Result<ExitCode> {
 fn document(kind: Kind) -> KindDoc {
     let about = text::about(kind);
     KindDoc {
-        kind: kind.word(),
+        kind: kind.word().into(),
         severity: about.severity.into(),
         meaning: about.meaning.into(),
         cause: about.cause.into(),
@@ -163,7 +120,7 @@ pub fn page() -> String {
          Reserved or committed CXL memory that is not usable is counted in exactly one problem.\n",
     );
     let wrapped = |text: &str| show::wrap(text, 100).join("\n");
-    for doc in ALL.into_iter().map(document) {
+    for doc in Kind::ALL.iter().copied().map(document) {
         out.push_str(&format!(
             "\n## {}\n\n*{}*: {}.\n\n{}\n\n{}\n",
             doc.kind,

@@ -19,7 +19,7 @@ use crate::fleet;
 use crate::json::{self, ListDoc, Machine, RowDoc};
 use crate::show::{self, Look};
 pub use devices::{of as devices, DeviceDoc};
-use fit::{fitting, is_prose};
+use fit::{cut, fitting, is_prose, room};
 pub use rows::Row;
 
 /// Columns of the table.
@@ -180,9 +180,14 @@ fn table(rows: &[Row], args: &ListArgs, look: &Look) -> String {
         let names = columns.iter().map(|c| look.bold(&heading(*c)));
         table.set_header(machine.into_iter().chain(names));
     }
+    // A line a row: `explain` has all of it.
+    let room = room(rows, &columns, look).filter(|_| usual && fits);
     for row in rows {
         let machine = row.machine.as_ref().map(Cell::new);
-        let cells = columns.iter().map(|c| cell(row, *c, look));
+        let cells = columns.iter().map(|c| match (c, room) {
+            (Column::Reason, Some(room)) => Cell::new(cut(&row.doc.reason.text, room)),
+            _ => cell(row, *c, look),
+        });
         table.add_row(machine.into_iter().chain(cells));
     }
     let first = usize::from(of_several);

@@ -195,7 +195,7 @@ fn problems(checkup: &Checkup) -> Family {
     let mut samples: Vec<(Vec<(&'static str, String)>, u64)> = Vec::new();
     for p in &checkup.problems {
         let labels = vec![
-            ("kind", p.kind.word()),
+            ("kind", p.kind.word().to_string()),
             ("severity", p.severity.word().to_string()),
             ("subject", p.subject.clone()),
         ];

@@ -10,6 +10,7 @@ use anyhow::{bail, Result};
 use clap::ValueEnum;
 use comfy_table::CellAlignment::{Left, Right};
 use daxmap::cxl::RegionState;
+use daxmap::names::listed_in_runs;
 use daxmap::predict::{Decider, Forecast, Holder, Layout, Part, Policy};
 use daxmap::{Map, Tree};
 use schemars::JsonSchema;
@@ -255,6 +256,23 @@ fn unknown_region(map: &Map, layout: &Layout, advice: &Advice) -> Option<String>
     ))
 }
 
+/// Memory devices that have no driver, and no decoders that show what firmware made of them.
+fn unbound(map: &Map) -> Option<String> {
+    let hidden = map
+        .memdevs
+        .iter()
+        .filter(|m| !m.bound && map.in_source.sysfs);
+    let names: Vec<&str> = hidden.map(|m| m.name.as_str()).collect();
+    match names.len() {
+        0 => None,
+        n => Some(format!(
+            "{} {}",
+            listed_in_runs(&names),
+            if n == 1 { "is" } else { "are" }
+        )),
+    }
+}
+
 fn render(
     map: &Map,
     layout: &Layout,
@@ -281,7 +299,14 @@ fn render(
     }
     if is_empty {
         let nothing = show::nothing(map).replacen("no ", "No ", 1);
-        return show::sentence(&format!("{nothing}: no driver would do anything."), look);
+        let text = match unbound(map) {
+            None => format!("{nothing}: no driver would do anything."),
+            Some(names) => format!(
+                "{nothing}: no driver would do anything with what is there now. {names} without driver: regions that \
+                 firmware made of that memory come up only with it, and what becomes of them cannot be predicted before."
+            ),
+        };
+        return show::sentence(&text, look);
     }
     let mut out = String::new();
     for (decider, forecast) in forecasts {

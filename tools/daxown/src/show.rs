@@ -9,6 +9,7 @@ use std::io::{stdout, IsTerminal};
 use anstyle::{AnsiColor, Style};
 use daxmap::cxl::{Region, Target};
 use daxmap::dax::DaxDevice;
+use daxmap::names::runs;
 use daxmap::problem::Severity;
 pub use daxmap::size::human;
 use daxmap::{Map, Owner, Range, State};
@@ -230,30 +231,7 @@ fn named_members(region: &Region) -> String {
             name.map_or("missing".into(), Clone::clone)
         })
         .collect();
-    in_runs(&names)
-}
-
-/// `mem0-mem2, missing, mem5` for names in a row.
-fn in_runs(names: &[String]) -> String {
-    let number = |name: &str| name.strip_prefix("mem")?.parse::<u64>().ok();
-    let mut runs: Vec<(&str, &str)> = Vec::new();
-    for name in names {
-        match runs.last_mut() {
-            Some(last)
-                if number(last.1)
-                    .and_then(|n| n.checked_add(1))
-                    .is_some_and(|n| Some(n) == number(name)) =>
-            {
-                last.1 = name;
-            }
-            _ => runs.push((name, name)),
-        }
-    }
-    let words = runs.iter().map(|(first, last)| match first == last {
-        true => (*first).to_string(),
-        false => format!("{first}-{last}"),
-    });
-    words.collect::<Vec<_>>().join(", ")
+    runs(&names, 2).join(", ")
 }
 
 pub fn owner(owner: &Owner) -> String {

@@ -11,7 +11,7 @@ use std::process::ExitCode;
 use anyhow::Result;
 use comfy_table::CellAlignment::{Left, Right};
 use daxmap::ledger::{Record, Standing, State, Why};
-use daxmap::log::Event;
+use daxmap::log::{Event, Message, Verdict};
 use daxmap::{Map, Range};
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -26,7 +26,8 @@ const CLOCKS_US: i64 = 2_000_000;
 
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
-Steps of a range: found, decided (and what the decision waited for), served; of a region: bound or lost. \
+Steps of a range: found, deferred (where the decision waits for CXL), decided (and what it waited for), \
+served; of a region: bound or lost. \
 Below them stands what took longest.
 
 Examples:
@@ -44,7 +45,7 @@ pub struct MomentDoc {
     pub clock: Option<String>,
     /// Microseconds since the step before of the same range; `null` for a first one.
     pub after_us: Option<u64>,
-    /// `found`, `decided`, `served`, `failed`, `bound`, `lost` or `log`.
+    /// `found`, `deferred`, `decided`, `served`, `failed`, `bound`, `lost` or `log`.
     pub what: String,
     /// The addresses.
     pub range: Option<RangeDoc>,
@@ -86,10 +87,11 @@ fn moments(map: &Map) -> Vec<MomentDoc> {
     let mut out: Vec<MomentDoc> = Vec::new();
     let records = map.ledger.iter().flat_map(|l| &l.records);
     for record in records {
-        // Pieces of one range were found together.
+        // Pieces of one range were found, and waited, together.
         for moment in of_record(map, record) {
-            let known = |m: &MomentDoc| m.at_us == moment.at_us && m.what == "found";
-            if !(moment.what == "found" && out.iter().any(known)) {
+            let is_of_all = ["found", "deferred"].contains(&moment.what.as_str());
+            let known = |m: &MomentDoc| m.at_us == moment.at_us && m.what == moment.what;
+            if !(is_of_all && out.iter().any(known)) {
                 out.push(moment);
             }
         }
@@ -136,7 +138,9 @@ fn moments(map: &Map) -> Vec<MomentDoc> {
                 is_ours.then_some(None)?
             }
             Event::Said { device } if device.starts_with("region") => None,
-            Event::Said { .. } | Event::MapEntry { .. } | Event::NodeRange { .. } => return None,
+            Event::Said { .. } if is_deferral(m) => named_range(&m.text),
+            Event::Said { .. } | Event::MapEntry { .. } => return None,
+            Event::NodeRange { .. } | Event::WindowNode { .. } => return None,
         };
         let at = |us: u64| {
             let at = i64::try_from(us).ok()?.checked_add(ahead)?;
@@ -149,7 +153,7 @@ fn moments(map: &Map) -> Vec<MomentDoc> {
             },
             clock: m.clock.clone(),
             after_us: None,
-            what: "log".into(),
+            what: if is_deferral(m) { "deferred" } else { "log" }.into(),
             range,
             text: m.text.clone(),
             waited_for: None,
@@ -157,6 +161,22 @@ fn moments(map: &Map) -> Vec<MomentDoc> {
         })
     }));
     in_order(out)
+}
+
+/// Whether dax_hmem says that a range waits for CXL.
+fn is_deferral(message: &Message) -> bool {
+    match &message.event {
+        Event::Decision { verdict, .. } => matches!(verdict, Verdict::Awaits | Verdict::Defers),
+        Event::Said { .. } => message.text.contains("undecided, waiting for CXL"),
+        _ => false,
+    }
+}
+
+/// The first range that a message names.
+fn named_range(text: &str) -> Option<RangeDoc> {
+    let (_, rest) = text.split_once("[mem ")?;
+    let (range, _) = rest.split_once(']')?;
+    Some(RangeDoc::of(&Range::parse(range)?))
 }
 
 /// By time; what has none stays behind what stands before it in the log, or before what follows.
@@ -204,6 +224,15 @@ fn of_record(map: &Map, record: &Record) -> Vec<MomentDoc> {
         );
         found.range = Some(RangeDoc::of(&range));
         out.push(found);
+        // The log has the moment itself, where it has it.
+        let is_deferred = record.state == State::Known(Standing::Deferred);
+        let mut log = map.log.iter().filter(|m| is_deferral(m));
+        let name = format!("[mem {range}]");
+        if (is_deferred || waited_for(record).is_some()) && !log.any(|m| m.text.contains(&name)) {
+            let mut wait = moment(seen, None, "deferred", "undecided, waiting for CXL".into());
+            wait.range = Some(RangeDoc::of(&range));
+            out.push(wait);
+        }
     }
     if let Some(decided) = record.decided_ns {
         let owner = match &record.state {

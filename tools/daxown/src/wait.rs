@@ -21,14 +21,34 @@ use rustix::event::{poll, PollFd, PollFlags, Timespec};
 use rustix::io::Errno;
 use rustix::net::netlink::{SocketAddrNetlink, KOBJECT_UEVENT};
 use rustix::net::{bind, recv, socket_with, AddressFamily, RecvFlags, SocketFlags, SocketType};
+use schemars::JsonSchema;
+use serde::Serialize;
 
 pub use condition::{Condition, ConditionDoc};
 
 use crate::cli::{Global, WaitArgs};
-use crate::json::{self, Machine, WaitDoc};
+use crate::json::{self, Machine};
 use crate::show::human;
 
 const OWNERSHIP: &str = "/sys/bus/platform/devices/hmem_platform.0/ownership";
+
+/// `daxown wait -J`.
+#[derive(Debug, Serialize, JsonSchema)]
+pub struct WaitDoc {
+    /// `daxown-wait-1`.
+    pub schema: String,
+    /// The machine.
+    pub machine: Machine,
+    /// Whether ownership is settled.
+    pub settled: bool,
+    /// Whether the kernel says so, rather than it being concluded from the devices there are.
+    pub told: bool,
+    /// How long it took.
+    pub seconds: f64,
+    /// What `--for` and `--node` asked for.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub conditions: Vec<ConditionDoc>,
+}
 
 pub fn run(global: &Global, args: &WaitArgs) -> Result<ExitCode> {
     let tree = Tree::open(global.path()?)?;

@@ -103,6 +103,11 @@ fn an_idle_region_gets_its_memory_with_the_drivers_of_the_kernel() {
         assert!(output.stderr.contains(&advised), "{}", output.stderr);
         let script = daxown(&machine, &["assign", hmem, "--to", "cxl", "--script"]);
         assert_eq!(script.status, 0, "{name}: {}", script.stderr);
+        assert!(
+            script.stdout.contains("# Made by `daxown assign --script`"),
+            "{}",
+            script.stdout
+        );
         let mut expected = vec![format!(
             "echo {hmem} > /sys/bus/platform/drivers/hmem/unbind"
         )];

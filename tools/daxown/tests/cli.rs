@@ -156,3 +156,36 @@ fn an_unpacked_capture_reads_the_same() {
         );
     }
 }
+
+/// A shell's `<(...)` is a pipe under a name, and standard input is there once.
+#[test]
+fn pipes_have_names() {
+    let run = |script: &str| {
+        let script = script
+            .replace("daxown", env!("CARGO_BIN_EXE_daxown"))
+            .replace("CAPTURE", fixture("union-c").to_str().unwrap());
+        let output = Command::new("sh").arg("-c").arg(script).output().unwrap();
+        let text = |bytes| String::from_utf8(bytes).unwrap();
+        (
+            text(output.stdout),
+            text(output.stderr),
+            output.status.code(),
+        )
+    };
+    let list = "list -n -o start";
+    let whole = run(&format!("daxown --sysroot CAPTURE {list}"));
+    assert!(!whole.0.is_empty());
+    assert_eq!(
+        run(&format!("cat CAPTURE | daxown --sysroot /dev/stdin {list}")),
+        whole
+    );
+    let same = run("cat CAPTURE | daxown diff CAPTURE /dev/stdin");
+    assert_eq!((same.0.as_str(), same.2), ("Nothing differs.\n", Some(0)));
+    let twice = run("daxown diff - - < CAPTURE");
+    assert!(
+        twice.1.contains("standard input has been read already"),
+        "{}",
+        twice.1
+    );
+    assert_eq!(twice.2, Some(3));
+}

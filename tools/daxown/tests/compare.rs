@@ -216,3 +216,45 @@ fn a_paste_is_compared_as_far_as_it_goes() {
     assert!(other.iter().any(|c| c["what"] == "memory"), "{other:#?}");
     assert!(other.iter().all(|c| c["b"] != "unknown"), "{other:#?}");
 }
+
+/// Of a machine that could not be read nothing is zero.
+#[test]
+fn what_could_not_be_read_has_no_numbers() {
+    let empty = tempfile::NamedTempFile::new().unwrap();
+    let (empty, good) = (empty.path().to_str().unwrap(), fixture("cover-c"));
+    for verb in ["list", "doctor"] {
+        let run = ["--sysroot", empty, verb];
+        let output = daxown(&good, &run);
+        let row = output
+            .stdout
+            .lines()
+            .find(|l| l.starts_with(empty))
+            .unwrap();
+        assert!(
+            row.contains('?') && !row.contains(" 0"),
+            "{}",
+            output.stdout
+        );
+        assert_eq!(output.status, 3);
+    }
+}
+
+/// Two that share nothing are not the same.
+#[test]
+fn nothing_in_common_is_no_comparison() {
+    let log = tempfile::NamedTempFile::new().unwrap();
+    let line = "[    0.000000] kmem dax2.0: probe with driver kmem failed with error -16\n";
+    std::fs::write(log.path(), line).unwrap();
+    let (log, whole) = (log.path().to_str().unwrap(), fixture("cover-c"));
+    let pair = ["diff", log, whole.to_str().unwrap()];
+    let output = daxown(Path::new("/"), &pair);
+    assert_eq!(output.status, 3, "{}", output.stdout);
+    assert!(
+        output.stdout.starts_with("Nothing was compared"),
+        "{}",
+        output.stdout
+    );
+    let output = daxown(Path::new("/"), &[&pair[..], &["-J"]].concat());
+    let document: Value = serde_json::from_str(&output.stdout).unwrap();
+    assert_eq!((output.status, &document["same"]), (3, &false.into()));
+}

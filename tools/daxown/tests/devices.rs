@@ -204,3 +204,12 @@ fn devices_with_decoders_in_no_region() {
     .stdout;
     assert!(table.contains("unassigned 128 GiB"), "{table}");
 }
+
+#[test]
+fn members_are_named_where_serials_do_not_tell() {
+    let list = daxown(&fixture("machines/twelve-ways-serial-0"), &["list"]).stdout;
+    assert!(list.contains("ram, 12-way, mem0-mem11"), "{list}");
+    let tree = daxown(&fixture("machines/twelve-ways-serial-0"), &["tree"]).stdout;
+    let mut lines = tree.lines().skip_while(|l| !l.contains("decoder0.0"));
+    assert!(lines.nth(1).unwrap().contains("System RAM"), "{tree}");
+}

@@ -9,6 +9,8 @@ mod common;
 
 use std::path::{Path, PathBuf};
 
+use daxmap::problem::Kind;
+
 use common::{daxown, fixture, scenarios, stem, typed};
 use serde_json::Value;
 
@@ -149,19 +151,9 @@ fn names_every_kind_of_problem() {
     }
 }
 
-/// The kinds by the source that defines them.
-fn kinds() -> Vec<String> {
-    let source = include_str!("../../daxmap/src/problem.rs");
-    let body = source.split("pub enum Kind {").nth(1).unwrap();
-    let body = body.split('}').next().unwrap();
-    let kinds: Vec<String> = body
-        .lines()
-        .map(str::trim)
-        .filter_map(|l| l.strip_suffix(','))
-        .map(kebab)
-        .collect();
-    assert!(kinds.len() > 20);
-    kinds
+/// The words of all kinds.
+fn kinds() -> impl Iterator<Item = &'static str> {
+    Kind::ALL.iter().map(|kind| kind.word())
 }
 
 /// The page about kinds is what the program has to say of each, and it says something of each.
@@ -183,15 +175,4 @@ fn explains_every_kind_of_problem() {
         return;
     }
     snapbox::assert_data_eq!(std::fs::read_to_string(path).unwrap(), fresh);
-}
-
-fn kebab(name: &str) -> String {
-    let mut out = String::new();
-    for (i, c) in name.chars().enumerate() {
-        if c.is_uppercase() && i > 0 {
-            out.push('-');
-        }
-        out.extend(c.to_lowercase());
-    }
-    out
 }

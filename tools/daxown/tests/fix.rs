@@ -63,7 +63,7 @@ fn each_step_says_what_it_does() {
     let plan = daxown(&fixture("union-c"), &["fix", "--dry-run"]).stdout;
     for text in [
         "1. echo 536870912 > /sys/bus/dax/devices/dax3.0/size",
-        "makes dax3.0 536870912 bytes large",
+        "makes dax3.0 512 MiB large",
         "back: echo 1073741824 > /sys/bus/dax/devices/dax3.0/size",
         "binds dax3.0 to kmem",
     ] {

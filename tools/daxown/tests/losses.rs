@@ -74,7 +74,7 @@ fn an_unaligned_end() {
         "misaligned",
         &[
             "error -12",
-            "1024 KiB too many at its end",
+            "1 MiB too many at its end",
             "0x490000000-0x4afffffff",
         ],
     );
@@ -86,7 +86,7 @@ fn an_unaligned_start() {
         "shifted-c",
         512,
         "misaligned",
-        &["error -12", "1024 KiB too many at its start"],
+        &["error -12", "1 MiB too many at its start"],
     );
 }
 
@@ -134,13 +134,13 @@ fn each_scenario_that_loses_memory() {
             "misaligned-end-c",
             513,
             "misaligned",
-            &["error -12", "1024 KiB too many at its end"],
+            &["error -12", "1 MiB too many at its end"],
         ),
         (
             "misaligned-start-c",
             512,
             "misaligned",
-            &["error -12", "1024 KiB too many at its start"],
+            &["error -12", "1 MiB too many at its start"],
         ),
         ("rebind-c", 512, "left-to-cxl", &[left]),
         ("reload-after-c", 512, "left-to-cxl", &[left]),

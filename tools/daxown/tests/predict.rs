@@ -101,7 +101,21 @@ struct Guest {
     layout: String,
     drivers: String,
     end: Vec<Run>,
+    nodes: Vec<(u64, u64, u64)>,
     prediction: Value,
+}
+
+/// Addresses of which a node is told, in `rows` of a document.
+fn nodes(rows: &Value) -> Vec<(u64, u64, u64)> {
+    let rows = rows.as_array().unwrap().iter();
+    let of = |row: &Value| {
+        let range = &row["range"];
+        let node = row["node"].as_u64()?;
+        Some((number(range, "start"), number(range, "end"), node))
+    };
+    rows.filter(|r| r["owner"]["kind"] != "nobody")
+        .filter_map(of)
+        .collect()
 }
 
 impl Guest {
@@ -113,10 +127,12 @@ impl Guest {
         let (layout, drivers) = name.rsplit_once('-')?;
         let output = daxown(capture, &["predict", "-J"]);
         assert_eq!(output.status, 0, "{name}: {}", output.stderr);
+        let list: Value = serde_json::from_str(&daxown(capture, &["list", "-J"]).stdout).unwrap();
         Some(Guest {
             layout: layout.to_string(),
             drivers: drivers.to_string(),
             end: actual(capture),
+            nodes: nodes(&list["rows"]),
             prediction: serde_json::from_str(&output.stdout).unwrap(),
         })
     }
@@ -124,7 +140,7 @@ impl Guest {
 
 #[test]
 fn what_is_predicted_is_what_came_out() {
-    let mut pairs = 0;
+    let (mut pairs, mut compared) = (0, 0);
     for captures in [fixtures(), scenarios()] {
         let guests: Vec<Guest> = captures.iter().filter_map(|c| Guest::of(c)).collect();
         for guest in &guests {
@@ -134,10 +150,41 @@ fn what_is_predicted_is_what_came_out() {
                 let told = format!("{layout}-{drivers} from {}", from.drivers);
                 assert_eq!(prediction, guest.end, "{told}");
                 pairs += usize::from(from.drivers != *drivers);
+                // Where both tell a node it is the same.
+                let forecasts = from.prediction["forecasts"].as_array().unwrap();
+                let mut forecasts = forecasts.iter().filter(|f| f["drivers"] == *drivers);
+                for part in nodes(&forecasts.next().unwrap()["parts"]) {
+                    for row in &guest.nodes {
+                        let meet = row.0 <= part.1 && part.0 <= row.1;
+                        assert!(!meet || row.2 == part.2, "{told}: {part:x?} {row:x?}");
+                        compared += usize::from(meet);
+                    }
+                }
             }
         }
     }
     assert!(pairs > 40, "{pairs}");
+    assert!(compared > 100, "{compared}");
+}
+
+/// Each window has the node that cxl_acpi found for it; of one that nothing tells of, none is said.
+#[test]
+fn each_window_has_its_own_node() {
+    let rust = |machine: &str| {
+        let capture = fixture(&format!("machines/{machine}"));
+        let output = daxown(&capture, &["predict", "--drivers", "rust", "-J"]);
+        let document: Value = serde_json::from_str(&output.stdout).unwrap();
+        let parts = document["forecasts"][0]["parts"]
+            .as_array()
+            .unwrap()
+            .clone();
+        parts
+            .into_iter()
+            .map(|p| p["node"].as_u64())
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(rust("undecoded-gigabyte"), [Some(1), Some(2), Some(2)]);
+    assert_eq!(rust("cut-from-aligned-range"), [Some(1), None]);
 }
 
 #[test]

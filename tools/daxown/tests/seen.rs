@@ -97,6 +97,18 @@ fn the_boot_in_order() {
     assert!(times.is_sorted(), "{times:?}");
     let decided = moments.iter().find(|m| m["what"] == "decided").unwrap();
     assert_eq!(decided["waited_for"], "device probing to settle");
+    let deferred: Vec<&Value> = moments.iter().filter(|m| m["what"] == "deferred").collect();
+    assert_eq!(deferred.len(), 1, "{deferred:#?}");
+    assert_eq!(deferred[0]["evidence"], "log");
+    assert_eq!(deferred[0]["range"]["start"], "0x490000000");
+    // Where the log has lost it, the ledger tells that it waited.
+    let bare = unpacked("smaller-rust", &[("dev/kmsg", "")]);
+    let said = daxown(bare.path(), &["timeline", "-J"]).stdout;
+    let bare: Value = serde_json::from_str(&said).unwrap();
+    let what: Vec<&Value> = bare["moments"].as_array().unwrap().iter().collect();
+    let what: Vec<&Value> = what.into_iter().map(|m| &m["what"]).collect();
+    let start = ["found", "deferred", "decided", "decided"];
+    assert_eq!(what[..4], start.map(Value::from).each_ref()[..], "{what:?}");
     let cover = json("cover-rust", &["timeline"]);
     let decided = cover["moments"]
         .as_array()
@@ -106,7 +118,7 @@ fn the_boot_in_order() {
     assert_eq!(decided.unwrap()["waited_for"], "region0");
     // The log is set by the ledger's clock: the range was found at 11.092225 s on the one, and first
     // spoken of at 10.984923 s on the other.
-    let conflict = moments.iter().find(|m| m["evidence"] == "log").unwrap();
+    let conflict = moments.iter().find(|m| m["what"] == "log").unwrap();
     assert_eq!(conflict["at_us"], 15_134_892 + 11_092_225 - 10_984_923);
     // The kernel's own drivers tell their failures only.
     let stock = json("union-c", &["timeline"]);
@@ -245,7 +257,7 @@ fn kernel_options() {
         for (option, expected) in [
             ("CONFIG_DEV_DAX_KMEM", Some("missing")),
             ("CONFIG_CXL_REGION", Some("poor")),
-            ("CONFIG_RUST", Some("ready")),
+            ("CONFIG_RUST", Some("poor")),
             ("CONFIG_DEV_DAX_HMEM", None),
         ] {
             assert_eq!(result(&found, option).as_deref(), expected, "{option}");

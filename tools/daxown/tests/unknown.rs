@@ -82,3 +82,21 @@ fn a_list_without_members() {
         "{tree}"
     );
 }
+
+/// What devices without driver would bring is not called nothing.
+#[test]
+fn devices_without_driver_may_bring_regions() {
+    let text = said("genoa-reset-no-sr", &["predict"]);
+    assert!(
+        text.contains("mem0 and mem1 are without driver: regions"),
+        "{text}"
+    );
+    let text = said("no-cxl-machine", &["predict"]);
+    assert!(!text.contains("without driver"), "{text}");
+}
+
+#[test]
+fn routed_addresses_are_not_called_unrouted() {
+    let story = said("member-refused", &["explain", "region0"]);
+    assert!(!story.contains("nothing routes"), "{story}");
+}

@@ -30,6 +30,10 @@ pattern!(
     PROBE,
     r"^[!-~]+ ([!-~]{1,40}): probe with driver ([!-~]{1,40}) failed with error -([0-9]{1,5})$"
 );
+pattern!(
+    WINDOW,
+    r"decode range: node: ([0-9]{1,6}) range \[0x([0-9a-f]{1,16}) - 0x([0-9a-f]{1,16})\]"
+);
 // Up to 6.11 or so.
 pattern!(
     OLD_PROBE,
@@ -211,6 +215,12 @@ fn cxl(text: &str) -> Option<Event> {
             range: range(&c, 2)?,
         });
     }
+    if let Some(c) = captures(&WINDOW, text) {
+        return Some(Event::WindowNode {
+            node: u32::try_from(number(&c, 1, 10)?).ok()?,
+            range: range(&c, 2)?,
+        });
+    }
     if let Some(c) = captures(&OFFLINING, text) {
         return Some(Event::OffliningFailed {
             block: string(&c, 1)?,
@@ -317,8 +327,9 @@ mod tests {
     #[test]
     fn every_pattern_compiles() {
         for p in [
-            &MAP, &SRAT, &PROBE, &OLD_PROBE, &NO_WINDOW, &ATTACH, &HAS_RAM, &OFFLINING, &CONFLICT,
-            &REQUEST, &MAPPING, &TRUNCATED, &REJECTED, &RESOURCE, &DEVICE, &BEGIN, &PROGRAM,
+            &MAP, &SRAT, &WINDOW, &PROBE, &OLD_PROBE, &NO_WINDOW, &ATTACH, &HAS_RAM, &OFFLINING,
+            &CONFLICT, &REQUEST, &MAPPING, &TRUNCATED, &REJECTED, &RESOURCE, &DEVICE, &BEGIN,
+            &PROGRAM,
         ] {
             assert!(p.is_some());
         }

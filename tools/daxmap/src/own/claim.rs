@@ -122,13 +122,19 @@ fn of_record(map: &Map, record: &Record, owner: Owner, state: Option<State>) -> 
 
 /// The ledger says CXL; which region has which part, the regions say.
 fn from_ledger_cxl(map: &Map, record: &Record) -> Vec<Claim> {
-    let claim = |range, region: String| Claim {
-        range,
-        device: dax_of(map, &Parent::Region(region.clone()), &range),
-        owner: Owner::Cxl { region },
-        reason: ledger_reason(map, record),
-        node: record.node,
-        state: None,
+    let claim = |range, region: String| {
+        let device = dax_of(map, &Parent::Region(region.clone()), &range);
+        // The record has the node where its range starts, which may be another region's.
+        let mut dax = map.dax.iter().filter(|d| Some(&d.name) == device.as_ref());
+        let node = dax.find_map(|d| d.target_node);
+        Claim {
+            range,
+            device,
+            owner: Owner::Cxl { region },
+            reason: ledger_reason(map, record),
+            node: node.or(record.node),
+            state: None,
+        }
     };
     let mut out: Vec<Claim> = map
         .committed_in(&record.range)

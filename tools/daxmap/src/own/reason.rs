@@ -8,6 +8,7 @@ use serde::Serialize;
 use super::foreign;
 use crate::ledger::{self, Record};
 use crate::map::Map;
+use crate::names::listed_in_runs;
 use crate::range::{covered_bytes, Range};
 
 /// Where a reason is known from.
@@ -177,14 +178,14 @@ pub(super) fn hmem_reason(map: &Map, range: &Range) -> Reason {
     let (code, text) = if single {
         (
             ReasonCode::HmemFirst,
-            format!("HMEM had it before {} was there", regions.join(" and ")),
+            format!("HMEM had it before {} was there", listed_in_runs(&regions)),
         )
     } else if covered && !regions.is_empty() {
         (
             ReasonCode::SeveralRegions,
             format!(
                 "no single region covers it ({} do together)",
-                regions.join(" and ")
+                listed_in_runs(&regions)
             ),
         )
     } else if !regions.is_empty() {
@@ -192,7 +193,7 @@ pub(super) fn hmem_reason(map: &Map, range: &Range) -> Reason {
             ReasonCode::Known(Why::PartlyCovered),
             format!(
                 "{} {} only a part of the range",
-                regions.join(" and "),
+                listed_in_runs(&regions),
                 if regions.len() == 1 {
                     "covers"
                 } else {
@@ -234,11 +235,19 @@ pub(super) fn cxl_reason(map: &Map, range: &Range) -> Reason {
         ),
         (_, true) => (
             ReasonCode::Known(Why::Covered),
-            format!("{} cover the range together", regions.join(" and ")),
+            format!("{} cover the range together", listed_in_runs(&regions)),
         ),
         _ => (
             ReasonCode::Known(Why::PartlyCovered),
-            format!("{} covers a part of the range", regions.join(" and ")),
+            format!(
+                "{} {} a part of the range",
+                listed_in_runs(&regions),
+                if regions.len() == 1 {
+                    "covers"
+                } else {
+                    "cover"
+                }
+            ),
         ),
     };
     Reason {

@@ -8,6 +8,8 @@
 //! - dax_cxl probes last: a region of which HMEM has a byte stays idle.
 
 use super::{made, Decider, Forecast, Layout, Listed, RegionAt, Verdict, Why, Word};
+use crate::names::listed_in_runs;
+use crate::problem::Kind;
 use crate::range::{covered_bytes, Range};
 
 /// A huge page: what a dax region is a multiple of.
@@ -40,8 +42,8 @@ fn decide(layout: &Layout, listed: &Listed) -> (Verdict, Option<Range>) {
         verdict.why = partly(committed().filter(|r| r.range.overlaps(&range)), &range);
     }
     if range.aligned_inside(ALIGN) != Some(range) {
-        let why = Why::new(
-            "misaligned",
+        let why = Why::of(
+            Kind::Misaligned,
             "the hmem driver refuses a range that is not aligned to 2 MiB",
         );
         verdict.lost.push((range, why));
@@ -54,7 +56,7 @@ fn decide(layout: &Layout, listed: &Listed) -> (Verdict, Option<Range>) {
 fn partly<'a>(regions: impl Iterator<Item = &'a RegionAt>, range: &Range) -> Why {
     let (names, bounds): (Vec<&str>, Vec<Range>) =
         regions.map(|r| (r.name.as_str(), r.range)).unzip();
-    let all = names.join(" and ");
+    let all = listed_in_runs(&names);
     let text = if covered_bytes(range, &bounds) == range.len() {
         format!("no single region covers it ({all} do together)")
     } else if names.len() == 1 {

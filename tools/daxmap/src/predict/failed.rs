@@ -20,19 +20,10 @@ pub(super) fn read(map: &Map) -> Vec<(Range, Why)> {
         .filter_map(|p| {
             Some((
                 p.range?,
-                Why::new(code(p.kind), format!("as at this boot: {}", p.cause)),
+                Why::of(p.kind, format!("as at this boot: {}", p.cause)),
             ))
         })
         .collect()
-}
-
-fn code(kind: Kind) -> &'static str {
-    match kind {
-        Kind::KmemCannotReserve => "kmem-cannot-reserve",
-        Kind::ModuleNotLoaded => "module-not-loaded",
-        Kind::LeftToCxl => "left-to-cxl",
-        _ => "kmem-failed",
-    }
 }
 
 /// Whether the next boot will not mend it by itself.

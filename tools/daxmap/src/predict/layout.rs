@@ -13,6 +13,7 @@ use crate::ledger;
 use crate::map::Map;
 use crate::modules::Presence;
 use crate::own::Owner;
+use crate::problem::Kind;
 use crate::range::{merge, Range};
 use crate::tree::Tree;
 
@@ -344,7 +345,7 @@ fn obstacles(map: &Map) -> Vec<Range> {
 fn without_kmem(map: &Map) -> Option<Why> {
     let kmem = map.module("kmem").map(|m| m.presence);
     (kmem == Some(Presence::Absent))
-        .then(|| Why::new("module-not-loaded", "the kernel has no kmem"))
+        .then(|| Why::of(Kind::ModuleNotLoaded, "the kernel has no kmem"))
 }
 
 /// Without HMAT each Soft Reserved entry as firmware divides them. With it the ranges of SRAT that share bytes with

@@ -30,6 +30,7 @@ pub use ownership::Policy;
 use ownership::Why as Word;
 
 use crate::ledger;
+use crate::problem::Kind;
 use crate::range::Range;
 
 /// Whose drivers decide.
@@ -70,6 +71,11 @@ impl Why {
     /// One of the driver's own.
     fn known(word: Word, text: impl Into<String>) -> Why {
         Why::new(ledger::text(word.word()), text)
+    }
+
+    /// A kind of problem that doctor would find.
+    fn of(kind: Kind, text: impl Into<String>) -> Why {
+        Why::new(kind.word(), text)
     }
 
     fn new(code: &'static str, text: impl Into<String>) -> Why {
@@ -169,8 +175,8 @@ struct Device {
 impl Device {
     fn new(layout: &Layout, range: Range, holder: Holder, decider: Decider) -> Device {
         let taken = match holder {
-            Holder::Hmem if layout.is_idle => Err(Why::new(
-                "unallocated",
+            Holder::Hmem if layout.is_idle => Err(Why::of(
+                Kind::Unallocated,
                 "dax_hmem.region_idle=1 leaves the division to the administrator",
             )),
             _ => kmem::take(layout, &range),

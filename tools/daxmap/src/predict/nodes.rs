@@ -4,8 +4,10 @@
 //! (`phys_to_target_node()`, `memory_add_physaddr_to_nid()` and what `drivers/dax/hmem/node.rs` makes
 //! of both).
 
+use crate::dax::{DaxDevice, Parent};
 use crate::log::Event;
 use crate::map::Map;
+use crate::own::Evidence;
 use crate::range::Range;
 
 /// What stands for a node.
@@ -22,8 +24,46 @@ pub(super) enum Node {
 pub(super) struct Nodes {
     /// The ranges of SRAT, ascending.
     pub(super) srat: Vec<(Range, u32)>,
+    /// The node of each window, as cxl_acpi found it.
+    windows: Vec<(Range, u32)>,
     /// Where dax devices and memory blocks showed a node.
     seen: Vec<(Range, u32)>,
+}
+
+/// What of memory has the node that it has where it starts: a device that reaches into another window has one
+/// node for all of it, which says nothing of that window.
+fn first_part(windows: &[Range], range: &Range) -> Range {
+    let next = |start: u64| {
+        let starts = windows.iter().map(|w| w.start).filter(|&s| s > start);
+        starts.min().map_or(u64::MAX, |s| s - 1)
+    };
+    let end = match windows.iter().find(|w| w.has(range.start)) {
+        Some(window) => window.end,
+        None => next(range.start),
+    };
+    Range {
+        start: range.start,
+        end: range.end.min(end),
+    }
+}
+
+/// Where a dax device shows the node of its dax region, which is that of the region's start.
+fn of_device(map: &Map, windows: &[Range], dax: &DaxDevice) -> Vec<Range> {
+    let whole = match &dax.parent {
+        Parent::Hmem(name) => {
+            let hmem = map.hmem.iter().find(|h| h.name == *name);
+            hmem.and_then(|h| h.range)
+        }
+        Parent::Region(name) => map.region(name).and_then(|r| r.range),
+        Parent::Other(_) => None,
+    };
+    let start = whole.or(dax.ranges.first().copied()).map(|r| r.start);
+    let place = |address: u64| windows.iter().position(|w| w.has(address));
+    let ranges = dax.ranges.iter();
+    ranges
+        .filter(|r| start.is_some_and(|s| place(s) == place(r.start)))
+        .map(|r| first_part(windows, r))
+        .collect()
 }
 
 impl Nodes {
@@ -38,14 +78,32 @@ impl Nodes {
             .collect();
         srat.sort_unstable();
         srat.dedup();
+        let told = map.log.iter().filter_map(|m| match &m.event {
+            Event::WindowNode { node, range } => Some((*range, *node)),
+            _ => None,
+        });
+        let told = told.collect();
+        let windows: Vec<Range> = map.windows.iter().filter_map(|w| w.range).collect();
         let mut seen = Vec::new();
         for dax in &map.dax {
-            let ranges = dax.ranges.iter();
-            seen.extend(ranges.filter_map(|r| Some((*r, dax.target_node?))));
+            let ranges = of_device(map, &windows, dax).into_iter();
+            seen.extend(ranges.filter_map(|r| Some((r, dax.target_node?))));
         }
-        let pieces = map.reserved.iter().flat_map(|r| &r.pieces);
-        seen.extend(pieces.filter_map(|p| Some((p.range, p.node?))));
-        Nodes { srat, seen }
+        for piece in map.reserved.iter().flat_map(|r| &r.pieces) {
+            let mut ranges = map.dax.iter().flat_map(|d| &d.ranges);
+            // The Rust dax_hmem makes no piece of two nodes; else a dax device shows no more than above.
+            let range = match piece.reason.evidence {
+                Evidence::Ledger => piece.range,
+                _ if ranges.any(|r| r.overlaps(&piece.range)) => continue,
+                _ => first_part(&windows, &piece.range),
+            };
+            seen.extend(piece.node.map(|node| (range, node)));
+        }
+        Nodes {
+            srat,
+            windows: told,
+            seen,
+        }
     }
 
     /// What firmware listed in SRAT.
@@ -83,9 +141,18 @@ impl Nodes {
         match self.at(windows, address) {
             // Without SRAT in the log, what was seen is better than the lowest node.
             Node::Known(_) if self.srat.is_empty() => seen(&|r| r.has(address)),
+            // Outside of what SRAT lists there may be a window that nothing shows, as without cxl_acpi.
+            Node::Known(node) if !self.srat.iter().any(|(r, _)| r.has(address)) => {
+                let in_window = windows.iter().any(|w| w.has(address));
+                let shown = (!in_window).then(|| seen(&|r| r.has(address)));
+                shown.flatten().or(Some(node))
+            }
             Node::Known(node) => Some(node),
             Node::Window(place) => {
-                seen(&|r| r.has(address)).or(seen(&|r| windows[place].contains(r)))
+                let mut told = self.windows.iter();
+                let told = told.find(|(r, _)| r.has(address)).map(|(_, node)| *node);
+                told.or_else(|| seen(&|r| r.has(address)))
+                    .or_else(|| seen(&|r| windows[place].contains(r)))
             }
         }
     }
@@ -150,8 +217,26 @@ mod tests {
                 .iter()
                 .map(|(s, n, node)| (range(*s, *n), *node))
                 .collect(),
-            seen: Vec::new(),
+            ..Nodes::default()
         }
+    }
+
+    #[test]
+    fn a_device_shows_the_node_of_its_first_window_only() {
+        let windows = [range(4096, 1024), range(5120, 1024)];
+        let part = |start, size| first_part(&windows, &range(start, size));
+        assert_eq!(part(4096, 2048), range(4096, 1024));
+        assert_eq!(part(5376, 512), range(5376, 512));
+        assert_eq!(part(3072, 2048), range(3072, 1024));
+        assert_eq!(part(8192, 1024), range(8192, 1024));
+        let nodes = Nodes {
+            windows: vec![(windows[1], 7)],
+            seen: vec![(windows[0], 3)],
+            ..Nodes::default()
+        };
+        assert_eq!(nodes.number(&windows, 4200 * MIB), Some(3));
+        assert_eq!(nodes.number(&windows, 5200 * MIB), Some(7));
+        assert_eq!(nodes.number(&windows, 9000 * MIB), None);
     }
 
     #[test]

@@ -4,6 +4,7 @@
 
 use super::layout::{Layout, RegionAt};
 use super::{failed, seen, Decider, Device, Holder, Part, Verdict, Why, Word};
+use crate::problem::Kind;
 use crate::range::{covered_bytes, Range};
 
 /// Puts decisions and devices together: each byte of a listed range, of what firmware marked and
@@ -160,9 +161,9 @@ fn part(
     let hindrance = cut.map(|(_, why)| why.clone()).or_else(|| {
         let region = region?;
         Some(match region.is_pmem {
-            true => Why::new("persistent", format!("{} is persistent", region.name)),
-            false if lost.contains(&region.name) => Why::new(
-                "region-idle",
+            true => Why::of(Kind::Persistent, format!("{} is persistent", region.name)),
+            false if lost.contains(&region.name) => Why::of(
+                Kind::RegionIdle,
                 format!(
                     "{} stays idle: HMEM has a part of it, and dax_cxl serves a region whole or not at all",
                     region.name
@@ -175,15 +176,15 @@ fn part(
                     region.name
                 ),
             ),
-            false if !region.is_offered() => Why::new(
-                "region-idle",
+            false if !region.is_offered() => Why::of(
+                Kind::RegionIdle,
                 format!(
                     "{} makes no dax region, because a part of it is System RAM since boot",
                     region.name
                 ),
             ),
             false => match &layout.refused {
-                Some(_) => Why::new("module-not-loaded", "dax_cxl is not loaded without dax_hmem"),
+                Some(_) => Why::of(Kind::ModuleNotLoaded, "dax_cxl is not loaded without dax_hmem"),
                 None => Why::known(Word::WithoutDaxCxl, "the kernel has no dax_cxl"),
             },
         })

@@ -12,6 +12,8 @@ use ownership::{
 
 use super::register::{register, Own};
 use super::{made, Decider, Forecast, Layout, Listed, RegionAt, Verdict, Why, Word};
+use crate::names::listed_in_runs;
+use crate::problem::Kind;
 use crate::range::{subtract, Range};
 
 pub(super) fn forecast(layout: &Layout, policy: Policy) -> Forecast {
@@ -35,16 +37,29 @@ pub(super) fn forecast(layout: &Layout, policy: Policy) -> Forecast {
     let mut foreign: Vec<Obstacle> = layout
         .regions
         .iter()
-        .filter(|r| layout.has_dax_cxl && r.is_committed && r.is_foreign)
+        .filter(|r| layout.has_dax_cxl && (r.is_foreign || r.is_pmem) && !r.is_offered())
+        // Persistent memory that waits for a device has contents; what is committed is CXL's.
+        .filter(|r| r.is_committed == r.is_foreign)
         .filter_map(|r| taken(&r.range, Taken::Foreign(r.number)))
         .collect();
-    let excluded = layout.excluded.iter();
-    foreign.extend(excluded.filter_map(|r| taken(r, Taken::Excluded)));
+    // A region of which HMEM may have nothing is dax_cxl's.
+    let is_excluded = |range: &Range| layout.excluded.iter().any(|e| e.contains(range));
+    let left: Vec<Range> = layout
+        .regions
+        .iter()
+        .filter(|r| r.is_offered() && is_excluded(&r.range))
+        .map(|r| r.range)
+        .collect();
+    let excluded = layout.excluded.iter().flat_map(|e| subtract(*e, &left));
+    foreign.extend(excluded.filter_map(|r| taken(&r, Taken::Excluded)));
     let foreign = sort_disjoint(&mut foreign);
     // What is CXL's comes first: HMEM must not take a region for one range that CXL needs for another.
     let mut held: Vec<Extent> = regions
         .iter()
-        .filter(|e| named(layout, e.region).is_some_and(|r| r.is_pmem))
+        .filter(|e| {
+            let region = named(layout, e.region);
+            region.is_some_and(|r| r.is_pmem || left.contains(&r.range))
+        })
         .copied()
         .collect();
     let decided: Vec<(Listed, ownership::Range, ownership::Verdict)> = listed
@@ -101,7 +116,7 @@ fn not_loaded(layout: &Layout, parameter: &str) -> Forecast {
     let verdict = |listed: Listed| Verdict {
         range: listed.range,
         node: listed.node,
-        why: Why::new("module-not-loaded", text.clone()),
+        why: Why::of(Kind::ModuleNotLoaded, text.clone()),
         lost: Vec::new(),
     };
     let verdicts: Vec<Verdict> = found(layout).into_iter().map(verdict).collect();
@@ -178,7 +193,7 @@ fn why(layout: &Layout, regions: Extents<'_>, range: &ownership::Range, reason: 
                 true => {
                     let found = regions.intersecting(range).iter();
                     let names: Vec<String> = found.map(|e| name(e.region)).collect();
-                    format!("{} cover the range together", names.join(" and "))
+                    format!("{} cover the range together", listed_in_runs(&names))
                 }
             },
         ),

@@ -12,6 +12,9 @@ use crate::own::{Owner, Piece};
 use crate::range::{subtract, Range};
 use crate::size::human;
 
+/// Why HMEM's memory may have no device.
+const IDLE: &str = "dax_hmem.region_idle=1 leaves the division to the administrator";
+
 /// Log messages of which `is` says that they matter.
 pub(super) fn lines(map: &Map, is: impl Fn(&Event) -> bool) -> Vec<String> {
     map.log
@@ -132,12 +135,20 @@ fn unsized_device(map: &Map, dax: &DaxDevice, piece: &Piece) -> Problem {
             .fix([format!("echo {size} > /sys/bus/dax/devices/{name}/size")])
             .fix([remedy::bind_kmem_only(name)]);
     }
+    let why = match map.host.region_idle {
+        Some(true) => IDLE.to_string(),
+        Some(false) => "somebody took it from the device, to divide it".to_string(),
+        None => format!("{IDLE}, or somebody took it from the device"),
+    };
     problem
         .because(format!(
-            "{name} has size 0 and its dax region is free: dax_hmem.region_idle=1 leaves the division to the administrator"
+            "{name} has size 0 and its dax region is free: {why}"
         ))
         .fix(["# to use all of it as System RAM:".to_string()])
-        .fix(remedy::use_seed(name, available.unwrap_or(piece.range.len())))
+        .fix(remedy::use_seed(
+            name,
+            available.unwrap_or(piece.range.len()),
+        ))
 }
 
 /// Why a region of dynamic capacity has room: its device adds memory as it is told to.
@@ -191,8 +202,8 @@ fn unbound(map: &Map, dax: &DaxDevice) -> Problem {
     if let Some(block) = map.memory.block_size.filter(|&b| holds_no_block(dax, b)) {
         return Problem::new(Kind::Trimmed, Severity::Warning, name)
             .because(format!(
-                "kmem works in whole memory blocks of {} MiB, and {name} holds none",
-                block >> 20
+                "kmem works in whole memory blocks of {}, and {name} holds none",
+                human(block)
             ))
             .seen(mine)
             .fix(has_device_dax(map).then(|| {
@@ -204,7 +215,8 @@ fn unbound(map: &Map, dax: &DaxDevice) -> Problem {
     if dax.target_node.is_none() {
         let file = match has_device_dax(map) {
             true => vec![
-                "# without a node it can be used as a file only:".to_string(),
+                "# without a node it can be used as a file only; nothing is lost by that, for no driver has it:"
+                    .to_string(),
                 format!("daxctl reconfigure-device --mode=devdax {name}"),
             ],
             false => vec![
@@ -284,12 +296,15 @@ fn is_empty(map: &Map, region: &str) -> bool {
 
 /// Room of a dax region that no dax device has.
 fn unallocated(map: &Map, parent: &Parent, room: u64) -> Problem {
-    let (name, why) = match parent {
-        Parent::Region(name) => (name, ""),
-        Parent::Hmem(name) | Parent::Other(name) => (
-            name,
-            ", or dax_hmem.region_idle=1 leaves the division to the administrator",
-        ),
+    const DIVIDED: &str = "it was divided";
+    let (name, is_hmem) = match parent {
+        Parent::Region(name) => (name, false),
+        Parent::Hmem(name) | Parent::Other(name) => (name, true),
+    };
+    let why = match map.host.region_idle {
+        Some(true) if is_hmem => IDLE.to_string(),
+        None if is_hmem => format!("{DIVIDED}, or {IDLE}"),
+        _ => DIVIDED.to_string(),
     };
     let problem = Problem::new(Kind::Unallocated, Severity::Warning, name.as_str());
     if let Some(why) = dynamic(map, name) {
@@ -303,7 +318,7 @@ fn unallocated(map: &Map, parent: &Parent, room: u64) -> Problem {
         .map_or(number.to_string(), |id| id.to_string());
     problem
         .because(format!(
-            "{} of {name}'s dax region has no dax device: it was divided{why}",
+            "{} of {name}'s dax region has no dax device: {why}",
             human(room)
         ))
         .fix([format!("daxctl create-device -r {id}")])
@@ -346,14 +361,14 @@ fn remainder(map: &Map, piece: &Piece, dax: &DaxDevice, lost: u64) -> Problem {
             .collect();
         return Problem::new(Kind::Trimmed, Severity::Warning, name)
             .because(format!(
-                "kmem works in whole memory blocks of {} MiB; that costs {}",
-                block >> 20,
+                "kmem works in whole memory blocks of {}; that costs {}",
+                human(block),
                 super::listed(&parts)
             ))
             .seen(said)
             .fix([format!(
-                "# nothing to run: only what firmware aligns to {} MiB is used whole as System RAM",
-                block >> 20
+                "# nothing to run: only what firmware aligns to {} is used whole as System RAM",
+                human(block)
             )]);
     }
     // No driver cuts a device itself: memory beside it has another cause.

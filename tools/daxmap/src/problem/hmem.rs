@@ -10,6 +10,7 @@ use crate::log::Event;
 use crate::map::Map;
 use crate::own::{Evidence, Piece, ReasonCode};
 use crate::range::Range;
+use crate::size::human;
 
 /// Whether its hmem device has no driver, and no ledger says why.
 pub(super) fn is_unbound(piece: &Piece) -> bool {
@@ -59,8 +60,8 @@ pub(super) fn failed(map: &Map, piece: &Piece) -> Problem {
         let (head, tail) = remainders(&piece.range);
         let sides: Vec<String> = [(head, "start"), (tail, "end")]
             .into_iter()
-            .filter(|(kib, _)| *kib > 0)
-            .map(|(kib, side)| format!("{kib} KiB too many at its {side}"))
+            .filter(|(bytes, _)| *bytes > 0)
+            .map(|(bytes, side)| format!("{} too many at its {side}", human(bytes)))
             .collect();
         // Of what holds no memory block nobody makes System RAM.
         let block = map.memory.block_size.unwrap_or(128 << 20);
@@ -76,7 +77,7 @@ pub(super) fn failed(map: &Map, piece: &Piece) -> Problem {
             .seen(failed)
             .fix(remedy::declare_aligned(&piece.range, ALIGN))
             .fix(map.memory.block_size.map(|b| {
-                format!("# (kmem uses whole memory blocks of {} MiB: what is aligned to them is used whole)", b >> 20)
+                format!("# (kmem uses whole memory blocks of {}: what is aligned to them is used whole)", human(b))
             }))
             .fix(remedy::use_rust_modules());
     }
@@ -90,13 +91,10 @@ pub(super) fn failed(map: &Map, piece: &Piece) -> Problem {
         .fix([remedy::bind_hmem(&device)])
 }
 
-/// KiB outside the aligned inside, at the start and at the end.
+/// Bytes outside the aligned inside, at the start and at the end.
 fn remainders(range: &Range) -> (u64, u64) {
     match range.aligned_inside(ALIGN) {
-        Some(inside) => (
-            (inside.start - range.start) >> 10,
-            (range.end - inside.end) >> 10,
-        ),
-        None => (0, range.len() >> 10),
+        Some(inside) => (inside.start - range.start, range.end - inside.end),
+        None => (0, range.len()),
     }
 }

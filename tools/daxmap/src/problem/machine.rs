@@ -6,7 +6,7 @@ use super::{listed, remedy, Kind, Problem, Severity};
 use crate::dax::Parent;
 use crate::log::{self, Event};
 use crate::map::Map;
-use crate::modules::Presence;
+use crate::modules::{Module, Presence};
 use crate::range::{subtract, Range};
 use crate::size::human;
 
@@ -38,7 +38,10 @@ pub(super) fn diagnose(map: &Map) -> Vec<Problem> {
     if let Some(first) = odd.first() {
         out.push(
             Problem::new(Kind::Unreadable, Severity::Warning, first.path.as_str())
-                .because(format!("{} that could not be understood", count(odd.len())))
+                .because(format!(
+                    "{} that could not be read or understood",
+                    count(odd.len())
+                ))
                 .seen(odd.iter().map(|g| format!("{}: {}", g.path, g.why))),
         );
     }
@@ -106,20 +109,38 @@ fn not_built(map: &Map) -> Option<Problem> {
     )
 }
 
-/// The kernel knows of Soft Reserved memory, but nothing that could be read says where it is.
+/// There is Soft Reserved memory, or would nobody serve it, and nothing that could be read says where it is.
 fn no_memory_map(map: &Map) -> Option<Problem> {
-    let registered = map.platform.present && map.reserved.is_empty();
-    if !registered || map.has_memory_map || map.gaps.iter().any(|g| g.needs_root) {
+    let is_closed = map.gaps.iter().any(|g| g.needs_root);
+    if !map.in_source.sysfs || !map.reserved.is_empty() || map.has_memory_map || is_closed {
         return None;
     }
+    let has_hmem = map.module("dax_hmem").is_some_and(Module::is_known);
+    let (why, seen) = if map.platform.present {
+        (
+            "the kernel registered Soft Reserved memory (hmem_platform.0 is there)",
+            "/sys/bus/platform/devices/hmem_platform.0",
+        )
+    } else if map.host.hmem_disabled {
+        (
+            "device_hmem.disable keeps the kernel from registering Soft Reserved memory, which nobody serves then",
+            "/proc/cmdline",
+        )
+    } else if !map.windows.is_empty() && !has_hmem {
+        (
+            "there are CXL windows, and no dax_hmem is known for which the kernel would register Soft Reserved memory",
+            "/proc/modules",
+        )
+    } else {
+        return None;
+    };
     Some(
         Problem::new(Kind::Unreadable, Severity::Warning, "memory map")
-            .because(
-                "the kernel registered Soft Reserved memory (hmem_platform.0 is there), but no memory map \
-                 can be read: the log has lost it, and /sys/firmware/memmap is not there; what is lost \
-                 cannot be told",
-            )
-            .seen(["/sys/bus/platform/devices/hmem_platform.0"])
+            .because(format!(
+                "{why}, but no memory map can be read: the log has lost it, and /sys/firmware/memmap is not there; \
+                 what is lost cannot be told",
+            ))
+            .seen([seen])
             .fix(["# look again soon after a boot, or with a larger log (log_buf_len=)"]),
     )
 }

@@ -5,6 +5,7 @@
 use super::{remedy, Kind, Problem, Severity};
 use crate::log::Event;
 use crate::map::Map;
+use crate::names::listed;
 use crate::range::Range;
 
 /// Runs of blocks that are named; more say no more.
@@ -15,7 +16,9 @@ pub(super) fn problem(map: &Map, range: Range, bytes: u64, device: Option<&str>)
     let is_kmem = map.dax.iter().any(|d| d.name == subject && d.is_kmem());
     let problem = Problem::new(Kind::Offline, Severity::Warning, subject)
         .at(range, bytes)
-        .because(cause(map, &range) + &dead(map, &range) + &bad(map, &range))
+        .because(
+            cause(map, &range) + &dead(map, &range) + &bad(map, &range) + &refused(map, &range),
+        )
         .seen(failed(map, &range));
     // The kernel refuses to bring online what holds errors, and who takes a block offline has begun it on purpose.
     let is_wanted_so = bad_blocks(map, &range).next().is_some() || is_going(map, &range);
@@ -39,7 +42,7 @@ fn dead(map: &Map, range: &Range) -> String {
         .collect();
     match names.is_empty() {
         true => String::new(),
-        false => format!("; nothing decodes {}", super::listed(&names)),
+        false => format!("; nothing decodes {}", listed(&names)),
     }
 }
 
@@ -71,7 +74,7 @@ fn bad(map: &Map, range: &Range) -> String {
         true => String::new(),
         false => format!(
             "; the log tells of pages with errors in {}: to be left so",
-            super::listed(&blocks)
+            listed(&blocks)
         ),
     }
 }
@@ -121,6 +124,35 @@ fn cause(map: &Map, range: &Range) -> String {
     match is_policy(map) {
         true => format!("{what}, as auto_online_blocks says (offline)"),
         false => what,
+    }
+}
+
+/// Blocks that somebody wanted offline as well, and that could not go.
+fn refused(map: &Map, range: &Range) -> String {
+    let size = map.memory.block_size.unwrap_or(0);
+    let is_online = |block: &str| {
+        let start = crate::scan::index_of(block, "memory").and_then(|i| i.checked_mul(size));
+        let mut blocks = map.memory.blocks.iter();
+        start.is_some_and(|s| range.has(s) && blocks.any(|b| b.is_online() && b.range.has(s)))
+    };
+    let said = map.log.iter().filter_map(|m| match &m.event {
+        Event::OffliningFailed { block } if is_online(block) => Some(block.as_str()),
+        _ => None,
+    });
+    let mut blocks: Vec<&str> = said.collect();
+    blocks.sort_unstable();
+    blocks.dedup();
+    let more = blocks.len().saturating_sub(NAMED);
+    blocks.truncate(NAMED);
+    let mut names: Vec<String> = blocks.iter().map(|b| (*b).to_string()).collect();
+    names.extend((more > 0).then(|| format!("{more} more")));
+    match names.len() {
+        0 => String::new(),
+        n => format!(
+            "; {} {} online because offlining failed: a page there could not be moved, or a driver forbade it",
+            listed(&names),
+            if n == 1 { "is" } else { "are" },
+        ),
     }
 }
 

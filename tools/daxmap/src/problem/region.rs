@@ -67,7 +67,7 @@ pub(super) fn reset(map: &Map, name: &str) -> Problem {
     let problem = Problem::new(Kind::RegionDisabled, Severity::Loss, name)
         .because(format!(
             "{name} has all its members, but its decoders are not committed: nothing maps its addresses, \
-             and what was in the memory is gone"
+             and what was in the memory cannot be relied on"
         ))
         .seen([format!("/sys/bus/cxl/devices/{name}/commit")]);
     let Some(region) = map.region(name) else {
@@ -302,6 +302,13 @@ fn windows_as_ram(map: &Map) -> Vec<Problem> {
                 return None;
             }
             let size = ram.iter().fold(0u64, |sum, r| sum.saturating_add(r.len()));
+            let span = Range {
+                start: first.start,
+                end: ram.last().map_or(first.end, |r| r.end),
+            };
+            if range.end <= u64::from(u32::MAX) {
+                return Some(low_memory(window.label(), size, span));
+            }
             let why = match map.host.no_soft_reserve {
                 true => "efi=nosoftreserve is on the command line".to_string(),
                 false => "its option for special purpose memory may be off, or the kernel built without \
@@ -315,13 +322,23 @@ fn windows_as_ram(map: &Map) -> Vec<Problem> {
                     human(size)
                 ))
                 .seen(["/proc/iomem"]);
-            problem.range = Some(Range {
-                start: first.start,
-                end: ram.last().map_or(first.end, |r| r.end),
-            });
+            problem.range = Some(span);
             Some(problem)
         })
         .collect()
+}
+
+/// A window below 4 GiB: firmware itself, and the kernel's first steps, run in its memory.
+fn low_memory(window: &str, size: u64, span: Range) -> Problem {
+    let mut problem = Problem::new(Kind::BootRam, Severity::Note, window)
+        .because(format!(
+            "{} of this window is plain System RAM, as it has to be: it lies below 4 GiB, where the machine boots \
+             from it",
+            human(size)
+        ))
+        .seen(["/proc/iomem"]);
+    problem.range = Some(span);
+    problem
 }
 
 /// Bytes of a committed volatile region that are in no Soft Reserved range and not System RAM.

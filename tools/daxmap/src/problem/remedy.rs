@@ -9,6 +9,7 @@ use crate::cxl::{Memdev, Region};
 use crate::dax::{DaxDevice, Parent};
 use crate::map::Map;
 use crate::modules::Presence;
+use crate::names::listed_in_runs;
 use crate::range::Range;
 use crate::scan::index_of;
 use crate::size::human;
@@ -145,7 +146,7 @@ pub fn cut(map: &Map, dax: &DaxDevice, hmem: &str, pieces: &[Cut]) -> Vec<String
     let mut names = (0u64..)
         .filter(|i| !taken.contains(i))
         .map(|i| format!("{base}.{i}"));
-    let mut remarks = Vec::new();
+    let (mut remarks, mut made) = (Vec::new(), Vec::new());
     for (i, piece) in pieces.iter().enumerate() {
         if i > last {
             let why = piece.out_of_use.unwrap_or_default();
@@ -157,6 +158,7 @@ pub fn cut(map: &Map, dax: &DaxDevice, hmem: &str, pieces: &[Cut]) -> Vec<String
             _ => names.next().unwrap_or_default(),
         };
         if i > 0 {
+            made.push(name.clone());
             out.push(format!(
                 "echo 1 > /sys/bus/platform/devices/{hmem}/dax_region/create"
             ));
@@ -171,7 +173,28 @@ pub fn cut(map: &Map, dax: &DaxDevice, hmem: &str, pieces: &[Cut]) -> Vec<String
     // Behind the commands: one in between would break their chain.
     out.extend(cost(map, pieces));
     out.extend(remarks);
+    out.extend(undone(dax, hmem, &made));
     out
+}
+
+/// The way back from a cut that stopped half-way.
+fn undone(dax: &DaxDevice, hmem: &str, made: &[String]) -> Option<String> {
+    let size = dax.size?;
+    let delete = match made {
+        [] => String::new(),
+        [one] => format!(
+            "delete {one} (echo {one} > /sys/bus/platform/devices/{hmem}/dax_region/delete), "
+        ),
+        more => format!(
+            "delete {} where they are there (echo NAME > /sys/bus/platform/devices/{hmem}/dax_region/delete), ",
+            listed_in_runs(more)
+        ),
+    };
+    Some(format!(
+        "# if a later step fails, what is bound by then may stay; to go back, take it offline and unbind it from kmem, \
+         {delete}and then: echo {size} > /sys/bus/dax/devices/{}/size",
+        dax.name
+    ))
 }
 
 /// What of the pieces that are used lies outside of whole memory blocks.
@@ -300,8 +323,8 @@ pub fn declare_aligned(range: &Range, align: u64) -> Vec<String> {
     match range.aligned_inside(align) {
         Some(inside) => vec![
             format!(
-                "# have firmware declare {inside}, which is aligned to {} MiB;",
-                align >> 20
+                "# have firmware declare {inside}, which is aligned to {};",
+                human(align)
             ),
             "# where the range comes from the kernel command line, use:".to_string(),
             format!(
@@ -311,8 +334,8 @@ pub fn declare_aligned(range: &Range, align: u64) -> Vec<String> {
             ),
         ],
         None => vec![format!(
-            "# the range holds no part aligned to {} MiB: have firmware declare a larger one",
-            align >> 20
+            "# the range holds no part aligned to {}: have firmware declare a larger one",
+            human(align)
         )],
     }
 }

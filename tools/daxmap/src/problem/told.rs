@@ -105,6 +105,7 @@ fn failure(map: &Map, message: &Message) -> Option<Problem> {
         Event::Said { .. } => hmem::said(map, message),
         Event::MapEntry { .. }
         | Event::NodeRange { .. }
+        | Event::WindowNode { .. }
         | Event::Decision { .. }
         | Event::BadPage { .. } => None,
     }

@@ -301,6 +301,19 @@ pub fn memory(a: &Map, b: &Map) -> Vec<Change> {
     out
 }
 
+/// How many pieces of Soft Reserved memory both sides have something to say of.
+pub fn common_memory(a: &Map, b: &Map) -> usize {
+    let pieces = |map: &Map| -> Vec<Range> {
+        let all = map.reserved.iter().flat_map(|r| &r.pieces);
+        all.filter(|p| p.owner != Owner::Unknown || p.online_bytes.is_some())
+            .map(|p| p.range)
+            .collect()
+    };
+    let other = pieces(b);
+    let is_common = |r: &&Range| other.iter().any(|o| o.overlaps(r));
+    pieces(a).iter().filter(is_common).count()
+}
+
 type Sides = (Option<Slice>, Option<Slice>);
 
 /// What a piece is, in words that stay the same over boots.

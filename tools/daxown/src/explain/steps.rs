@@ -8,6 +8,7 @@ use daxmap::iomem;
 use daxmap::ledger::Record;
 use daxmap::log::Event;
 use daxmap::modules::Drivers;
+use daxmap::names::listed;
 use daxmap::{Evidence, Map, Owner, Piece, Range, Reserved};
 
 use crate::json::StepDoc;
@@ -283,12 +284,12 @@ fn record(r: &Record) -> Vec<String> {
         let region = r.region.as_deref().unwrap_or("the region");
         format!("{region} lost {} to {to} (ledger)", r.range)
     });
-    let cut = (r.kib_head + r.kib_tail > 0).then(|| {
-        format!(
-            "{} KiB at the start and {} KiB at the end cut for alignment (ledger)",
-            r.kib_head, r.kib_tail
-        )
-    });
+    let sides = [(r.kib_head, "start"), (r.kib_tail, "end")];
+    let sides = sides.iter().filter(|(kib, _)| *kib > 0);
+    let sides: Vec<String> = sides
+        .map(|(kib, side)| format!("{} at the {side}", human(kib.saturating_mul(1024))))
+        .collect();
+    let cut = (!sides.is_empty()).then(|| format!("{} cut for alignment (ledger)", listed(&sides)));
     [
         stamp(r.seen_ns, "seen"),
         stamp(r.decided_ns, "decided"),

@@ -4,6 +4,8 @@
 
 use daxmap::{Map, Range, Tree};
 
+use crate::show::human;
+
 /// How to see that a step worked.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Check {
@@ -70,11 +72,11 @@ impl Check {
             },
             Check::Online(dax) => match bytes(tree, dax, Map::offline_bytes) {
                 0 => Ok(()),
-                bytes => Err(format!("{bytes} bytes of {dax} are still offline")),
+                bytes => Err(format!("{} of {dax} is still offline", human(bytes))),
             },
             Check::Offline(dax) => match bytes(tree, dax, Map::online_bytes) {
                 0 => Ok(()),
-                bytes => Err(format!("{bytes} bytes of {dax} are still online")),
+                bytes => Err(format!("{} of {dax} is still online", human(bytes))),
             },
             Check::More { dir, prefix, than } => {
                 let names = tree.list(dir).unwrap_or_default();

@@ -57,17 +57,18 @@ pub enum Now {
     Gone,
 }
 
-/// Shows the plans, asks, and runs them; `now` looks at what a plan is about once more.
+/// Shows the plans of a verb, asks, and runs them; `now` looks at what a plan is about once more.
 pub fn carry_out(
     global: &Global,
     tree: &Tree,
     how: &How,
+    verb: &str,
     plans: Vec<Plan>,
     now: &dyn Fn(&Map, &Plan) -> Now,
 ) -> Result<ExitCode> {
     let look = Look::new(global);
     if how.script {
-        crate::print(&script(&plans))?;
+        crate::print(&script(&plans, verb))?;
         return Ok(ExitCode::SUCCESS);
     }
     crate::print(&shown(&plans, &look))?;
@@ -291,9 +292,9 @@ fn failure(number: usize, step: &Step, why: &str, done: &[&Step]) -> String {
 }
 
 /// The plan for a shell.
-fn script(plans: &[Plan]) -> String {
-    let mut out = String::from(
-        "#!/bin/sh\n# Made by `daxown fix --script`; ends at the first step that fails.\nset -e\n",
+fn script(plans: &[Plan], verb: &str) -> String {
+    let mut out = format!(
+        "#!/bin/sh\n# Made by `daxown {verb} --script`; ends at the first step that fails.\nset -e\n",
     );
     for plan in plans {
         out.push_str(&format!("\n# {}\n", plan.title));

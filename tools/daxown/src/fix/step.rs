@@ -7,6 +7,7 @@
 
 mod sysfs;
 
+use daxmap::names::listed;
 use daxmap::problem::command::Command;
 use daxmap::problem::refusal;
 use daxmap::Map;
@@ -264,13 +265,6 @@ fn driver_of(bus: &str, device: &str) -> String {
     format!("/sys/bus/{bus}/devices/{device}/driver")
 }
 
-fn listed(names: &[&str]) -> String {
-    match names.split_last() {
-        Some((last, rest)) if !rest.is_empty() => format!("{} and {last}", rest.join(", ")),
-        _ => names.concat(),
-    }
-}
-
 fn load(map: &Map, line: &str, modules: &[&str]) -> Step {
     let is_loaded = |m: &&str| map.module(m).is_some_and(|m| m.is_active());
     let news: Vec<&str> = modules.iter().copied().filter(|m| !is_loaded(m)).collect();
@@ -328,15 +322,23 @@ fn make_file(map: &Map, line: &str, device: &str) -> Step {
         .dax
         .iter()
         .any(|d| d.name == device && d.driver.is_some());
+    // Nothing is wiped: what programs have there is moved, and what no driver has is not touched.
+    let warning = has_driver.then_some(
+        "programs' pages are moved elsewhere first; it may stop half-way, where there is no room or a page is \
+         pinned",
+    );
     let back = match has_driver {
         true => format!("daxctl reconfigure-device --mode=system-ram {device}"),
         false => format!("echo {device} > /sys/bus/dax/drivers/device_dax/unbind"),
     };
-    Step::new(
+    let step = Step::new(
         line,
         format!("makes {device} a file for programs, /dev/{device}"),
         Back::Command(back),
         Check::Link(driver_of("dax", device), "device_dax".into()),
-    )
-    .warns("what is in this memory is lost")
+    );
+    match warning {
+        Some(warning) => step.warns(warning),
+        None => step,
+    }
 }

@@ -245,10 +245,11 @@ pub(super) fn about(kind: Kind) -> About {
             "Plug the device in again, or make a region of another one.",
         ),
         Kind::BootRam => (
-            "loss, or warning",
+            "loss, warning, or note",
             "firmware gave CXL memory as plain System RAM",
             "The option of firmware for special purpose memory is off, or the kernel was told to ignore it \
-             (efi=nosoftreserve). cxl_core makes no dax region where a part is System RAM since boot.",
+             (efi=nosoftreserve). cxl_core makes no dax region where a part is System RAM since boot. Below 4 GiB, where the \
+             machine boots from it, it has to be so: a note.",
             "Switch on special purpose memory in the setup of firmware, if the memory is not to be plain RAM.",
         ),
         Kind::MemdevUnbound => (

@@ -28,6 +28,52 @@ pub fn is_prose(column: Column) -> bool {
     )
 }
 
+/// What prose of `rows` has room for behind the other columns, where it comes last and is the only one that may
+/// be broken.
+pub fn room(rows: &[Row], columns: &[Column], look: &Look) -> Option<usize> {
+    let width = look.width?;
+    let mut prose = columns.iter().filter(|c| is_prose(**c));
+    if prose.next() != Some(&Column::Reason) || prose.next().is_some() {
+        return None;
+    }
+    let others = columns.iter().filter(|c| !is_prose(**c));
+    let taken: usize = others.map(|c| natural(rows, *c, look)).sum();
+    let machines = rows.iter().filter_map(|r| r.machine.as_ref());
+    let machine = machines.map(|m| m.width() + 2).max().unwrap_or(0);
+    width.checked_sub(taken + machine).filter(|&room| room > 0)
+}
+
+/// A text that is too long for one line, cut at a word, with a sign that there is more.
+pub fn cut(text: &str, room: usize) -> String {
+    if text.width() <= room {
+        return text.to_string();
+    }
+    let mut out = String::new();
+    for word in text.split_inclusive(' ') {
+        if out.width() + word.trim_end().width() + 1 > room {
+            break;
+        }
+        out.push_str(word);
+    }
+    // A word that is too long is cut as well.
+    if out.is_empty() {
+        out.extend(text.chars().take(room.saturating_sub(1)));
+    }
+    out.trim_end_matches([' ', ',', ';', '(']).to_string() + "…"
+}
+
+/// The width of a column that is not broken, with the space behind it.
+fn natural(rows: &[Row], column: Column, look: &Look) -> usize {
+    let plain = Look {
+        color: false,
+        ..*look
+    };
+    let cells = rows
+        .iter()
+        .map(|r| cell(r, column, &plain).content().width());
+    cells.chain([heading(column).width()]).max().unwrap_or(0) + 2
+}
+
 /// The default columns that a narrow terminal has room for beside those that were added, and whether all
 /// these have room. What tells rows apart stays.
 pub fn fitting(rows: &[Row], added: &[Column], look: &Look) -> (Vec<Column>, bool) {
@@ -47,18 +93,10 @@ pub fn fitting(rows: &[Row], added: &[Column], look: &Look) -> (Vec<Column>, boo
     let Some(width) = look.width else {
         return (columns, true);
     };
-    let plain = Look {
-        color: false,
-        ..*look
-    };
-    let natural = |c: Column| {
-        let cells = rows.iter().map(|r| cell(r, c, &plain).content().width());
-        let most = cells.chain([heading(c).width()]).max().unwrap_or(0) + 2;
-        match c {
-            Column::Reason => REASON,
-            _ if is_prose(c) => most.min(LIST),
-            _ => most,
-        }
+    let natural = |c: Column| match c {
+        Column::Reason => REASON,
+        _ if is_prose(c) => natural(rows, c, look).min(LIST),
+        _ => natural(rows, c, look),
     };
     let machines = rows.iter().filter_map(|r| r.machine.as_ref());
     let machine = machines.map(|m| m.width() + 2).max().unwrap_or(0).min(18);

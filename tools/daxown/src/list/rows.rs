@@ -134,6 +134,7 @@ fn region(map: &Map, region: &Region) -> Row {
     let owner = match (&holder, region.is_committed()) {
         (Some(owner), _) => owner.clone(),
         _ if accelerator.is_some() => accelerator.unwrap_or(Owner::Unknown),
+        (None, true) if map.is_holder_unknown(region) => Owner::Unknown,
         (None, true) => Owner::Cxl {
             region: region.name.clone(),
         },
@@ -145,6 +146,7 @@ fn region(map: &Map, region: &Region) -> Row {
         RegionState::CommittedUnbound => "unbound".into(),
         RegionState::Unknown => "unknown".into(),
         RegionState::Committed if holder.is_some() => "lost".into(),
+        RegionState::Committed if owner == Owner::Unknown => "unknown".into(),
         // Its namespaces have drivers of their own.
         RegionState::Committed if region.mode.as_deref() == Some("pmem") => "persistent".into(),
         RegionState::Committed => piece

@@ -50,7 +50,7 @@ const OPTIONS: [(&str, Outcome, &str); 12] = [
     ),
     (
         "RUST",
-        Outcome::Ready,
+        Outcome::Poor,
         "the Rust dax_hmem and dax_cxl cannot be built for it",
     ),
 ];

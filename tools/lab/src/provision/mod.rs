@@ -61,9 +61,9 @@ pub use prepared::Wanted;
 pub use rootfs::rootfs;
 pub use source::kernel_source;
 pub use stock::is_there as debian_is_there;
+pub use stock::series as debian_series;
 pub use stock::DEBIAN;
 pub use stock::DEBIAN_OLDER;
-pub use stock::series as debian_series;
 
 /// A built CONFIG_RUST kernel.
 #[derive(Clone, Debug)]

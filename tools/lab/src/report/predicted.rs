@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Compares what `daxown predict` foretold with what came out: who has which Soft Reserved byte, and how
-//! much is in use.
+//! Compares what `daxown predict` foretold with what came out: who has which Soft Reserved byte, how much is
+//! in use, and of which node it is, also where SRAT knows nothing of a window.
 
 use std::fmt;
 use std::fs;
@@ -52,6 +52,8 @@ pub fn faults(boot: &Boot<'_>, verbs: &Verbs) -> Result<Vec<String>> {
             },
         };
         let end = runs(&list, &Reading::List)?;
+        let told = document(&dir, moment.word())?;
+        faults.extend(node_faults(&told["forecasts"][0]["parts"], &list["rows"]));
         if forecast != end {
             faults.push(format!(
                 "daxown predict ({}) foretold {}; there is {}",
@@ -62,6 +64,38 @@ pub fn faults(boot: &Boot<'_>, verbs: &Verbs) -> Result<Vec<String>> {
         }
     }
     Ok(faults)
+}
+
+/// Nodes that came out otherwise than foretold. What nobody has, or nothing tells the node of, has none.
+fn node_faults(parts: &Value, rows: &Value) -> Vec<String> {
+    let of = |row: &Value| {
+        let address = |key: &str| {
+            let text = row["range"][key].as_str()?;
+            u64::from_str_radix(text.trim_start_matches("0x"), 16).ok()
+        };
+        let is_owned = row["owner"]["kind"] != "nobody";
+        let node = row["node"].as_u64().filter(|_| is_owned)?;
+        Some((address("start")?, address("end")?, node))
+    };
+    let told = |rows: &Value| -> Vec<(u64, u64, u64)> {
+        rows.as_array()
+            .into_iter()
+            .flatten()
+            .filter_map(of)
+            .collect()
+    };
+    let end = told(rows);
+    let mut faults = Vec::new();
+    for (start, last, node) in told(parts) {
+        let here = end.iter().filter(|e| e.0 <= last && start <= e.1);
+        faults.extend(here.filter(|e| e.2 != node).map(|(first, _, other)| {
+            format!(
+                "daxown predict foretold node {node} for {start:#x}-{last:#x}; what begins at {first:#x} there is of \
+                 node {other}"
+            )
+        }));
+    }
+    faults
 }
 
 fn document(dir: &Path, name: &str) -> Result<Value> {
@@ -160,6 +194,30 @@ mod tests {
             "range": { "start": start, "end": end }, "owner": { "kind": owner }, "ram": ram,
             "reason": "covered",
         })
+    }
+
+    #[test]
+    fn nodes_are_compared_where_both_are_told() {
+        let of = |mut row: Value, node: Option<u64>| {
+            row["node"] = node.into();
+            row
+        };
+        let parts = json!([
+            of(part("0x1000", "0x2fff", "hmem", 0), Some(1)),
+            of(part("0x3000", "0x3fff", "hmem", 0), None),
+        ]);
+        let rows = |node| {
+            json!([
+                of(row("0x1000", "0x1fff", "hmem", 0), Some(1)),
+                of(row("0x2000", "0x2fff", "hmem", 0), node),
+                of(row("0x3000", "0x3fff", "hmem", 0), Some(3)),
+            ])
+        };
+        assert_eq!(node_faults(&parts, &rows(Some(1))), Vec::<String>::new());
+        assert_eq!(node_faults(&parts, &rows(None)), Vec::<String>::new());
+        let faults = node_faults(&parts, &rows(Some(2)));
+        assert_eq!(faults.len(), 1, "{faults:?}");
+        assert!(faults[0].contains("0x2000"), "{faults:?}");
     }
 
     #[test]

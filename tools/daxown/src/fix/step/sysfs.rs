@@ -7,6 +7,8 @@ use daxmap::modules::Drivers;
 use daxmap::problem::command::Command;
 use daxmap::Map;
 
+use crate::show::human;
+
 use super::{driver_of, listed, lost_with, Back, Check, Step, Who};
 
 const STOCK_PLATFORM: &str =
@@ -106,7 +108,6 @@ pub(super) fn new_id(line: &str, driver: &str, device: &str) -> Step {
     };
     match driver {
         "kmem" => step(format!("daxctl offline-memory {device} && {release}")),
-        "device_dax" => step(release).warns("what is in this memory is lost"),
         _ => step(release),
     }
 }
@@ -122,7 +123,7 @@ pub(super) fn resize(map: &Map, line: &str, device: &str, bytes: u64) -> Step {
     };
     Step::new(
         line,
-        format!("makes {device} {bytes} bytes large"),
+        format!("makes {device} {} large", human(bytes)),
         back,
         Check::Says(path, bytes.to_string()),
     )
