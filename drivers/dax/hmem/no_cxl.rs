@@ -9,7 +9,10 @@ use crate::{
         Notes, //
     },
     iomem_tree::Name,
-    ownership::Range,
+    ownership::{
+        Extent,
+        Range, //
+    },
     regions::Regions, //
 };
 use kernel::{
@@ -63,6 +66,13 @@ impl Regions {
 
     /// There are none.
     pub(crate) fn reprobe(&self, _all: bool) {}
+}
+
+impl Arbiter {
+    /// Nothing ends.
+    pub(crate) fn end(&self, _regions: &Regions, _gone: &mut KVec<Extent>) -> bool {
+        false
+    }
 }
 
 /// There is nothing to follow.

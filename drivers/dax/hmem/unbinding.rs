@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Unbinding the devices of HMEM over a CXL region that is going, on behalf of the notifier.
+//! Unbinding the devices of HMEM over what CXL stops decoding: on behalf of the notifier, and in a decision.
 
 use crate::{
     arbiter::Arbiter,
@@ -10,8 +10,14 @@ use crate::{
         release_driver, //
     },
     iomem_tree::Tree,
-    ownership::Range, //
+    ownership::{
+        range::for_each_gap,
+        Extent,
+        Range, //
+    },
+    regions::Regions, //
 };
+use core::mem::take;
 use kernel::{
     prelude::*,
     sync::Arc,
@@ -93,6 +99,35 @@ impl Unbinding {
                 arbiter.report.stuck(&ram);
             }
         }
+    }
+}
+
+impl Arbiter {
+    /// Takes out of use what memory devices do not decode any more, and nobody told. Returns whether
+    /// there was any.
+    ///
+    /// Unbinds here and not by way of the queue: no lock of a bus or of a notifier chain is held, only
+    /// `ranges`, which the unbinding of an `hmem` device does not take. What could not be followed is
+    /// not served anew all the same, for nothing decodes it.
+    pub(crate) fn end(&self, regions: &Regions, gone: &mut KVec<Extent>) -> bool {
+        let ended = take(&mut self.notes.lock().ended);
+        for range in &ended {
+            let unbound = for_each_gap(range, &regions.decoding, |range| {
+                let region = -1;
+                Unbinding::unbind(self, &range);
+                if gone.push(Extent { range, region }, GFP_KERNEL).is_err() {
+                    dev_warn!(
+                        self.device,
+                        "{}: no memory to follow what a memory device has stopped decoding\n",
+                        range
+                    );
+                }
+                Ok::<(), Error>(())
+            });
+            // The callback does not fail.
+            debug_assert!(unbound.is_ok());
+        }
+        !ended.is_empty()
     }
 }
 

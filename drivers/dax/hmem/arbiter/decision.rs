@@ -7,7 +7,6 @@ use crate::{
     decoded::Decoded,
     iomem_tree::Tree,
     ownership::{
-        range::for_each_gap,
         Extent,
         Policy,
         Range, //
@@ -19,8 +18,7 @@ use crate::{
         register,
         SoftReservedRange,
         Taking, //
-    },
-    unbinding::Unbinding, //
+    }, //
 };
 use core::mem::take;
 use kernel::{
@@ -59,7 +57,7 @@ impl Arbiter {
             if self.end(&regions, &mut gone) {
                 regions.tree = Tree::new()?;
             }
-            // A region of which HMEM may have nothing is dax_cxl's, which has been told that it is not.
+            // A region of which HMEM may have nothing is dax_cxl's. One that has lost to HMEM is offered anew.
             let mut offered = false;
             params::EXCLUDE.for_each(|range| {
                 let is_free = |r: &Range| self.shared.devices.next_over(r, None).is_none();
@@ -129,33 +127,6 @@ impl Arbiter {
         decoded.note(seen, &regions.decoding)?;
         decoded.note(&regions.resetting, &self.notes.lock().ended)?;
         decoded.note_plugged(self.plugged()?)
-    }
-
-    /// Takes out of use what memory devices do not decode any more, and nobody told. Returns whether
-    /// there was any.
-    ///
-    /// Unbinds here and not by way of the queue: no lock of a bus or of a notifier chain is held, only
-    /// `ranges`, which the unbinding of an `hmem` device does not take. What could not be followed is
-    /// not served anew all the same, for nothing decodes it.
-    fn end(&self, regions: &Regions, gone: &mut KVec<Extent>) -> bool {
-        let ended = take(&mut self.notes.lock().ended);
-        for range in &ended {
-            let unbound = for_each_gap(range, &regions.decoding, |range| {
-                let region = -1;
-                Unbinding::unbind(self, &range);
-                if gone.push(Extent { range, region }, GFP_KERNEL).is_err() {
-                    dev_warn!(
-                        self.device,
-                        "{}: no memory to follow what a memory device has stopped decoding\n",
-                        range
-                    );
-                }
-                Ok::<(), Error>(())
-            });
-            // The callback does not fail.
-            debug_assert!(unbound.is_ok());
-        }
-        !ended.is_empty()
     }
 
     /// There is no memory to decide. Returns whether ranges remain undecided.
