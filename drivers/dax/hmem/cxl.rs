@@ -1,13 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! What dax_hmem knows of CXL: finding the regions, and following them. `no_cxl.rs` stands in its
-//! place where the kernel has no dax_cxl.
+//! What dax_hmem knows of CXL: finding the regions. `follower.rs` follows them; `no_cxl.rs` stands in the
+//! place of both where the kernel has no dax_cxl.
 
 use crate::{
-    arbiter::{
-        Arbiter,
-        Notes, //
-    },
+    arbiter::Notes,
     cxl_bus::{
         for_each,
         is_committed,
@@ -21,14 +18,9 @@ use crate::{
         for_each_decoder,
         Decoder, //
     },
-    cxl_watch::{
-        Events,
-        Watch, //
-    },
     iomem_tree::{
         self,
-        Name,
-        Tree, //
+        Name, //
     },
     ownership::{
         range::{
@@ -42,8 +34,7 @@ use crate::{
         Taken, //
     },
     probing,
-    regions::Regions,
-    unbinding::Unbinding, //
+    regions::Regions, //
 };
 use core::ptr;
 use kernel::{
@@ -51,8 +42,11 @@ use kernel::{
     prelude::*,
     sync::{
         aref::ARef,
-        Arc,
         Mutex, //
+    },
+    time::{
+        delay::fsleep,
+        Delta, //
     }, //
 };
 
@@ -61,7 +55,8 @@ pub(crate) use crate::{
     device_id::{
         device_id,
         find_device, //
-    }, //
+    },
+    follower::Follower, //
 };
 
 /// Has the drivers loaded that publish CXL windows and regions.
@@ -115,6 +110,10 @@ struct Found {
     side: Option<bool>,
 }
 
+/// How often the bus is looked at while a port is busy, and how long to wait for it each time.
+const MOST_LOOKS: u32 = 50;
+const LOOK_AGAIN_MS: i64 = 20;
+
 /// A region that is neither HMEM's nor dax_cxl's.
 fn foreign(extent: &Extent) -> Obstacle {
     Obstacle {
@@ -126,9 +125,15 @@ fn foreign(extent: &Extent) -> Obstacle {
 impl Regions {
     /// Looks at the bus. What decodes without a region is noted in `notes`. Fails with `ENOMEM`.
     pub(crate) fn collect(notes: &Mutex<Notes>) -> Result<Self> {
+        let mut looks = 1;
         loop {
             let unplugged = notes.lock().unplugged;
             let (mut this, decoders) = Self::look()?;
+            if this.unsure && looks < MOST_LOOKS {
+                looks += 1;
+                fsleep(Delta::from_millis(LOOK_AGAIN_MS));
+                continue;
+            }
             let mut notes = notes.lock();
             // What was seen of a device that has been removed since must not be noted.
             if notes.unplugged == unplugged {
@@ -311,92 +316,5 @@ impl Regions {
     /// else those that [`Regions::hold`] has named.
     pub(crate) fn reprobe(&self, all: bool) {
         reprobe(|seen| all || self.held.iter().any(|e| e.region == seen.region));
-    }
-}
-
-/// Follows the regions for an arbiter, until it is dropped.
-pub(crate) struct Follower {
-    _watch: Watch<Arbiter>,
-}
-
-impl Follower {
-    /// Starts to follow them, and remembers what they decode now: one of them may be gone when the
-    /// first decision looks. Fails with `ENOMEM`.
-    pub(crate) fn new(arbiter: &Arc<Arbiter>) -> Result<Self> {
-        let this = Self {
-            _watch: Watch::new(arbiter)?,
-        };
-        let tree = Tree::new()?;
-        for_each(|seen| {
-            if let (Kind::Region { decodes, .. }, Some(range)) = (seen.kind, seen.range) {
-                // What is bound was committed until a moment ago.
-                if decodes || seen.bound {
-                    arbiter.note_decoded(&tree.region(seen.region).unwrap_or(range));
-                }
-            }
-            Ok(())
-        })?;
-        Ok(this)
-    }
-}
-
-impl Events for Arbiter {
-    fn decodes(this: &Arc<Self>, range: &Range) {
-        this.note_region(range);
-        this.shared.devices.cancel_going(range);
-    }
-
-    fn changed(this: &Arc<Self>) {
-        Self::changed(this);
-    }
-
-    fn plugged(this: &Arc<Self>, device: &device::Device, share: &Share) {
-        this.note_plugged(device, share);
-    }
-
-    fn going(this: &Arc<Self>, range: &Range) {
-        // Seen for the first time if it came and went between two looks.
-        this.note_decoded(range);
-        if this.shared.devices.begin_going(*range).is_err() {
-            dev_warn!(
-                this.device,
-                "{}: no memory to guard what CXL stops decoding\n",
-                range
-            );
-        }
-        Unbinding::run_and_wait(this, *range);
-    }
-
-    fn gone(this: &Arc<Self>, region: c_int, range: &Range) {
-        this.shared.devices.note_gone(range);
-        match region {
-            0.. => this.note_region(range),
-            _ => this.note_decoded(range),
-        }
-        this.note_gone(&Extent {
-            range: *range,
-            region,
-        });
-        Self::changed(this);
-    }
-
-    fn unplugged(this: &Arc<Self>, device: &device::Device) {
-        {
-            let mut notes = this.notes.lock();
-            notes.unplugged = notes.unplugged.wrapping_add(1);
-        }
-        // It ends what the device decoded without a region. A region of it is torn down first.
-        while let Some(range) = {
-            let mut notes = this.notes.lock();
-            let at = notes
-                .plugged
-                .iter()
-                .position(|p| ptr::eq(&raw const *p.0, device));
-            at.and_then(|at| notes.plugged.remove(at).ok())
-                .map(|(_, share)| share.range)
-        } {
-            <Self as Events>::going(this, &range);
-            <Self as Events>::gone(this, -1, &range);
-        }
     }
 }

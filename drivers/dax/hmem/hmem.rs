@@ -40,6 +40,8 @@ mod cxl;
 mod decoded;
 mod device;
 mod event;
+#[cfg(CONFIG_DEV_DAX_CXL)]
+mod follower;
 mod node;
 mod params;
 mod platform;

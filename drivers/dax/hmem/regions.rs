@@ -36,8 +36,7 @@ pub(crate) struct Regions {
     pub(crate) foreign: KVec<Obstacle>,
     /// Regions that are no RAM and not committed yet.
     pub(crate) waiting: KVec<Obstacle>,
-    /// Whether one of `foreign` may be there only because a port was busy. When it is not any more, there is
-    /// news of it.
+    /// Whether one of `foreign` may be there only because a port was busy.
     pub(crate) unsure: bool,
     /// What committed regions decode, and memory devices without one, ascending and disjoint.
     pub(crate) decoding: KVec<Range>,

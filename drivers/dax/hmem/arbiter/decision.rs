@@ -71,7 +71,6 @@ impl Arbiter {
             Ok(looked) => looked,
             Err(e) => return self.put_off(&mut ranges.all, &mut teller, gone, &seen, settled, e),
         };
-        let settled = settled && !regions.unsure;
         if settled {
             self.shared.devices.end_stale();
         }
