@@ -95,7 +95,13 @@ pub fn kernel(ctx: &Ctx, flavor: &str, series: &'static str) -> Result<Kernel> {
 pub fn is_there(ctx: &Ctx) -> bool {
     let found = fs::read_dir(ctx.cache.join("stock"));
     let mut found = found.into_iter().flatten().flatten();
-    found.any(|entry| entry.path().join("release").is_file())
+    found.any(|entry| {
+        let name = entry.file_name().to_string_lossy().into_owned();
+        let is_newest = name
+            .rsplit_once('-')
+            .is_some_and(|(flavor, _)| flavor == DEBIAN);
+        is_newest && entry.path().join("release").is_file()
+    })
 }
 
 struct Stock {
