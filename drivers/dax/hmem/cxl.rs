@@ -110,7 +110,8 @@ struct Found {
     side: Option<bool>,
 }
 
-/// How often the bus is looked at while a port is busy, and how long to wait for it each time.
+/// How often the bus is looked at while a port is busy, and how long to wait for it each time: a second in
+/// all, for which unbinding waits, and nobody who holds a lock of CXL does.
 const MOST_LOOKS: u32 = 50;
 const LOOK_AGAIN_MS: i64 = 20;
 
