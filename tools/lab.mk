@@ -14,6 +14,7 @@
 #   make cxl-test [ONLY=<regular expression>]
 #   make bench [N=3] [ONLY=<regular expression>]
 #   make fuzz-layouts [N=300] [SEED=<as printed>]
+#   make fuzz-host [N=500] [SEED=<as printed>]
 #   make fuzz-operations [N=20] [STEPS=30] [SEED=<as printed>]
 #   make deps
 
@@ -25,9 +26,9 @@ lab-vars := V SCENARIO DRIVERS FLAVOR KDIR MODULES INSTALLED N STEPS SEED ONLY A
 lab-env = env $(foreach v,$(lab-vars),$(if $(call lab-given,$(v)),,-u $(v))) \
 	$(foreach v,$(lab-vars),$(if $(call lab-given,$(v)),$(v)='$(call lab-given,$(v))'))
 
-.PHONY: run check check-packages check-flavors check-debug check-configs shell compare cxl-test bench captures fuzz-layouts fuzz-operations deps
+.PHONY: run check check-packages check-flavors check-debug check-configs shell compare cxl-test bench captures fuzz-host fuzz-layouts fuzz-operations deps
 
-run check check-packages shell compare cxl-test bench captures fuzz-layouts fuzz-operations deps:
+run check check-packages shell compare cxl-test bench captures fuzz-host fuzz-layouts fuzz-operations deps:
 	@$(lab-env) $(LAB) $@
 
 # Scenarios about kernels with CXL built in, without CXL regions, or with the kernel's own CXL unit

@@ -7,6 +7,7 @@ pub(crate) mod given;
 pub(crate) mod port;
 mod reach;
 
+use crate::size::Total as _;
 use serde::Serialize;
 
 use crate::range::Range;
@@ -314,7 +315,8 @@ fn memdev(scan: &Scan, name: &str, endpoints: &[EndpointDecoder]) -> Memdev {
     let mapped = own
         .iter()
         .filter(|e| e.mode.as_deref() == Some("ram"))
-        .fold(0u64, |sum, e| sum.saturating_add(e.dpa_bytes));
+        .map(|e| e.dpa_bytes)
+        .total();
     let has_pmem = |e: &&&EndpointDecoder| e.mode.as_deref() == Some("pmem") && e.dpa_bytes > 0;
     let real = scan.real(&dir).unwrap_or_default();
     Memdev {

@@ -4,6 +4,7 @@
 //!
 //! A range may end at `u64::MAX`, so its length need not fit a `u64`: [`Range::len`] saturates.
 
+use crate::size::Total as _;
 use std::fmt;
 
 use serde::de::Error as _;
@@ -171,9 +172,7 @@ pub fn subtract(from: Range, cuts: &[Range]) -> Vec<Range> {
 /// Bytes of `of` that any range of `by` covers; overlaps count once.
 pub fn covered_bytes(of: &Range, by: &[Range]) -> u64 {
     let parts: Vec<Range> = by.iter().filter_map(|r| r.overlap(of)).collect();
-    merge(parts)
-        .iter()
-        .fold(0u64, |sum, r| sum.saturating_add(r.len()))
+    merge(parts).iter().map(|r| r.len()).total()
 }
 
 impl fmt::Display for Range {

@@ -1,6 +1,17 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Sizes for people.
+//! Sizes: their sums, and as people read them.
+
+/// Adds sizes up.
+pub trait Total: Iterator<Item = u64> + Sized {
+    /// The sum, or [`u64::MAX`] where it is larger: files of a machine, or of whoever sent a capture,
+    /// may hold any number.
+    fn total(self) -> u64 {
+        self.fold(0, u64::saturating_add)
+    }
+}
+
+impl<I: Iterator<Item = u64>> Total for I {}
 
 /// `512 MiB`, `1.5 GiB`, `4 KiB`: exact where two digits behind the point can be.
 pub fn human(bytes: u64) -> String {
@@ -27,7 +38,13 @@ pub fn human(bytes: u64) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::human;
+    use super::{human, Total as _};
+
+    #[test]
+    fn a_total_of_impossible_sizes_is_the_largest() {
+        assert_eq!([1, 2, 3].into_iter().total(), 6);
+        assert_eq!([u64::MAX, 1].into_iter().total(), u64::MAX);
+    }
 
     #[test]
     fn sizes_are_exact_where_they_can_be() {

@@ -3,6 +3,7 @@
 //! Memory in use that is not to be relied on: nothing answers for it, its driver is gone, or it is
 //! another driver's.
 
+use crate::size::Total as _;
 use ownership::Standing;
 use serde::Serialize;
 
@@ -51,7 +52,7 @@ impl Map {
     /// Bytes of `range` in use that are not to be relied on.
     pub fn unsound_bytes(&self, range: &Range) -> u64 {
         let parts = self.unsound.iter().filter_map(|u| u.range.overlap(range));
-        parts.fold(0, |sum, r| sum.saturating_add(self.used_bytes(&r)))
+        parts.map(|r| self.used_bytes(&r)).total()
     }
 
     /// Bytes of `range` that are online System RAM or served as a file.
@@ -72,7 +73,7 @@ impl Map {
         let ram: Vec<Range> = blocks.into_iter().flatten().flatten().collect();
         let files = merge(files.iter().filter_map(|f| f.overlap(range)).collect());
         let files = files.into_iter().flat_map(|f| subtract(f, &ram));
-        files.fold(0, |sum, f| sum.saturating_add(f.len()))
+        files.map(|f| f.len()).total()
     }
 
     /// The addresses of dax devices that are served as files; those of other buses are not ours.

@@ -2,6 +2,7 @@
 
 //! `daxown doctor`.
 
+use daxmap::size::Total as _;
 use std::path::Path;
 use std::process::ExitCode;
 
@@ -49,7 +50,7 @@ impl Checkup {
 
     fn of(map: Map, devices: Vec<DeviceDoc>, config: &Config) -> Checkup {
         let all = problem::find(&map);
-        let not_usable = all.iter().map(|p| p.bytes).fold(0, u64::saturating_add);
+        let not_usable = all.iter().map(|p| p.bytes).total();
         let reserved: Vec<Range> = map.reserved.iter().map(|r| r.range).collect();
         let regions = map
             .regions
@@ -57,8 +58,8 @@ impl Checkup {
             .filter(|r| r.is_committed() && r.mode.as_deref() != Some("pmem"))
             .filter_map(|r| r.range)
             .flat_map(|r| subtract(r, &reserved));
-        let other = other_unsound(&map).fold(0, u64::saturating_add);
-        let sum = |sizes: &mut dyn Iterator<Item = u64>| sizes.fold(0, u64::saturating_add);
+        let other = other_unsound(&map).total();
+        let sum = |sizes: &mut dyn Iterator<Item = u64>| sizes.total();
         let reserved = sum(&mut reserved.iter().map(Range::len));
         let regions = sum(&mut regions.map(|r| r.len()));
         let agreement = config.apply(&map, reserved.saturating_add(regions), all);
@@ -271,7 +272,7 @@ fn told_of(checkup: &Checkup, look: &Look) -> String {
     };
     let is_more = losses.clone().any(|p| p.range.is_none());
     let ranges = merge(losses.filter_map(|p| p.range).collect());
-    let what = match ranges.iter().map(Range::len).fold(0, u64::saturating_add) {
+    let what = match ranges.iter().map(Range::len).total() {
         0 => "memory".to_string(),
         bytes if is_more => format!("{} and more", look.size(bytes)),
         bytes => look.size(bytes),

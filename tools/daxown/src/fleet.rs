@@ -2,6 +2,7 @@
 
 //! Many machines in one call: a line for each, and a total.
 
+use daxmap::size::Total as _;
 use std::os::unix::fs::FileTypeExt;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -255,7 +256,7 @@ fn known(m: &MachineDoc, number: u64) -> Option<u64> {
 }
 
 fn sum(machines: &[MachineDoc], of: impl Fn(&MachineDoc) -> u64) -> u64 {
-    machines.iter().map(of).fold(0, u64::saturating_add)
+    machines.iter().map(of).total()
 }
 
 fn total(machines: &[MachineDoc]) -> String {

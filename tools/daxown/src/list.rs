@@ -6,6 +6,7 @@ mod devices;
 mod fit;
 mod rows;
 
+use daxmap::size::Total as _;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -328,5 +329,5 @@ fn totals(rows: &[Row], look: &Look) -> String {
 }
 
 fn sum(sizes: impl Iterator<Item = u64>) -> u64 {
-    sizes.fold(0, u64::saturating_add)
+    sizes.total()
 }

@@ -5,6 +5,7 @@
 mod options;
 mod place;
 
+use daxmap::size::Total as _;
 use std::process::ExitCode;
 
 use anyhow::Result;
@@ -122,7 +123,7 @@ fn check(what: &str, result: Outcome, text: impl Into<String>) -> CheckDoc {
 }
 
 fn reserved(map: &Map) -> CheckDoc {
-    let bytes: u64 = map.reserved.iter().map(|r| r.range.len()).sum();
+    let bytes: u64 = map.reserved.iter().map(|r| r.range.len()).total();
     if bytes > 0 {
         let n = map.reserved.len();
         let text = format!(
@@ -284,7 +285,7 @@ fn is_without_cxl(map: &Map) -> bool {
 }
 
 fn windows(map: &Map) -> CheckDoc {
-    let size: u64 = map.windows.iter().filter_map(|w| w.size).sum();
+    let size: u64 = map.windows.iter().filter_map(|w| w.size).total();
     let given = map.in_source.sysfs;
     let devices = |n: usize| match (n, given) {
         (0, false) => "the memory devices are not in what was given".to_string(),

@@ -4,6 +4,7 @@
 
 mod advice;
 
+use daxmap::size::Total as _;
 use std::process::ExitCode;
 
 use anyhow::{bail, Result};
@@ -316,7 +317,7 @@ fn render(
             Decider::C => "The kernel's own drivers",
         };
         let own = forecast.parts.iter().filter(|p| p.foreign.is_none());
-        let file = match own.map(|p| p.file_bytes).sum::<u64>() {
+        let file = match own.map(|p| p.file_bytes).total() {
             0 => String::new(),
             file => format!(", {} a file", look.size(file)),
         };

@@ -2,6 +2,7 @@
 
 //! Memory in a window that no decoder maps and no device has capacity for.
 
+use crate::size::Total as _;
 use serde::Serialize;
 
 use super::{all, Dead, Why};
@@ -35,9 +36,7 @@ pub(super) fn find(
         .into_iter()
         .flat_map(|r| subtract(r, mapped))
         .collect();
-    let needed = holes
-        .iter()
-        .fold(0u64, |sum, r| sum.saturating_add(r.len()));
+    let needed = holes.iter().map(|r| r.len()).total();
     let devices: Vec<&Memdev> = map.behind(window).collect();
     let name = window.label().to_string();
     if holes.is_empty() {
@@ -88,7 +87,7 @@ fn may_map(map: &Map, memdev: &Memdev) -> Option<u64> {
     let own = map.endpoints.iter().filter(|e| e.memdev == memdev.name);
     // What a decoder maps that is in no region, and whose addresses cannot be read, may lie anywhere.
     let hidden = own.filter(|e| !e.is_read && e.region.is_none());
-    let hidden = hidden.fold(0u64, |sum, e| sum.saturating_add(e.dpa_bytes));
+    let hidden = hidden.map(|e| e.dpa_bytes).total();
     Some(translated(map, memdev).saturating_add(hidden))
 }
 
@@ -101,7 +100,8 @@ fn translated(map: &Map, memdev: &Memdev) -> u64 {
         !windows.any(|w| w.overlaps(&range))
     };
     own.filter(|e| map.is_committed(e) && e.region.is_none() && e.range.is_some_and(elsewhere))
-        .fold(0, |sum, e| sum.saturating_add(e.dpa_bytes))
+        .map(|e| e.dpa_bytes)
+        .total()
 }
 
 /// The highest `bytes` of some ranges: which of them is dead cannot be told, devices fill from below.

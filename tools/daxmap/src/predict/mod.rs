@@ -23,6 +23,7 @@ mod seen;
 #[cfg(test)]
 mod tests;
 
+use crate::size::Total as _;
 use serde::Serialize;
 
 pub use layout::{Layout, Listed, RegionAt};
@@ -146,19 +147,19 @@ impl Forecast {
 
     /// Bytes that become System RAM, and are memory.
     pub fn ram_bytes(&self) -> u64 {
-        self.parts.iter().map(Part::sound_ram_bytes).sum()
+        self.parts.iter().map(Part::sound_ram_bytes).total()
     }
 
     /// Bytes there are, without those of other drivers.
     pub fn bytes(&self) -> u64 {
         let own = self.parts.iter().filter(|p| p.foreign.is_none());
-        own.map(|p| p.range.len()).sum()
+        own.map(|p| p.range.len()).total()
     }
 
     /// Bytes that are another driver's.
     pub fn foreign_bytes(&self) -> u64 {
         let others = self.parts.iter().filter(|p| p.foreign.is_some());
-        others.map(|p| p.range.len()).sum()
+        others.map(|p| p.range.len()).total()
     }
 }
 

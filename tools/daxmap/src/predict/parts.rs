@@ -153,7 +153,11 @@ fn part(
             node,
             ram_bytes,
             file_bytes,
-            dead_bytes: if is_dead { ram_bytes + file_bytes } else { 0 },
+            dead_bytes: if is_dead {
+                ram_bytes.saturating_add(file_bytes)
+            } else {
+                0
+            },
             foreign: None,
         };
     }

@@ -10,6 +10,7 @@ use super::order;
 use crate::cxl::{Memdev, Region, Window};
 use crate::map::Map;
 use crate::range::{subtract, Range};
+use crate::size::Total as _;
 
 /// The unit in which the kernel places regions.
 const UNIT: u64 = 256 << 20;
@@ -119,7 +120,7 @@ fn in_window(
         .filter(|&s| s > 0)?;
     let place = place(free_room(map, &range, gone), wanted, unit)?;
     let all = members.iter().map(|m| m.ram_bytes.unwrap_or(0));
-    let all = all.fold(0u64, u64::saturating_add);
+    let all = all.total();
     // Decoders of a port are committed in order of address.
     let later = map.sets().into_iter().any(|set| {
         let shares = set.members.iter().any(|(_, name)| {

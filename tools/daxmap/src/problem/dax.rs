@@ -11,6 +11,7 @@ use crate::modules::{Module, Presence};
 use crate::own::{Owner, Piece};
 use crate::range::{subtract, Range};
 use crate::size::human;
+use crate::size::Total as _;
 
 /// Why HMEM's memory may have no device.
 const IDLE: &str = "dax_hmem.region_idle=1 leaves the division to the administrator";
@@ -74,7 +75,7 @@ pub(super) fn unused(map: &Map, piece: &Piece, lost: u64) -> Vec<Problem> {
             out.push(unallocated(map, &dax.parent, room).at(first, room));
         }
     }
-    let rest = lost - out.first().map_or(0, |p| p.bytes);
+    let rest = lost.saturating_sub(out.first().map_or(0, |p| p.bytes));
     if rest > 0 {
         out.push(remainder(map, piece, dax, rest).at(piece.range, rest));
     }
@@ -87,7 +88,7 @@ fn room(map: &Map, dax: &DaxDevice, range: &Range) -> Option<(Range, u64)> {
     let is_known = |d: &DaxDevice| d.size == Some(0) || !d.ranges.is_empty();
     let taken: Vec<Range> = own.clone().flat_map(|d| d.ranges.iter().copied()).collect();
     let free = subtract(*range, &taken);
-    let room = free.iter().fold(0u64, |sum, r| sum.saturating_add(r.len()));
+    let room = free.iter().map(|r| r.len()).total();
     let is_free = match &dax.parent {
         Parent::Hmem(name) => {
             let device = map.hmem.iter().find(|h| h.name == *name);
@@ -347,9 +348,7 @@ fn remainder(map: &Map, piece: &Piece, dax: &DaxDevice, lost: u64) -> Problem {
         .flat_map(|r| cut_off(r, block))
         .filter_map(|(r, edge)| Some((r.overlap(&piece.range)?, edge)))
         .collect();
-    let cost = cut
-        .iter()
-        .fold(0u64, |sum, (r, _)| sum.saturating_add(r.len()));
+    let cost = cut.iter().map(|(r, _)| r.len()).total();
     let said = lines(map, |e| about(e, name));
     if lost <= cost {
         let parts: Vec<String> = cut

@@ -10,6 +10,7 @@ use crate::log::Event;
 use crate::map::Map;
 use crate::modules::Presence;
 use crate::size::human;
+use crate::size::Total as _;
 
 pub(super) fn diagnose(map: &Map) -> Vec<Problem> {
     let mut out: Vec<Problem> = map
@@ -189,7 +190,7 @@ fn without_driver(map: &Map) -> Option<Problem> {
             .unwrap_or(0)
             .saturating_add(m.pmem_bytes.unwrap_or(0))
     });
-    let size = sizes.fold(0u64, u64::saturating_add);
+    let size = sizes.total();
     let names: Vec<String> = all
         .iter()
         .map(|m| match &m.pci {

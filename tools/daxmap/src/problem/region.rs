@@ -13,6 +13,7 @@ use crate::map::Map;
 use crate::own::{Owner, ReasonCode};
 use crate::range::{subtract, Range};
 use crate::size::human;
+use crate::size::Total as _;
 pub(super) use incomplete::refusal;
 
 pub(super) fn diagnose(map: &Map) -> Vec<Problem> {
@@ -301,7 +302,7 @@ fn windows_as_ram(map: &Map) -> Vec<Problem> {
             if map.reserved.iter().flat_map(|r| &r.pieces).any(lost) {
                 return None;
             }
-            let size = ram.iter().fold(0u64, |sum, r| sum.saturating_add(r.len()));
+            let size = ram.iter().map(|r| r.len()).total();
             let span = Range {
                 start: first.start,
                 end: ram.last().map_or(first.end, |r| r.end),

@@ -13,6 +13,7 @@ use crate::names::listed_in_runs;
 use crate::range::Range;
 use crate::scan::index_of;
 use crate::size::human;
+use crate::size::Total as _;
 
 /// What makes that known which only root may read.
 pub(super) fn as_root(map: &Map) -> &'static str {
@@ -204,7 +205,7 @@ fn cost(map: &Map, pieces: &[Cut]) -> Option<String> {
     let lost = used
         .filter_map(|p| Some(p.range.minus(&p.range.aligned_inside(block)?)))
         .flatten();
-    let bytes = lost.fold(0u64, |sum, r| sum.saturating_add(r.len()));
+    let bytes = lost.map(|r| r.len()).total();
     (bytes > 0).then(|| {
         format!(
             "# this costs {}: what of the pieces is in no whole memory block of {}",

@@ -4,6 +4,7 @@
 
 use crate::predict::{Decider, Forecast, Holder, Layout, Part, RegionAt};
 use crate::range::Range;
+use crate::size::Total as _;
 
 use super::guest::{Guest, Marked};
 
@@ -30,7 +31,7 @@ impl Outcome {
     /// Bytes without an owner.
     pub(super) fn unowned(&self) -> u64 {
         let nobody = self.pieces.iter().filter(|p| p.owner == "nobody");
-        nobody.map(|p| p.size).sum()
+        nobody.map(|p| p.size).total()
     }
 }
 

@@ -2,6 +2,7 @@
 
 //! The guest that stands for a machine: its hardware, and what lies where.
 
+use crate::size::Total as _;
 use std::collections::BTreeMap;
 
 use crate::cxl::{Region, RegionState};
@@ -159,7 +160,7 @@ fn behind(range: &Range) -> At {
 fn memory(map: &Map) -> u64 {
     let regions = map.regions.iter().filter_map(|r| r.range);
     let all = map.reserved.iter().map(|r| r.range).chain(regions);
-    all.fold(0, |sum, r| sum.saturating_add(r.len()))
+    all.map(|r| r.len()).total()
 }
 
 /// The regions that the lab can commit, with their members.

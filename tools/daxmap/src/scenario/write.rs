@@ -2,6 +2,7 @@
 
 //! The scenario file as text.
 
+use crate::size::Total as _;
 use std::fmt::Write;
 
 use crate::map::Map;
@@ -82,7 +83,7 @@ fn hardware(out: &mut String, guest: &Guest) {
     }
     for (index, device) in guest.hardware.devices.iter().enumerate() {
         let members = guest.regions.iter().filter(|r| r.devices.contains(&index));
-        let mapped: u64 = members.map(|r| r.size / r.devices.len() as u64).sum();
+        let mapped: u64 = members.map(|r| r.size / r.devices.len() as u64).total();
         let room = if device.has_room || mapped == 0 {
             UNIT
         } else {
@@ -94,7 +95,7 @@ fn hardware(out: &mut String, guest: &Guest) {
             plain(&device.memdev),
             device.name,
             device.serial,
-            size(mapped + room),
+            size(mapped.saturating_add(room)),
             device.on
         );
         if device.is_pmem {

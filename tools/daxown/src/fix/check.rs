@@ -2,6 +2,7 @@
 
 //! How to see that a step worked, for daxown and for a shell.
 
+use daxmap::size::Total as _;
 use daxmap::{Map, Range, Tree};
 
 use crate::show::human;
@@ -120,7 +121,7 @@ fn bytes(tree: &Tree, dax: &str, of: fn(&Map, Range) -> Option<u64>) -> u64 {
     let device = map.dax.iter().find(|d| d.name == dax);
     let ranges = device.map(|d| d.ranges.clone()).unwrap_or_default();
     let counted = ranges.iter().filter_map(|r| of(&map, *r));
-    counted.fold(0, u64::saturating_add)
+    counted.total()
 }
 
 #[cfg(test)]

@@ -5,6 +5,7 @@
 use comfy_table::CellAlignment::{Left, Right};
 use daxmap::cxl::{EndpointDecoder, Memdev, Region, RegionState, Window};
 use daxmap::dax::DaxDevice;
+use daxmap::size::Total as _;
 use daxmap::topology::Topology;
 use daxmap::{Map, Owner, Range, Tree};
 use schemars::JsonSchema;
@@ -76,7 +77,7 @@ fn device(map: &Map, topology: &Topology, memdev: &Memdev) -> DeviceDoc {
         memdev.mapped_bytes?;
         let own = decoders(map, memdev).filter(|e| is_assigned == in_region(map, e).is_some());
         let volatile = own.filter(|e| e.mode.as_deref() != Some("pmem"));
-        Some(volatile.fold(0u64, |sum, e| sum.saturating_add(e.dpa_bytes)))
+        Some(volatile.map(|e| e.dpa_bytes).total())
     };
     let (mapped, unassigned) = (has(true), has(false));
     let taken = mapped.zip(unassigned).map(|(a, b)| a.saturating_add(b));
@@ -89,9 +90,7 @@ fn device(map: &Map, topology: &Topology, memdev: &Memdev) -> DeviceDoc {
         .iter()
         .filter_map(|w| w.range)
         .flat_map(|w| daxmap::range::subtract(w, &decoded));
-    let beside = free
-        .map(|r| hmem_bytes(map, &r))
-        .fold(0, u64::saturating_add);
+    let beside = free.map(|r| hmem_bytes(map, &r)).total();
     // What is not said to be committed may be.
     let unknown = regions.iter().filter(|r| r.state == RegionState::Unknown);
     let mut places: Vec<Range> = unknown.filter_map(|r| r.range).collect();
@@ -115,7 +114,7 @@ fn device(map: &Map, topology: &Topology, memdev: &Memdev) -> DeviceDoc {
         mapped,
         unassigned,
         unmapped,
-        hmem: shows_hmem(map).then_some(areas.iter().map(|a| a.hmem).fold(0, u64::saturating_add)),
+        hmem: shows_hmem(map).then_some(areas.iter().map(|a| a.hmem).total()),
         hmem_maybe: shows_hmem(map)
             .then_some(beside.min(unmapped.or(memdev.ram_bytes).unwrap_or(0))),
         regions: regions.iter().map(|r| r.name.clone()).collect(),
@@ -204,7 +203,7 @@ fn hmem_bytes(map: &Map, range: &Range) -> u64 {
     let hmem = pieces.filter(|p| matches!(p.owner, Owner::Hmem { .. }));
     hmem.filter_map(|p| p.range.overlap(range))
         .map(|r| r.len())
-        .fold(0, u64::saturating_add)
+        .total()
 }
 
 /// Why there is no row.
@@ -304,7 +303,7 @@ fn totals(devices: &[DeviceDoc], look: &Look) -> String {
     }
     let sum = |of: fn(&DeviceDoc) -> Option<u64>| {
         let all: Option<Vec<u64>> = devices.iter().map(of).collect();
-        look.maybe_size(all.map(|all| all.into_iter().fold(0, u64::saturating_add)))
+        look.maybe_size(all.map(|all| all.into_iter().total()))
     };
     let unassigned = match devices.iter().any(|d| d.unassigned.unwrap_or(0) > 0) {
         true => format!("unassigned {}, ", sum(|d| d.unassigned)),

@@ -256,7 +256,7 @@ fn dax(dax: &DaxDevice) -> Row {
             used: UseDoc {
                 online,
                 offline: online.zip(dax.size).map(|(on, size)| match dax.is_kmem() {
-                    true => size - on,
+                    true => size.saturating_sub(on),
                     false => 0,
                 }),
                 file,

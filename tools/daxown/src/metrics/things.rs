@@ -3,6 +3,7 @@
 //! Metrics of regions, memory devices and nodes, under labels that stay the same over boots: serial
 //! numbers, places on PCI and addresses rather than names.
 
+use daxmap::size::Total as _;
 use std::collections::BTreeMap;
 
 use daxmap::cxl::Region;
@@ -21,7 +22,7 @@ type Samples = Vec<(Labels, u64)>;
 pub(super) fn totals(checkup: &Checkup) -> Vec<Family> {
     let sum = |of: fn(&daxmap::Piece) -> Option<u64>| {
         let pieces = checkup.map.reserved.iter().flat_map(|r| &r.pieces);
-        pieces.filter_map(of).fold(0, u64::saturating_add)
+        pieces.filter_map(of).total()
     };
     let one = |name, help, value| Family {
         name,
@@ -66,7 +67,7 @@ fn offline(map: &Map) -> u64 {
     let mut ranges: Vec<Range> = map.reserved.iter().map(|r| r.range).collect();
     ranges.extend(beside(map).into_iter().map(|(range, _)| range));
     let offline = ranges.into_iter().filter_map(|r| map.offline_bytes(r));
-    offline.fold(0, u64::saturating_add)
+    offline.total()
 }
 
 /// Regions, devices, nodes.

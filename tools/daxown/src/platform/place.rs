@@ -5,6 +5,7 @@
 use daxmap::cxl::Window;
 use daxmap::modules::Drivers;
 use daxmap::predict::Layout;
+use daxmap::size::Total as _;
 use daxmap::{Map, Range, Tree};
 
 use super::{check, readable, CheckDoc, Outcome};
@@ -35,7 +36,7 @@ pub(super) fn plain_ram(map: &Map) -> CheckDoc {
             "no CXL window holds System RAM since boot",
         ),
         Some(first) => {
-            let bytes: u64 = inside.iter().map(Range::len).sum();
+            let bytes: u64 = inside.iter().map(Range::len).total();
             let text = format!(
                 "{} in CXL windows are System RAM since boot (first at {first}): firmware gave them so, and no driver \
                  can take them back; its option for special purpose memory changes that",

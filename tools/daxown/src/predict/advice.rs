@@ -5,6 +5,7 @@
 use daxmap::modules::Drivers;
 use daxmap::predict::{Decider, Forecast, Layout, Part, Policy};
 use daxmap::range::subtract;
+use daxmap::size::Total as _;
 use daxmap::{Map, Owner, Piece, Range};
 
 use crate::show::{self, Look};
@@ -49,11 +50,7 @@ impl Advice {
         };
         let sum = |decider, of: &dyn Fn(&Part) -> bool| {
             let parts = Forecast::of(layout, decider).parts;
-            parts
-                .iter()
-                .filter(|p| of(p))
-                .map(Part::used_bytes)
-                .sum::<u64>()
+            parts.iter().filter(|p| of(p)).map(Part::used_bytes).total()
         };
         let ram = |decider| sum(decider, &|p| !is_foreign(p));
         let other = match policy {
@@ -247,7 +244,7 @@ fn now(map: &Map, block: u64) -> Option<Now> {
         let used = p.online_bytes?.saturating_add(p.file_bytes);
         let dead = map.dead_in(&p.range);
         let dead = dead.iter().filter_map(|d| map.offline_bytes(d.range));
-        let offline = p.offline_bytes?.saturating_sub(dead.sum());
+        let offline = p.offline_bytes?.saturating_sub(dead.total());
         let used = used.saturating_sub(p.unsound_bytes);
         let files = map.dax.iter().filter(|d| d.is_file());
         let files = files.flat_map(|d| d.ranges.iter().filter_map(|r| r.overlap(&p.range)));

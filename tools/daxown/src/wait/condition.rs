@@ -2,6 +2,7 @@
 
 //! What `daxown wait --for` and `--node` wait for.
 
+use daxmap::size::Total as _;
 use std::fmt;
 use std::str::FromStr;
 
@@ -122,7 +123,9 @@ impl Condition {
             Goal::Gone => false,
             Goal::Committed => map.region(name).is_some_and(|r| r.is_committed()),
             Goal::Online => each(&|r| is_online(map, r)),
-            Goal::Usable => each(&|r| map.used_bytes(r) - map.unsound_bytes(r) == r.len()),
+            Goal::Usable => {
+                each(&|r| map.used_bytes(r).saturating_sub(map.unsound_bytes(r)) == r.len())
+            }
             Goal::Cxl => each(&|r| is_owned(map, r, |o| matches!(o, Owner::Cxl { .. }))),
             Goal::Hmem => each(&|r| is_owned(map, r, |o| matches!(o, Owner::Hmem { .. }))),
             Goal::Nobody => each(&|r| is_owned(map, r, |o| *o == Owner::Nobody)),
@@ -142,7 +145,7 @@ impl Condition {
             }
         };
         let bytes = ranges.iter().map(|r| map.unsound_bytes(r));
-        bytes.fold(0, u64::saturating_add)
+        bytes.total()
     }
 }
 

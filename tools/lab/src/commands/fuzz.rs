@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! `lab fuzz-layouts`: random layouts, many in a guest, until N are done.
+//! `lab fuzz-layouts`: random layouts, many in a guest, until N are done; and `lab fuzz-host`: the
+//! property tests, which need no guest, with N cases each.
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -42,6 +43,30 @@ pub(super) fn seed(text: &str) -> Result<u64, std::num::ParseIntError> {
     match text.strip_prefix("0x") {
         Some(digits) => u64::from_str_radix(digits, 16),
         None => text.parse(),
+    }
+}
+
+/// Arguments of `lab fuzz-host`.
+#[derive(Args)]
+pub struct FuzzHost {
+    /// How many cases each test draws
+    #[arg(env = "N", default_value_t = 500)]
+    cases: u32,
+
+    /// The seed to draw from; without it a new one is taken, and printed
+    #[arg(long, env = "SEED", value_parser = seed)]
+    seed: Option<u64>,
+}
+
+impl FuzzHost {
+    /// Runs the property tests.
+    pub fn run(self, ctx: &Ctx) -> Result<ExitCode> {
+        let seed = self.seed.unwrap_or_else(|| fastrand::u64(..));
+        println!("{} cases of each test, SEED={seed:#x}", self.cases);
+        let totals = suite::run(vec![suite::properties(ctx, self.cases, seed)], 1);
+        print_failed(&totals);
+        println!("\nSEED={seed:#x}");
+        Ok(close(&totals))
     }
 }
 

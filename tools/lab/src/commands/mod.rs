@@ -50,6 +50,8 @@ pub enum Command {
     ///
     /// Each test is a scenario of tests/scenarios/cxl-test: `lab run tests/scenarios/cxl-test/NAME.toml` shows one.
     CxlTest(cxl_test::CxlTest),
+    /// Run the tests that draw their cases at random with more of them, without a guest
+    FuzzHost(fuzz::FuzzHost),
     /// Run random layouts of ranges, windows and regions in guests
     FuzzLayouts(fuzz::Fuzz),
     /// Run random walks of what administrators and hardware do, in guests
@@ -74,6 +76,7 @@ impl Command {
             Self::Check(check) => check.run(ctx),
             Self::CheckPackages(check) => check.run(ctx),
             Self::CxlTest(test) => test.run(ctx),
+            Self::FuzzHost(fuzz) => fuzz.run(ctx),
             Self::FuzzLayouts(fuzz) => fuzz.run(ctx),
             Self::FuzzOperations(walk) => walk.run(ctx),
             Self::Captures(captures) => captures.run(ctx),

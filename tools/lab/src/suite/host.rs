@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Tests that need no guest: those of the host's workspace.
+//! Tests that need no guest: those of the host's workspace, and its property tests at length.
 
+use std::env;
 use std::fs;
 use std::path::Path;
 use std::path::PathBuf;
@@ -56,11 +57,44 @@ fn target(ctx: &Ctx) -> Result<PathBuf> {
     Ok(target)
 }
 
+/// The tests that draw their cases at random, by file.
+const PROPERTIES: [&str; 6] = ["advice", "fuzz", "layouts", "range", "sequences", "taken"];
+
+/// The property tests with as many cases each, drawn from `seed`.
+pub fn properties(ctx: &Ctx, cases: u32, seed: u64) -> Item {
+    let ctx = ctx.clone();
+    let mut args: Vec<&str> = PROPERTIES
+        .iter()
+        .flat_map(|file| ["--test", file])
+        .collect();
+    args.extend(["--no-fail-fast", "--workspace"]);
+    Item::new("property tests", move || {
+        cargo(
+            &ctx,
+            &args,
+            &[("PROPTEST_CASES", cases.into()), (SEED, seed)],
+        )
+    })
+}
+
+const SEED: &str = "PROPTEST_RNG_SEED";
+
+/// All tests. What is drawn at random is the same each time, so that the verdict is about the change.
 fn cargo_test(ctx: &Ctx) -> Result<Report> {
+    cargo(ctx, &["--workspace", "--no-fail-fast"], &[(SEED, 1)])
+}
+
+/// `cargo test`; a variable that is set already stays.
+fn cargo(ctx: &Ctx, args: &[&str], variables: &[(&str, u64)]) -> Result<Report> {
     let log = ctx.cache.join("logs/host-tests.log");
     let _lock = Lock::exclusive(&ctx.cache.join("cargo-tests.lock"), "the host tests")?;
+    let unset = variables
+        .iter()
+        .filter(|(name, _)| env::var_os(name).is_none());
     let output = Command::new("cargo")
-        .args(["test", "--workspace", "--no-fail-fast", "--locked"])
+        .args(["test", "--locked"])
+        .args(args)
+        .envs(unset.map(|(name, value)| (name, value.to_string())))
         .arg("--manifest-path")
         .arg(ctx.repo.join("tools/Cargo.toml"))
         .arg("--target-dir")

@@ -26,6 +26,7 @@ pub use guests::cxl_test_items;
 pub use guests::item as scenario_item;
 pub use guests::run_scenario;
 pub use guests::ScenarioRun;
+pub use host::properties;
 
 /// What one item of the suite found out.
 #[derive(Debug, Default)]

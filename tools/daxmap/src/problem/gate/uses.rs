@@ -6,6 +6,7 @@ use crate::dax::{DaxDevice, Parent};
 use crate::map::Map;
 use crate::own::Owner;
 use crate::range::{subtract, Range};
+use crate::size::Total as _;
 
 /// What the drivers align a device's size to, where it does not say.
 const ALIGN: u64 = 2 << 20;
@@ -156,11 +157,7 @@ impl<'a> Uses<'a> {
             return;
         };
         let mut ranges = self.devices[at].ranges.clone();
-        let len = |ranges: &[Range]| {
-            ranges
-                .iter()
-                .fold(0u64, |sum, r| sum.saturating_add(r.len()))
-        };
+        let len = |ranges: &[Range]| ranges.iter().map(|r| r.len()).total();
         if size > len(&ranges) {
             let mut wanted = size - len(&ranges);
             for room in self.room(&self.devices[at].parent) {

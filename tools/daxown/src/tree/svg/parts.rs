@@ -2,6 +2,7 @@
 
 //! The parts of the picture that are not memory: heading, ruler, empty stretches, legend.
 
+use daxmap::size::Total as _;
 use daxmap::Map;
 use svg::node::element::{Definitions, Group, Line, Path, Pattern, Rectangle, Style, Text};
 
@@ -57,10 +58,7 @@ pub fn ruler(axis: &[Stretch], top: f64, bottom: f64) -> Group {
 pub fn heading(map: &Map) -> Group {
     let kernel = map.release.as_deref().unwrap_or("unknown kernel");
     let drivers = crate::json::drivers(map.drivers);
-    let total = map
-        .reserved
-        .iter()
-        .fold(0u64, |s, r| s.saturating_add(r.range.len()));
+    let total = map.reserved.iter().map(|r| r.range.len()).total();
     let pieces = map.reserved.iter().flat_map(|r| &r.pieces);
     let usable: Option<u64> = pieces
         .map(|p| p.usable_bytes())
