@@ -6,6 +6,7 @@ use std::path::Path;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use anyhow::Context;
 use anyhow::Result;
 
 use super::Item;
@@ -65,9 +66,12 @@ const ON_DEBUG: &str = "tests/scenarios/debug/turmoil.toml";
 /// one that a region covers by half; with `all`. `FLAVOR=debian` runs all.
 const ON_DEBIAN: [&str; 2] = ["default", "region-smaller"];
 
+/// Machines of people, captured or rebuilt from what they wrote: `daxown scenario` makes a guest of each.
+const MACHINES: &str = "tools/daxown/tests/fixtures/machines";
+
 /// An item for each scenario with our drivers, and with the C drivers where these lose memory;
-/// with `all` also where they do not, those that ask for it, those of other flavours, and one on the
-/// debug kernel.
+/// with `all` also where they do not, those that ask for it, those of other flavours, those that
+/// `daxown scenario` makes of captures, and one on the debug kernel.
 pub fn items(ctx: &Ctx, kdir: Option<PathBuf>, timeout: Option<u64>, all: bool) -> Vec<Item> {
     // The caller's own kernel is one flavour, and need not have the checkers.
     let others = all && kdir.is_none();
@@ -76,6 +80,7 @@ pub fn items(ctx: &Ctx, kdir: Option<PathBuf>, timeout: Option<u64>, all: bool) 
         let mut paths = Scenario::all(&ctx.repo)?;
         if others {
             paths.extend(Scenario::all_flavors(&ctx.repo)?);
+            paths.extend(machines(&ctx.repo.join(MACHINES))?);
         }
         let debug = ctx.repo.join(ON_DEBUG);
         match others {
@@ -102,6 +107,17 @@ pub fn items(ctx: &Ctx, kdir: Option<PathBuf>, timeout: Option<u64>, all: bool) 
         }
     }
     items
+}
+
+/// The captures that a guest can be made of, by name.
+fn machines(dir: &Path) -> Result<Vec<PathBuf>> {
+    let entries =
+        std::fs::read_dir(dir).with_context(|| format!("cannot list {}", dir.display()))?;
+    let mut paths = entries
+        .map(|entry| Ok(entry?.path()))
+        .collect::<Result<Vec<_>>>()?;
+    paths.sort();
+    Ok(paths)
 }
 
 /// An item for each scenario about a flavour, with our drivers and with the C drivers.
