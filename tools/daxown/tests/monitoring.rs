@@ -262,17 +262,15 @@ fn the_dashboard_asks_for_what_is_there() {
     }
 }
 
-/// Prometheus' own judgement besides, where it is installed.
+/// Prometheus' own judgement. The lab names its program; elsewhere it is looked for in $PATH.
 #[test]
 fn promtool_accepts_rules_and_metrics() {
-    let rules = Command::new("promtool")
+    let promtool = std::env::var("PROMTOOL").unwrap_or_else(|_| "promtool".into());
+    let rules = Command::new(&promtool)
         .args(["check", "rules"])
         .arg(file("daxown.rules.yml"))
-        .output();
-    let Ok(rules) = rules else {
-        // What is above has checked them.
-        return;
-    };
+        .output()
+        .unwrap_or_else(|e| panic!("{promtool}: {e}: install prometheus, or run `make check`"));
     assert!(
         rules.status.success(),
         "{}",
@@ -280,13 +278,15 @@ fn promtool_accepts_rules_and_metrics() {
     );
     for name in ["union-c", "smaller-rust", "user-c"] {
         let script = format!(
-            "{} --sysroot {} metrics | promtool check metrics",
+            "{} --sysroot {} metrics | {promtool} check metrics",
             env!("CARGO_BIN_EXE_daxown"),
             fixture(name).display()
         );
         let output = Command::new("sh").arg("-c").arg(script).output().unwrap();
         let told = String::from_utf8_lossy(&output.stderr).into_owned();
-        // Its style guide has opinions on names; a fault of the format is what counts.
-        assert!(!told.contains("error while linting"), "{name}: {told}");
+        // Its style guide has opinions on names, which is 3; a fault of the format is what counts.
+        let is_read = matches!(output.status.code(), Some(0 | 3));
+        let is_sound = !told.contains("error while linting");
+        assert!(is_read && is_sound, "{name}: {told}");
     }
 }

@@ -14,6 +14,7 @@ use anyhow::Result;
 
 use super::Item;
 use super::Report;
+use crate::provision::promtool;
 use crate::provision::Ctx;
 use crate::provision::Lock;
 
@@ -95,6 +96,7 @@ fn cargo(ctx: &Ctx, args: &[&str], variables: &[(&str, u64)]) -> Result<Report> 
         .args(["test", "--locked"])
         .args(args)
         .envs(unset.map(|(name, value)| (name, value.to_string())))
+        .env("PROMTOOL", promtool(ctx)?)
         .arg("--manifest-path")
         .arg(ctx.repo.join("tools/Cargo.toml"))
         .arg("--target-dir")
