@@ -45,6 +45,25 @@ struct Case {
     options: Config,
 }
 
+/// What `make check` builds against as well: the configuration for which most other code is compiled.
+const ALWAYS: [&str; 1] = ["no-cxl"];
+
+/// An item for each configuration that is part of every check.
+pub fn subset(ctx: &Ctx) -> Vec<Item> {
+    let wanted = ALWAYS.map(|name| format!("config {name}"));
+    let mut items = items(ctx);
+    items.retain(|item| wanted.contains(&item.name));
+    if items.len() != ALWAYS.len() {
+        items.push(Item::new("configs", || {
+            Ok(Report::failure(
+                "configs",
+                format!("tests/configs lacks one of {ALWAYS:?}"),
+            ))
+        }));
+    }
+    items
+}
+
 /// An item for each configuration.
 pub fn items(ctx: &Ctx) -> Vec<Item> {
     let cases = match cases(&ctx.repo.join("tests/configs")) {

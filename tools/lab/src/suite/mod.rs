@@ -77,6 +77,9 @@ pub fn items(ctx: &Ctx, kdir: Option<PathBuf>, timeout: Option<u64>, all: bool) 
     let others = all && kdir.is_none();
     let mut items = host::items(ctx);
     items.extend(build::items(ctx, kdir.clone()));
+    if kdir.is_none() {
+        items.extend(configs::subset(ctx));
+    }
     items.extend(guests::items(ctx, kdir, timeout, all));
     items.extend(others.then(|| build::without_regions(ctx)));
     items
