@@ -10,6 +10,7 @@ use std::process::Command;
 use anyhow::Context;
 use anyhow::Result;
 
+use super::cargo::cargo_target;
 use super::cmd;
 use super::cmd::Step;
 use super::key::Key;
@@ -47,8 +48,7 @@ pub fn daxown(ctx: &Ctx) -> Result<PathBuf> {
         return Ok(program);
     }
 
-    // In the cache, so that each checkout compiles what it is made of once.
-    let target = ctx.cache.join("cargo");
+    let target = cargo_target(ctx, "release")?;
     let step = Step::new(
         ctx,
         "build daxown",

@@ -9,6 +9,7 @@ use std::path::PathBuf;
 
 mod apt;
 mod buildroot;
+mod cargo;
 pub mod cli;
 pub mod cmd;
 mod config;
@@ -35,6 +36,7 @@ mod stock;
 mod toolchain;
 mod version;
 
+pub use cargo::cargo_target;
 pub use cmd::capture;
 pub use cmd::run_cmd;
 pub use cmd::Step;

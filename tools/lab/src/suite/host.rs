@@ -5,15 +5,14 @@
 use std::env;
 use std::fs;
 use std::path::Path;
-use std::path::PathBuf;
 use std::process::Command;
 
-use anyhow::bail;
 use anyhow::Context;
 use anyhow::Result;
 
 use super::Item;
 use super::Report;
+use crate::provision::cargo_target;
 use crate::provision::promtool;
 use crate::provision::Ctx;
 use crate::provision::Lock;
@@ -22,40 +21,6 @@ use crate::provision::Lock;
 pub fn items(ctx: &Ctx) -> Vec<Item> {
     let ctx = ctx.clone();
     vec![Item::new("host tests", move || cargo_test(&ctx))]
-}
-
-/// What the workspace is made of; cargo names what it compiles after them.
-const PACKAGES: [&str; 5] = ["lab", "daxmap", "daxown", "model", "ownership"];
-
-/// Where cargo compiles, in the cache, so that each new checkout compiles the libraries no more. What
-/// another checkout made of the workspace itself goes.
-fn target(ctx: &Ctx) -> Result<PathBuf> {
-    let target = ctx.cache.join("cargo");
-    let owner = target.join("checkout");
-    let own = ctx.repo.to_string_lossy();
-    if fs::read_to_string(&owner).is_ok_and(|text| text == own) {
-        return Ok(target);
-    }
-    if target.join("debug").is_dir() {
-        let output = Command::new("cargo")
-            .args(["clean", "--locked", "--profile", "dev"])
-            .args(PACKAGES.iter().flat_map(|package| ["--package", package]))
-            .arg("--manifest-path")
-            .arg(ctx.repo.join("tools/Cargo.toml"))
-            .arg("--target-dir")
-            .arg(&target)
-            .output()
-            .context("cannot start cargo")?;
-        if !output.status.success() {
-            bail!(
-                "cannot clean {}: {}",
-                target.display(),
-                String::from_utf8_lossy(&output.stderr).trim()
-            );
-        }
-    }
-    write_log(&owner, &own)?;
-    Ok(target)
 }
 
 /// The tests that draw their cases at random, by file.
@@ -100,7 +65,7 @@ fn cargo(ctx: &Ctx, args: &[&str], variables: &[(&str, u64)]) -> Result<Report> 
         .arg("--manifest-path")
         .arg(ctx.repo.join("tools/Cargo.toml"))
         .arg("--target-dir")
-        .arg(target(ctx)?)
+        .arg(cargo_target(ctx, "dev")?)
         .output()
         .context("cannot start cargo")?;
     let stdout = String::from_utf8_lossy(&output.stdout);
