@@ -57,7 +57,7 @@ static READY: Atomic<bool> = Atomic::new(false);
 ///
 /// Dropping it waits for all work. Work items hold references to the queues; were the last one
 /// dropped by a work item, a queue would wait for itself. So the module drops this last, when its
-/// drivers are unregistered and nothing queues any more.
+/// drivers are unregistered: behind the closing of a binding nothing is queued.
 pub struct Published(());
 
 impl Published {

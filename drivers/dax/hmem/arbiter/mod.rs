@@ -30,8 +30,9 @@
 //!   online or goes, thus outside of the device locks of `hmem` devices, those of the DAX core and
 //!   of memory hotplug. Nobody who must answer at once takes it: not the readers of the ledger or
 //!   of `ownership`, not the notifier, not the unbinding of the platform device.
-//! - `gate`, `notes`, the lock of [`Devices`] and that of [`Report`] are innermost. Nothing but the
-//!   allocator is called under them.
+//! - `gate`, `notes`, the lock of [`Devices`] and that of [`Report`] are innermost. Under them nothing
+//!   is called that takes a lock of this module, or sleeps but for memory: the decision is queued under
+//!   `gate`, devices are looked up and let go of under `notes`.
 //!
 //! The notifier runs with the locks of CXL and of the region or port held. What it waits for, the
 //! unbinding of `hmem` devices, takes none of these, and neither does the probe of such a device,
@@ -202,12 +203,11 @@ impl Arbiter {
         });
         let waiting = this.start_ranges(all, followed);
 
-        this.update(|gate| {
+        // Also when all is decided: regions may have come or gone since the ranges were found.
+        Self::look_again(this, |gate| {
             gate.started = true;
             gate.settled |= !waiting;
         });
-        // Also when all is decided: regions may have come or gone since the ranges were found.
-        Self::queue_decision(this);
         if waiting {
             // Fails only if it is queued already, and nobody else queues it.
             let _ = this.shared.settling.enqueue::<_, SETTLING>(this.clone());
@@ -296,27 +296,28 @@ impl Arbiter {
     }
 
     /// Changes the gate, and wakes a decision that waits.
-    fn update(&self, change: impl FnOnce(&mut Gate)) -> Gate {
-        let gate = {
-            let mut gate = self.gate.lock();
-            change(&mut gate);
-            *gate
-        };
+    fn update(&self, change: impl FnOnce(&mut Gate)) {
+        change(&mut self.gate.lock());
         self.news.notify_all();
         gate
     }
 
-    /// Wakes a decision that waits because of a change on the CXL bus; if none does, one more run
-    /// is queued.
-    pub(crate) fn changed(this: &Arc<Self>) {
-        let gate = this.update(|gate| gate.changes = gate.changes.wrapping_add(1));
-        if !gate.stopping {
-            Self::queue_decision(this);
-        }
+    /// Changes the gate, wakes a decision that waits, and queues one more.
+    ///
+    /// It is queued under the lock, so that none comes behind the closing, which is the last that a module
+    /// waits for as it goes.
+    fn look_again(this: &Arc<Self>, change: impl FnOnce(&mut Gate)) {
+        this.update(|gate| {
+            change(gate);
+            if !gate.stopping {
+                // Fails only if it is queued already and has not begun, which is as good.
+                let _ = this.shared.decisions.enqueue::<_, 0>(this.clone());
+            }
+        });
     }
 
-    fn queue_decision(this: &Arc<Self>) {
-        // Fails only if it is queued already and has not begun, which is as good.
-        let _ = this.shared.decisions.enqueue::<_, 0>(this.clone());
+    /// Has what changed on the CXL bus looked at.
+    pub(crate) fn changed(this: &Arc<Self>) {
+        Self::look_again(this, |gate| gate.changes = gate.changes.wrapping_add(1));
     }
 }

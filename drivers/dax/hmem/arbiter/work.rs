@@ -62,10 +62,7 @@ impl WorkItem<SETTLING> for Arbiter {
             probing::wait_until_settled();
         }
 
-        let gate = this.update(|gate| gate.settled = true);
-        if !gate.stopping {
-            Self::queue_decision(&this);
-        }
+        Self::look_again(&this, |gate| gate.settled = true);
     }
 }
 
