@@ -21,7 +21,13 @@ use kernel::{
     container_of,
     device,
     prelude::*,
-    sync::aref::ARef, //
+    sync::{
+        aref::ARef,
+        atomic::{
+            Atomic,
+            Relaxed, //
+        }, //
+    }, //
 };
 
 /// A decoder of a memory device.
@@ -51,10 +57,16 @@ impl Decoder {
             return None;
         };
         let range = seen.range.filter(|_| committed && !translated);
+        let behind = behind();
+        let persistent = behind.as_ref().is_some_and(|b| b.persistent);
         Some(Self {
-            behind: behind(),
+            behind,
             committed,
-            share: range.map(|range| Share { range, ways }),
+            share: range.map(|range| Share {
+                range,
+                ways,
+                persistent,
+            }),
             region,
         })
     }
@@ -67,6 +79,8 @@ pub struct Behind {
     /// Whether the memory is for a purpose of its own driver, so that cxl_core makes no dax region of
     /// it.
     pub attached: bool,
+    /// Whether what is decoded is persistent memory.
+    pub persistent: bool,
 }
 
 /// Calls `f` for each decoder of a memory device until it fails.
@@ -100,29 +114,50 @@ unsafe fn behind(dev: *mut bindings::device) -> Option<Behind> {
         if bindings::mutex_trylock(&raw mut (*port).mutex) == 0 {
             return None;
         }
-        let found = bindings::device_is_bound(port).then(|| behind_port(port));
+        let found = bindings::device_is_bound(port).then(|| behind_locked(dev));
         bindings::mutex_unlock(&raw mut (*port).mutex);
         found.flatten()
     }
 }
 
-/// What stands behind the decoders of an endpoint's port.
+/// What stands behind the decoder of a memory device.
 ///
 /// # Safety
 ///
-/// `port` is the port of an endpoint, its lock is held, and its driver is bound.
-pub(crate) unsafe fn behind_port(port: *mut bindings::device) -> Option<Behind> {
+/// `dev` is the decoder of an endpoint, whose port's lock is held, and whose driver is bound.
+pub(crate) unsafe fn behind_locked(dev: *mut bindings::device) -> Option<Behind> {
     // SAFETY: By the safety requirements of this function the memory device above the port stays, and
-    // with it the device that this is a part of, which therefore may be referenced. `attach` of a
-    // memory device is set before it is added and stays.
+    // with it the device that this is a part of, which therefore may be referenced, and its state.
+    // `attach` of a memory device is set before it is added and stays.
     unsafe {
-        let memdev = (*container_of!(port, dax::cxl_port, dev)).uport_dev;
-        let parent = (*memdev).parent;
+        let memdev = (*container_of!((*dev).parent, dax::cxl_port, dev)).uport_dev;
+        let memdev = container_of!(memdev, dax::cxl_memdev, dev);
+        let parent = (*memdev).dev.parent;
         (!parent.is_null()).then(|| Behind {
             device: device::Device::get_device(parent),
-            attached: !(*container_of!(memdev, dax::cxl_memdev, dev))
-                .attach
-                .is_null(),
+            attached: !(*memdev).attach.is_null(),
+            persistent: is_persistent(dev, (*memdev).cxlds),
         })
+    }
+}
+
+/// Whether a decoder maps the persistent partition of its memory device.
+///
+/// # Safety
+///
+/// As for [`behind_locked`]; `state` is that of the memory device.
+unsafe fn is_persistent(dev: *mut bindings::device, state: *const dax::cxl_dev_state) -> bool {
+    // SAFETY: By the safety requirements of this function. The partitions and their modes are set
+    // before the memory device is added, and stay; that of a decoder is an aligned word.
+    unsafe {
+        let decoder = container_of!(dev, dax::cxl_endpoint_decoder, cxld.dev);
+        let at = Atomic::from_ptr(&raw mut (*decoder).part).load(Relaxed);
+        let partitions = (&raw const (*state).part).cast::<dax::cxl_dpa_partition>();
+        match usize::try_from(at) {
+            Ok(at) if at < (*state).nr_partitions as usize => {
+                (*partitions.add(at)).mode == dax::cxl_partition_mode_CXL_PARTMODE_PMEM
+            }
+            _ => false,
+        }
     }
 }

@@ -14,7 +14,7 @@ use crate::{
         Kind, //
     },
     cxl_decoder::{
-        behind_port,
+        behind_locked,
         Decoder, //
     },
     ownership::{
@@ -246,7 +246,7 @@ impl<T: Events> Chained<T> {
                 if (*dev).bus != Bus::Cxl.as_raw() {
                     return 0;
                 }
-                let behind = || behind_port((*dev).parent);
+                let behind = || behind_locked(dev);
                 let decoder = sight(dev).and_then(|seen| Decoder::new(&seen, behind));
                 (*arg.cast::<(&Chained<T>, bool)>(), decoder)
             };

@@ -115,22 +115,15 @@ struct Found {
 const MOST_LOOKS: u32 = 50;
 const LOOK_AGAIN_MS: i64 = 20;
 
-/// A region that is neither HMEM's nor dax_cxl's.
-fn foreign(extent: &Extent) -> Obstacle {
-    Obstacle {
-        range: extent.range,
-        taken: Taken::Foreign(extent.region),
-    }
-}
-
 impl Regions {
-    /// Looks at the bus. What decodes without a region is noted in `notes`. Fails with `ENOMEM`.
-    pub(crate) fn collect(notes: &Mutex<Notes>) -> Result<Self> {
+    /// Looks at the bus. What decodes without a region is noted in `notes`. What is `settled` is decided
+    /// for good, so a port that is busy is waited for. Fails with `ENOMEM`.
+    pub(crate) fn collect(notes: &Mutex<Notes>, settled: bool) -> Result<Self> {
         let mut looks = 1;
         loop {
             let unplugged = notes.lock().unplugged;
             let (mut this, decoders) = Self::look()?;
-            if this.unsure && looks < MOST_LOOKS {
+            if this.unsure && settled && looks < MOST_LOOKS {
                 looks += 1;
                 fsleep(Delta::from_millis(LOOK_AGAIN_MS));
                 continue;
@@ -220,11 +213,23 @@ impl Regions {
         for region in &found {
             if region.committed {
                 this.add(region, &decoders)?;
-            } else if region.memory != Memory::Volatile {
-                // It waits for a memory device, or was refused: what it is to map has contents.
-                this.waiting.push(foreign(&region.extent), GFP_KERNEL)?;
+                continue;
             }
+            // It waits for a memory device, or was refused: what it is to map has contents.
+            let Extent {
+                range,
+                region: number,
+            } = region.extent;
+            let taken = match region.memory {
+                Memory::Volatile => continue,
+                Memory::Persistent => Taken::Persistent(Some(number)),
+                Memory::Foreign => Taken::Foreign(number),
+            };
+            this.waiting.push(Obstacle { range, taken }, GFP_KERNEL)?;
         }
+        // Whether it is persistent is not known then.
+        let is_unsure = |d: &Decoder| d.behind.is_none() && d.region.is_none() && d.share.is_some();
+        this.unsure |= decoders.iter().any(is_unsure);
         let disjoint = sort_disjoint(&mut this.committed).len();
         this.committed.truncate(disjoint);
         this.held.reserve(disjoint, GFP_KERNEL)?;
@@ -255,7 +260,8 @@ impl Regions {
             (Memory::Volatile, None) | (Memory::Foreign, _) => {
                 let mut own = decoders.iter().filter(|d| d.region == Some(found.key));
                 self.unsure |= found.memory == Memory::Volatile && own.any(|d| d.behind.is_none());
-                return Ok(self.foreign.push(foreign(&extent), GFP_KERNEL)?);
+                let (range, taken) = (extent.range, Taken::Foreign(extent.region));
+                return Ok(self.foreign.push(Obstacle { range, taken }, GFP_KERNEL)?);
             }
         };
         self.committed.push(extent, GFP_KERNEL)?;
@@ -294,7 +300,9 @@ impl Regions {
             let is_shown = shown().any(|(behind, _)| is_same(&behind.device, device));
             let is_unsure = decoders.iter().any(|d| match &d.behind {
                 Some(behind) => d.committed && d.share.is_none() && is_same(&behind.device, device),
-                None => d.share == Some(*share),
+                None => d
+                    .share
+                    .is_some_and(|s| (s.range, s.ways) == (share.range, share.ways)),
             });
             if (!is_shown || is_unsure) && device_id(device) != 0 {
                 plugged.push((device.clone(), *share), GFP_KERNEL)?;

@@ -30,10 +30,10 @@ use kernel::{
     prelude::*, //
 };
 
-/// The name of the list at the device. Four numbers an entry: 0, or the id of the memory device
-/// that decodes it without a region; first and last address, inclusive; and how many devices do so
-/// together, or 0.
-const MEMO: &CStr = c"dax-hmem,decoded";
+/// The name of the list at the device, which changes with the format. Five numbers an entry: 0, or the
+/// id of the memory device that decodes it without a region; first and last address, inclusive; how
+/// many devices do so together, or 0; and 1 for persistent memory, else 0.
+const MEMO: &CStr = c"dax-hmem,decoded-5";
 
 /// What a memory device decodes without a region.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -63,14 +63,17 @@ impl Decoded {
         let mut plugged = KVec::new();
 
         if kept {
-            for entry in device_memo::read(device, MEMO)?.chunks_exact(4) {
-                if let [device, start, end, ways] = *entry {
+            for entry in device_memo::read(device, MEMO)?.chunks_exact(5) {
+                if let [device, start, end, ways, persistent] = *entry {
                     let range = Range::new(start, end).ok_or(EINVAL)?;
                     match device {
                         0 => ranges.push(range, GFP_KERNEL)?,
                         _ => {
-                            let ways = u32::try_from(ways)?;
-                            let share = Share { range, ways };
+                            let share = Share {
+                                range,
+                                ways: u32::try_from(ways)?,
+                                persistent: persistent != 0,
+                            };
                             plugged.push(Plugged { device, share }, GFP_KERNEL)?;
                         }
                     }
@@ -143,12 +146,12 @@ impl Decoded {
         let mut list = KVec::new();
 
         for range in &self.ranges {
-            list.extend_from_slice(&[0, range.start(), range.end(), 0], GFP_KERNEL)?;
+            list.extend_from_slice(&[0, range.start(), range.end(), 0, 0], GFP_KERNEL)?;
         }
         for Plugged { device, share } in &self.plugged {
-            let Share { range, ways } = share;
-            let entry = [*device, range.start(), range.end(), u64::from(*ways)];
-            list.extend_from_slice(&entry, GFP_KERNEL)?;
+            let (start, end) = (share.range.start(), share.range.end());
+            let (ways, persistent) = (share.ways.into(), share.persistent.into());
+            list.extend_from_slice(&[*device, start, end, ways, persistent], GFP_KERNEL)?;
         }
         device_memo::write(device, MEMO, &list)
     }

@@ -60,7 +60,7 @@ pub(crate) fn for_each_dax_region(_f: impl FnMut(c_int, &Range, bool) -> Result)
 
 impl Regions {
     /// There are none. Fails with `ENOMEM`.
-    pub(crate) fn collect(_notes: &Mutex<Notes>) -> Result<Self> {
+    pub(crate) fn collect(_notes: &Mutex<Notes>, _settled: bool) -> Result<Self> {
         Self::none()
     }
 

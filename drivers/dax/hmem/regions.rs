@@ -34,7 +34,7 @@ pub(crate) struct Regions {
     pub(crate) disabled: KVec<c_int>,
     /// Committed regions that are neither HMEM's nor dax_cxl's.
     pub(crate) foreign: KVec<Obstacle>,
-    /// Regions that are no RAM and not committed yet.
+    /// Regions that are no RAM and not committed yet, and persistent memory without a region.
     pub(crate) waiting: KVec<Obstacle>,
     /// Whether one of `foreign` may be there only because a port was busy.
     pub(crate) unsure: bool,
@@ -63,8 +63,14 @@ impl Regions {
     /// Adds what memory devices decode without a region.
     pub(crate) fn add_decoding(&mut self, notes: &Notes) -> Result {
         let shares = || notes.plugged.iter().map(|(_, share)| *share);
-        for share in shares().filter(|s| s.is_complete(shares())) {
-            self.decoding.push(share.range, GFP_KERNEL)?;
+        for share in shares() {
+            if share.is_complete(shares()) {
+                self.decoding.push(share.range, GFP_KERNEL)?;
+            }
+            if share.persistent {
+                let (range, taken) = (share.range, Taken::Persistent(None));
+                self.waiting.push(Obstacle { range, taken }, GFP_KERNEL)?;
+            }
         }
         let disjoint = sort_disjoint(&mut self.decoding).len();
         self.decoding.truncate(disjoint);

@@ -44,9 +44,12 @@ pub enum Taken {
     Stuck,
     /// The administrator keeps HMEM away from them.
     Excluded,
-    /// A committed CXL region of another driver has them: an accelerator's, or one of a mode that
-    /// dax_cxl does not know.
+    /// A CXL region of another driver has them: an accelerator's, or one of a mode that dax_cxl does
+    /// not know.
     Foreign(i32),
+    /// They are persistent memory whose region, if it has one, is not committed: what it holds must
+    /// not be overwritten.
+    Persistent(Option<i32>),
     /// A resource of another driver or of the platform lies there.
     Resource,
     /// They are System RAM already.

@@ -12,6 +12,8 @@ pub struct Share {
     pub range: Range,
     /// How many devices the set has.
     pub ways: u32,
+    /// Whether the memory is persistent: what it holds outlives whoever decodes it.
+    pub persistent: bool,
 }
 
 impl Share {

@@ -83,6 +83,8 @@ pub enum Why {
     Excluded,
     /// A region of another driver has it.
     ForeignRegion,
+    /// It is persistent memory without a committed region.
+    Persistent,
     /// A resource of another driver or of the platform lies there.
     ForeignResource,
 }
@@ -124,7 +126,7 @@ impl Standing {
 
 impl Why {
     /// All of them, for those who read the word.
-    pub const ALL: [Self; 27] = [
+    pub const ALL: [Self; 28] = [
         Self::Undecided,
         Self::AwaitingCxl,
         Self::OutsideWindows,
@@ -151,6 +153,7 @@ impl Why {
         Self::UndecodedInUse,
         Self::Excluded,
         Self::ForeignRegion,
+        Self::Persistent,
         Self::ForeignResource,
     ];
 
@@ -190,6 +193,7 @@ impl Why {
             Self::UndecodedInUse => c"undecoded-in-use",
             Self::Excluded => c"excluded",
             Self::ForeignRegion => c"foreign-region",
+            Self::Persistent => c"persistent",
             Self::ForeignResource => c"foreign-resource",
         }
     }

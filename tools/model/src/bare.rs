@@ -100,11 +100,20 @@ impl Protocol {
         shows || state.remembered[r] && !self.code.is(Mutant::HiddenForgotten)
     }
 
-    /// The devices that decoded when the last binding ended are looked up.
+    /// The devices that decoded when the last binding ended are looked up. What one decoded that has gone
+    /// is decoded no more, also if it was one of several.
     pub(crate) fn recall_bare(&self, state: &mut State) {
         for r in 0..REGIONS {
-            state.remembered[r] &=
-                state.regions[r].committed || self.code.is(Mutant::UnpluggedKept);
+            if !state.remembered[r]
+                || state.regions[r].committed
+                || self.code.is(Mutant::UnpluggedKept)
+            {
+                continue;
+            }
+            state.remembered[r] = false;
+            if !self.code.is(Mutant::GoneShareForgotten) {
+                state.history = state.history.and(self.universe.regions[r]);
+            }
         }
     }
 

@@ -73,6 +73,8 @@ pub enum Mutant {
     UnplugUnheard,
     /// One that was removed while nobody listened counts as decoding.
     UnpluggedKept,
+    /// What one device of an incomplete set decoded that was removed while nobody listened is forgotten.
+    GoneShareForgotten,
     /// What a decision saw of a memory device that is removed while it looks is noted.
     LookNotRepeated,
     /// A region that is disabled may be taken by HMEM: what is reset then, nobody is told of.

@@ -197,11 +197,14 @@ impl Model for Protocol {
             window: !self.universe.late_window,
             rescan: self.universe.early_devices,
             budget: self.universe.budget,
-            regions: self.universe.bare.map(|bare| Region {
-                bare,
-                committed: bare,
-                hidden: bare && self.universe.hidden,
-                ..Region::default()
+            regions: std::array::from_fn(|r| {
+                let bare = self.universe.bare[r];
+                Region {
+                    bare,
+                    committed: bare && !(self.universe.missing && r > 0),
+                    hidden: bare && self.universe.hidden,
+                    ..Region::default()
+                }
             }),
             hmem: Hmem::Gone,
             cxl: Default::default(),

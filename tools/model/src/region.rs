@@ -127,7 +127,7 @@ impl Protocol {
 
     /// The decoders of region `r` are reset.
     pub(crate) fn reset(&self, state: &mut State, r: usize) {
-        let remembered = state.history.contains(self.universe.regions[r]);
+        let remembered = state.history.contains(self.universe.regions[r]) || state.remembered[r];
         let region = &mut state.regions[r];
         if region.committed && (region.witnessed || remembered) {
             state.ghost.undone = state.ghost.undone.and(self.universe.regions[r]);

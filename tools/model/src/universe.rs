@@ -35,6 +35,8 @@ pub struct Universe {
     pub policy: Policy,
     /// The window is published at some time after the start, or never; else it is there at once.
     pub late_window: bool,
+    /// The second memory device of a set is not there.
+    pub missing: bool,
     /// The memory devices were probed before the window was published, so that the regions of
     /// firmware are found when the CXL bus probes them once more.
     pub early_devices: bool,
@@ -115,6 +117,7 @@ const NOTHING: Universe = Universe {
     window: Units::NONE,
     policy: Policy::Whole,
     late_window: false,
+    missing: false,
     early_devices: false,
     grain: Grain::Coarse,
     troubles: EVERYTHING,
@@ -337,8 +340,15 @@ pub const BARE_SET: Universe = Universe {
     ..NOTHING
 };
 
+pub const BARE_MISSING: Universe = Universe {
+    name: "bare missing",
+    about: "a range of which two memory devices decode a part together, and one of them was never there",
+    missing: true,
+    ..BARE_SET
+};
+
 /// All that are explored.
-pub const ALL: [Universe; 21] = [
+pub const ALL: [Universe; 22] = [
     COVERED,
     RESCAN,
     PART,
@@ -360,6 +370,7 @@ pub const ALL: [Universe; 21] = [
     BARE,
     BARE_LATE,
     BARE_SET,
+    BARE_MISSING,
 ];
 
 impl Universe {

@@ -58,4 +58,5 @@ universes! {
     bare: BARE;
     bare_late: BARE_LATE;
     bare_set: BARE_SET;
+    bare_missing: BARE_MISSING;
 }

@@ -12,7 +12,7 @@ use model::{
 use std::collections::BTreeSet;
 
 /// Each mutant, where it is met and the property that catches it.
-const CAUGHT: [(Mutant, Universe, &str); 43] = {
+const CAUGHT: [(Mutant, Universe, &str); 44] = {
     use universe::*;
     use Mutant::*;
     [
@@ -49,6 +49,7 @@ const CAUGHT: [(Mutant, Universe, &str); 43] = {
         (HalfStripe, BARE_SET, names::DECODED),
         (UnplugUnheard, BARE, names::DECODED),
         (UnpluggedKept, BARE, names::DECODED),
+        (GoneShareForgotten, BARE_MISSING, names::DECODED),
         (LookNotRepeated, BARE, names::DECODED),
         (ServesDisabled, DECODED, names::DECODED),
         (ServesUndecoded, PART, names::DECODED),

@@ -6,7 +6,11 @@ use ownership::{Range, Share};
 
 fn share(start: u64, end: u64, ways: u32) -> Share {
     let range = Range::new(start, end).unwrap();
-    Share { range, ways }
+    Share {
+        range,
+        ways,
+        persistent: false,
+    }
 }
 
 #[test]

@@ -46,7 +46,7 @@ impl Arbiter {
         let ranges = &mut *ranges;
         let mut teller = self.report.begin();
 
-        let looked = Regions::collect(&self.notes).and_then(|mut regions| {
+        let looked = Regions::collect(&self.notes, settled).and_then(|mut regions| {
             let decoded = &mut ranges.decoded;
             self.note(decoded, &seen, &regions).inspect_err(|_| {
                 for range in &regions.resetting {
@@ -125,7 +125,7 @@ impl Arbiter {
     fn note(&self, decoded: &mut Decoded, seen: &[Range], regions: &Regions) -> Result {
         decoded.note(seen, &regions.decoding)?;
         decoded.note(&regions.resetting, &self.notes.lock().ended)?;
-        decoded.note_plugged(self.plugged()?)
+        self.remember_plugged(decoded)
     }
 
     /// There is no memory to decide. Returns whether ranges remain undecided.

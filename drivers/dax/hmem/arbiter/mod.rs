@@ -218,11 +218,12 @@ impl Arbiter {
 
     /// Returns whether ranges are undecided.
     fn start_ranges(&self, all: KVVec<SoftReservedRange>, followed: Result) -> bool {
-        // No region matters for what no window intersects.
-        let none = Regions::none().and_then(|mut regions| {
-            regions.add_decoding(&self.notes.lock())?;
-            Ok(regions)
-        });
+        // What no window intersects does not wait. No region matters for it, but persistent memory does.
+        let looked = if all.iter().all(SoftReservedRange::in_window) {
+            Regions::none()
+        } else {
+            Regions::collect(&self.notes, true)
+        };
         let mut ranges = self.ranges.lock();
         let mut teller = self.report.begin();
         let mut waiting = false;
@@ -231,7 +232,7 @@ impl Arbiter {
         for range in ranges.all.iter_mut() {
             waiting |= range.open(&mut teller);
         }
-        let done = none.and_then(|regions| {
+        let done = looked.and_then(|regions| {
             let taking = Taking::new(&regions, &ranges.decoded)?;
             for range in ranges.all.iter_mut().filter(|r| !r.in_window()) {
                 range.evaluate(&regions, &taking, true);
@@ -299,7 +300,6 @@ impl Arbiter {
     fn update(&self, change: impl FnOnce(&mut Gate)) {
         change(&mut self.gate.lock());
         self.news.notify_all();
-        gate
     }
 
     /// Changes the gate, wakes a decision that waits, and queues one more.

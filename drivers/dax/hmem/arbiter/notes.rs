@@ -5,7 +5,10 @@
 use super::Arbiter;
 use crate::{
     cxl,
-    decoded::Plugged,
+    decoded::{
+        Decoded,
+        Plugged, //
+    },
     ownership::{
         Extent,
         Range,
@@ -35,35 +38,38 @@ pub(crate) struct Notes {
 }
 
 impl Arbiter {
-    /// Looks up the devices that decoded something without a region when the last binding ended. One
-    /// that has gone since decodes nothing any more.
+    /// Looks up the devices that decoded something without a region when the last binding ended. What
+    /// one of them did that has gone since is decoded no more, also where it was one of several and the
+    /// others were missing.
     pub(super) fn recall_plugged(&self) -> Result {
-        let ranges = self.ranges.lock();
+        let mut ranges = self.ranges.lock();
+        let mut gone = KVec::new();
 
         for known in ranges.decoded.plugged() {
-            if let Some(device) = cxl::find_device(known.device) {
-                let mut notes = self.notes.lock();
-                notes.plugged.push((device, known.share), GFP_KERNEL)?;
+            match cxl::find_device(known.device) {
+                Some(device) => {
+                    let mut notes = self.notes.lock();
+                    notes.plugged.push((device, known.share), GFP_KERNEL)?;
+                }
+                None => gone.push(known.share.range, GFP_KERNEL)?,
             }
         }
-        Ok(())
+        ranges.decoded.note(&gone, &[])
     }
 
-    /// The devices that decode something without a region, for [`Decoded`] to remember.
-    ///
-    /// [`Decoded`]: crate::decoded::Decoded
-    pub(super) fn plugged(&self) -> Result<KVec<Plugged>> {
+    /// Has `decoded` remember the devices that decode something without a region. Fails with `ENOMEM`.
+    pub(super) fn remember_plugged(&self, decoded: &mut Decoded) -> Result {
         let mut plugged = KVec::new();
 
         for (device, share) in &self.notes.lock().plugged {
             let share = *share;
             match cxl::device_id(device) {
                 // It is just being removed.
-                0 => {}
+                0 => decoded.note(&[share.range], &[])?,
                 device => plugged.push(Plugged { device, share }, GFP_KERNEL)?,
             }
         }
-        Ok(plugged)
+        decoded.note_plugged(plugged)
     }
 
     /// Remembers a region that has lost its driver for the next decision.

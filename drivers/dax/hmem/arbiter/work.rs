@@ -89,9 +89,7 @@ impl WorkItem<CLOSING> for Arbiter {
             (take(&mut notes.decoded), take(&mut notes.ended))
         };
         let noted = ranges.decoded.note(&seen, &ended);
-        let plugged = this
-            .plugged()
-            .and_then(|plugged| ranges.decoded.note_plugged(plugged));
+        let plugged = this.remember_plugged(&mut ranges.decoded);
         if noted.is_err() || plugged.is_err() {
             dev_warn!(
                 this.device,

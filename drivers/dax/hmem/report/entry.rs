@@ -69,6 +69,10 @@ impl Entry {
             Taken::Foreign(region) => {
                 Self::new(range, Standing::Foreign, Why::ForeignRegion).region(region)
             }
+            Taken::Persistent(region) => Self {
+                region,
+                ..Self::new(range, Standing::Foreign, Why::Persistent)
+            },
             Taken::Resource => Self::new(range, Standing::Foreign, Why::ForeignResource),
             Taken::SystemRam => Self::new(range, Standing::SystemRam, Why::InUseAlready),
             Taken::Region(region) => {

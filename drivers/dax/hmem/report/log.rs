@@ -157,6 +157,17 @@ pub(super) fn print(device: &device::Device, range: &Range, event: &Event) {
                 piece,
                 region
             ),
+            (Taken::Persistent(Some(region)), _) => dev_info!(
+                device,
+                "{}: persistent memory, left alone: region{} is not committed\n",
+                piece,
+                region
+            ),
+            (Taken::Persistent(None), _) => dev_info!(
+                device,
+                "{}: persistent memory, left alone: no CXL region has it\n",
+                piece
+            ),
             (Taken::Resource, Some(holder)) => {
                 dev_warn!(device, "{}: not served: \"{}\" has it\n", piece, holder);
             }

@@ -29,6 +29,7 @@ impl fmt::Display for Reason {
                 Taken::Undecoded | Taken::Stuck => "nothing decodes it any more",
                 Taken::Excluded => "excluded by parameter",
                 Taken::Foreign(_) => "a CXL region of another driver has it",
+                Taken::Persistent(_) => "it is persistent memory",
                 _ => "others have all of it",
             }),
             Self::PartlyCovered { region } => write!(

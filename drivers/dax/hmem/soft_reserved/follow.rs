@@ -119,7 +119,7 @@ impl SoftReservedRange {
                         piece,
                         taken: obstacle.taken,
                         holder: match obstacle.taken {
-                            Taken::Foreign(_) => cxl::device_behind(&piece),
+                            Taken::Foreign(_) | Taken::Persistent(_) => cxl::device_behind(&piece),
                             _ => None,
                         },
                     },

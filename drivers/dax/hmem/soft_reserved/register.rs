@@ -295,7 +295,7 @@ impl SoftReservedRange {
                 Fate::Taken(taken) => {
                     let holder = match taken {
                         Taken::Resource => regions.holder(&part.range),
-                        Taken::Foreign(_) => cxl::device_behind(&part.range),
+                        Taken::Foreign(_) | Taken::Persistent(_) => cxl::device_behind(&part.range),
                         _ => None,
                     };
                     teller.tell(
@@ -318,8 +318,11 @@ impl SoftReservedRange {
         // nothing decodes becomes CXL's when a region is made there. What another driver's region had
         // is not served without its owner's word.
         for obstacle in obstacles.all() {
-            if let Taken::Region(_) | Taken::Undecoded | Taken::Stuck | Taken::Foreign(_) =
-                obstacle.taken
+            if let Taken::Region(_)
+            | Taken::Undecoded
+            | Taken::Stuck
+            | Taken::Foreign(_)
+            | Taken::Persistent(_) = obstacle.taken
             {
                 self.leave(teller, &obstacle.range);
             }

@@ -22,6 +22,10 @@ fn is_device(holder: &str) -> bool {
 /// say.
 pub(super) fn owner(map: &Map, record: &Record) -> (Owner, Option<State>) {
     let foreign = Some(State::Foreign);
+    // No driver has it as long as no region of it is committed.
+    if record.reason.as_deref() == Some("persistent") {
+        return (Owner::Nobody, foreign);
+    }
     let region = record.region.as_deref().and_then(|name| map.region(name));
     let of_region = || region.and_then(|r| map.accelerator_of(r));
     if let Some(name) = record.holder.clone().or_else(of_region) {
@@ -46,6 +50,16 @@ pub(super) fn owner(map: &Map, record: &Record) -> (Owner, Option<State>) {
 /// Why, in words.
 pub(super) fn text(record: &Record, word: &str) -> String {
     let region = record.region.as_deref();
+    if word == "persistent" {
+        let of = record
+            .holder
+            .as_ref()
+            .map_or(String::new(), |h| format!(" of {h}"));
+        return match region {
+            Some(region) => format!("persistent memory{of}, and {region} is not committed"),
+            None => format!("persistent memory{of}, and no region has it"),
+        };
+    }
     match (&record.holder, region) {
         (Some(holder), Some(region)) if word == "foreign-region" => {
             format!("{region} is {holder}'s")

@@ -143,7 +143,7 @@ pub(super) fn ledger_reason(map: &Map, record: &Record) -> Reason {
         "excluded" => "kept out by dax_hmem.exclude".into(),
         "region-torn-down" => "its CXL region was torn down".into(),
         "unbound" => "its device was unbound".into(),
-        "foreign-region" | "foreign-resource" => foreign::text(record, &word),
+        "foreign-region" | "persistent" | "foreign-resource" => foreign::text(record, &word),
         "incomplete" => "not all of the range could be served".into(),
         _ => word.replace('-', " "),
     };

@@ -77,7 +77,7 @@ kinds! {
     RegionLost = "region-lost",
     /// A committed region has no DAX driver.
     RegionIdle = "region-idle",
-    /// A committed region of persistent memory has the range.
+    /// The range is persistent memory.
     Persistent = "persistent",
     /// A region is not committed.
     RegionDisabled = "region-disabled",

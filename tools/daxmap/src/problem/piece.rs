@@ -71,6 +71,11 @@ pub(super) fn diagnose(map: &Map, reserved: &Reserved, piece: &Piece) -> Vec<Pro
             hmem::failed(map, piece)
         }
         (Owner::Nobody, State::Failed) if hmem::is_unbound(piece) => hmem::unbound(map, piece),
+        (Owner::Nobody, State::Foreign)
+            if piece.reason.code == ReasonCode::Known(Why::Persistent) =>
+        {
+            persistent(piece)
+        }
         (Owner::Nobody, State::Failed | State::Foreign) => unserved(map, piece),
         (Owner::Nobody, _) => unowned(map, reserved, piece),
         (Owner::Hmem { .. } | Owner::Cxl { .. }, _) => {
@@ -84,6 +89,17 @@ pub(super) fn diagnose(map: &Map, reserved: &Reserved, piece: &Piece) -> Vec<Pro
 fn join(mut a: Vec<Problem>, b: Vec<Problem>) -> Vec<Problem> {
     a.extend(b);
     a
+}
+
+/// Persistent memory whose region waits for a device, was refused, or never came to be.
+fn persistent(piece: &Piece) -> Problem {
+    Problem::new(Kind::Persistent, Severity::Warning, "Soft Reserved")
+        .because(format!(
+            "{}: nobody makes it System RAM, for that would overwrite what is kept there",
+            piece.reason.text
+        ))
+        .seen(["/sys/kernel/debug/dax_hmem/ledger"])
+        .fix(["# look which device is missing: cxl list -R -M -D -u"])
 }
 
 fn unknown(map: &Map, piece: &Piece) -> Problem {

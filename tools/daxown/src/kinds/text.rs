@@ -132,7 +132,7 @@ pub(super) fn about(kind: Kind) -> About {
         ),
         Kind::Persistent => (
             "warning",
-            "a region of persistent memory has the range",
+            "the range is persistent memory",
             "Firmware marks the range Soft Reserved, but what is in it is to survive a reboot, so nobody \
              makes it System RAM.",
             "Nothing, if that is meant: agree to it in /etc/daxown.toml.",
