@@ -12,13 +12,17 @@ use crate::{
     },
     ownership::{
         pieces::edges,
-        range::sort_disjoint,
+        range::{
+            for_each_gap,
+            sort_disjoint, //
+        },
         Extent,
         Extents,
         Obstacle,
         Range,
         Taken, //
-    }, //
+    },
+    params, //
 };
 use kernel::prelude::*;
 
@@ -36,7 +40,9 @@ pub(crate) struct Regions {
     pub(crate) foreign: KVec<Obstacle>,
     /// Regions that are no RAM and not committed yet, and persistent memory without a region.
     pub(crate) waiting: KVec<Obstacle>,
-    /// Whether one of `foreign` may be there only because a port was busy.
+    /// What the administrator keeps HMEM away from, ascending and disjoint.
+    pub(crate) excluded: KVec<Range>,
+    /// Whether it is not known of all memory whose it is, because a port was busy.
     pub(crate) unsure: bool,
     /// What committed regions decode, and memory devices without one, ascending and disjoint.
     pub(crate) decoding: KVec<Range>,
@@ -47,6 +53,10 @@ pub(crate) struct Regions {
 impl Regions {
     /// Of a machine without regions. Fails with `ENOMEM`.
     pub(crate) fn none() -> Result<Self> {
+        let mut excluded = KVec::new();
+        params::EXCLUDE.for_each(|range| Ok(excluded.push(range, GFP_KERNEL)?))?;
+        let disjoint = sort_disjoint(&mut excluded).len();
+        excluded.truncate(disjoint);
         Ok(Self {
             tree: Tree::new()?,
             committed: KVec::new(),
@@ -54,6 +64,7 @@ impl Regions {
             disabled: KVec::new(),
             foreign: KVec::new(),
             waiting: KVec::new(),
+            excluded,
             unsure: false,
             decoding: KVec::new(),
             resetting: KVec::new(),
@@ -92,28 +103,28 @@ impl Regions {
         if self.held.iter().any(|e| e.range.contains(range)) {
             return;
         }
-        self.hold_each(range, |_| true);
-    }
-
-    /// Leaves to CXL every region that lies in `range`, of which HMEM may have nothing. Returns whether one
-    /// was not left to it before that `is_free`.
-    pub(crate) fn hold_within(&mut self, range: &Range, is_free: impl Fn(&Range) -> bool) -> bool {
-        let held = self.held.len();
-        self.hold_each(range, |extent| range.contains(extent));
-        let new = self.held.get(held..).unwrap_or(&[]);
-        new.iter().any(|e| is_free(&e.range))
-    }
-
-    fn hold_each(&mut self, range: &Range, wanted: impl Fn(&Range) -> bool) {
         let extents = Extents::from_disjoint(&self.committed).unwrap_or(Extents::NONE);
-        let met = extents.intersecting(range).iter();
-
-        for extent in met.filter(|e| wanted(&e.range)) {
+        for extent in extents.intersecting(range).iter() {
             if !self.held.contains(extent) {
                 // Cannot fail: `collect()` made room.
                 let _ = self.held.push_within_capacity(*extent);
             }
         }
+    }
+
+    /// Leaves to CXL every region of which HMEM may have nothing, because all of it is excluded. Returns
+    /// whether one was not left to it before that `is_free`.
+    pub(crate) fn hold_excluded(&mut self, is_free: impl Fn(&Range) -> bool) -> bool {
+        let held = self.held.len();
+        for extent in &self.committed {
+            let whole = for_each_gap(&extent.range, &self.excluded, |_| Err(()));
+            if whole.is_ok() && !self.held.contains(extent) {
+                // Cannot fail: `collect()` made room.
+                let _ = self.held.push_within_capacity(*extent);
+            }
+        }
+        let new = self.held.get(held..).unwrap_or(&[]);
+        new.iter().any(|e| is_free(&e.range))
     }
 
     /// Whether a committed region of CXL has a part of `range`.

@@ -58,12 +58,8 @@ impl Arbiter {
                 regions.tree = Tree::new()?;
             }
             // A region of which HMEM may have nothing is dax_cxl's. One that has lost to HMEM is offered anew.
-            let mut offered = false;
-            params::EXCLUDE.for_each(|range| {
-                let is_free = |r: &Range| self.shared.devices.next_over(r, None).is_none();
-                offered |= regions.hold_within(&range, is_free);
-                Ok(())
-            })?;
+            let is_free = |r: &Range| self.shared.devices.next_over(r, None).is_none();
+            let offered = regions.hold_excluded(is_free);
             let taking = Taking::new(&regions, decoded)?;
             Ok((regions, taking, offered))
         });
@@ -80,9 +76,16 @@ impl Arbiter {
 
         // What is CXL's comes first: HMEM must not take a region for one range that CXL needs
         // for another.
+        let held = regions.held.len();
         for range in ranges.all.iter_mut() {
             if range.evaluate(&regions, &taking, settled) {
                 regions.hold(range.range());
+            }
+        }
+        // What CXL has is not excluded. Without memory the older look serves, here and below.
+        if regions.held.len() > held {
+            if let Ok(now) = Taking::new(&regions, &ranges.decoded) {
+                taking = now;
             }
         }
         for range in ranges.all.iter_mut() {
@@ -90,7 +93,7 @@ impl Arbiter {
             left_to_cxl |= range.follow(&mut teller, &regions, &taking, &gone);
         }
         if left_to_cxl {
-            // What went with it is in the way of nothing any more. Without memory the older look serves.
+            // What went with it is in the way of nothing any more.
             if let Ok(tree) = Tree::new() {
                 regions.tree = tree;
             }

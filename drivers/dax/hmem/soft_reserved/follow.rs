@@ -38,7 +38,7 @@ impl SoftReservedRange {
         gone: &[Extent],
     ) -> bool {
         match self.state {
-            State::Cxl { settled: true } | State::Left => {
+            State::Cxl { settled: true } | State::Left { .. } => {
                 self.follow_region(teller, taking);
                 false
             }
@@ -75,6 +75,14 @@ impl SoftReservedRange {
         }
         self.covered = covered;
         self.tell_lost(teller, taking);
+        // What others had is somebody else's now, or decoded no more.
+        if let (State::Left { why, .. }, Mode::Leave) = (&mut self.state, verdict.mode) {
+            if *why != verdict.reason {
+                *why = verdict.reason;
+                teller.tell(self.at, Event::Decided(verdict));
+                self.todo = true;
+            }
+        }
     }
 
     /// Says which parts of what HMEM left to CXL have a region now.

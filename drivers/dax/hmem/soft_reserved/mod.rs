@@ -16,6 +16,8 @@ use crate::{
         decide,
         Mode,
         Range,
+        Reason,
+        Taken,
         Verdict,
         World, //
     },
@@ -47,8 +49,14 @@ enum State {
     },
     /// HMEM owns it, less what other owners have.
     Hmem,
-    /// Nobody may have a byte of it, unless a region is committed there.
-    Left,
+    /// Nobody may have a byte of it, unless a region is committed there, or what was excluded is not
+    /// any more.
+    Left {
+        /// What was told of it.
+        why: Reason,
+        /// Whether a part was excluded.
+        excluded: bool,
+    },
     /// It could not be decided, for lack of memory. Binding the platform device again retries.
     Failed,
 }
@@ -76,7 +84,7 @@ pub(crate) struct SoftReservedRange {
     todo: bool,
     /// Whether the regions of a range that is CXL's, or nobody's, cover it.
     covered: bool,
-    /// Bytes of it that nothing decodes any more, as was last told of a range that is CXL's.
+    /// Bytes of it that neither HMEM nor CXL has, as was last told of a range that is CXL's.
     lost: u64,
     served: KVec<Served>,
     entries: KVec<SoftReserved>,
@@ -160,11 +168,14 @@ impl SoftReservedRange {
         taking: &Taking,
         settled: bool,
     ) -> bool {
-        let (State::Deferred | State::Cxl { settled: false }, Some(verdict)) =
-            (self.state, self.verdict)
-        else {
+        let Some(verdict) = self.verdict else {
             return false;
         };
+        match self.state {
+            State::Deferred | State::Cxl { settled: false } => {}
+            State::Left { excluded: true, .. } if verdict.mode == Mode::Register => {}
+            _ => return false,
+        }
         let was_deferred = self.state == State::Deferred;
         self.covered = verdict.mode == Mode::Drop;
         match verdict.mode {
@@ -191,7 +202,13 @@ impl SoftReservedRange {
             }
             Mode::Leave => {
                 teller.tell(self.at, Event::Decided(verdict));
-                self.state = State::Left;
+                let mut taken = taking.all().iter();
+                self.state = State::Left {
+                    why: verdict.reason,
+                    excluded: taken.any(|o| {
+                        o.taken == Taken::Excluded && o.range.intersects(&self.memory.range)
+                    }),
+                };
                 // Who has it is told piece by piece.
                 self.todo = true;
                 false

@@ -13,7 +13,6 @@ use crate::{
         Range,
         Taken, //
     },
-    params,
     regions::Regions, //
 };
 use kernel::prelude::*;
@@ -48,19 +47,19 @@ impl Taking {
         for &waiting in &regions.waiting {
             this.add(waiting)?;
         }
-        // This comes last: what is stuck stays stuck, and what CXL has is CXL's, whatever HMEM is kept
-        // from.
+        // This comes last: what is stuck stays stuck, and what CXL has, or is to have, is CXL's, whatever
+        // HMEM is kept from.
         let mut held = KVec::new();
         held.extend_from_slice(&regions.held, GFP_KERNEL)?;
         let held = sort_disjoint(&mut held);
-        params::EXCLUDE.for_each(|range| {
-            for_each_gap(&range, held, |range| {
+        for range in &regions.excluded {
+            for_each_gap(range, held, |range| {
                 this.add(Obstacle {
                     range,
                     taken: Taken::Excluded,
                 })
-            })
-        })?;
+            })?;
+        }
         Ok(this)
     }
 
