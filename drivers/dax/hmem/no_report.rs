@@ -60,6 +60,9 @@ impl<'a> Teller<'a> {
     /// There is no ledger.
     pub(crate) fn covered(&mut self, _at: usize, _cover: impl Fn(&Range) -> Option<c_int>) {}
 
+    /// There is no ledger.
+    pub(crate) fn decoding(&mut self, _at: usize, _decoding: &[Range]) {}
+
     /// Tells nothing.
     pub(crate) fn serves(&mut self, _range: &Range, _id: c_int, _bound: bool) {}
 

@@ -85,7 +85,7 @@ impl Event {
                 ledger.replace(Step::Failed, entry.error(error));
             }
             // That it is in use says more.
-            Self::Released { piece, .. } if ledger.is_stuck(&piece) => {}
+            Self::Released { piece, .. } if ledger.is_in_use(&piece) => {}
             Self::Released { piece, region } => {
                 let entry = Entry::new(piece, Standing::Free, Why::RegionTornDown);
                 let entry = match region.filter(|&r| r >= 0) {

@@ -84,10 +84,12 @@ impl Ledger {
         self.memory.range
     }
 
-    /// Whether a byte of `range` is in use that nothing decodes.
-    pub(crate) fn is_stuck(&self, range: &Range) -> bool {
+    /// Whether a byte of `range` is System RAM in use of which no device tells.
+    pub(crate) fn is_in_use(&self, range: &Range) -> bool {
+        let in_use = |e: &&Entry| matches!(e.state, Standing::Stuck | Standing::SystemRam);
         self.entries()
-            .any(|e| e.state == Standing::Stuck && e.range.intersects(range))
+            .filter(in_use)
+            .any(|e| e.range.intersects(range))
     }
 
     /// Whether all of `range` is CXL's by one entry.
@@ -132,9 +134,9 @@ impl Ledger {
         self.whole = Some(entry);
     }
 
-    /// Replaces every entry of the range by one for all of it.
+    /// Replaces every entry of the range by one for all of it, and for what later ones do not tell of.
     pub(crate) fn replace(&mut self, step: Step, entry: Entry) {
-        self.announce(step, || entry);
+        self.fill(step, entry);
         self.forget();
         self.whole = Some(entry);
     }
@@ -191,6 +193,17 @@ impl Ledger {
                     entry.reason = Why::RegionTornDown;
                 }
                 _ => {}
+            }
+        }
+    }
+
+    /// Notes what `decodes` still, or again, of System RAM that was in use when its region went: it is as
+    /// good as any.
+    pub(crate) fn follow_stuck(&mut self, decodes: impl Fn(&Range) -> bool) {
+        for entry in self.entries_mut() {
+            if entry.state == Standing::Stuck && decodes(&entry.range) {
+                entry.state = Standing::SystemRam;
+                entry.reason = Why::InUseAlready;
             }
         }
     }

@@ -14,7 +14,10 @@ use crate::{
         Devices,
         Memory, //
     },
-    ownership::Range, //
+    ownership::{
+        range::for_each_gap,
+        Range, //
+    }, //
 };
 use kernel::{
     device,
@@ -157,6 +160,14 @@ impl<'a> Teller<'a> {
     pub(crate) fn covered(&mut self, at: usize, cover: impl Fn(&Range) -> Option<c_int>) {
         if let Some(ledger) = ledger_of(&mut self.report.ledgers.lock(), at) {
             ledger.follow(cover);
+        }
+    }
+
+    /// Notes that `decoding`, which ascends and is disjoint, is decoded: what is in use there has lost
+    /// nothing, also if its region went.
+    pub(crate) fn decoding(&mut self, at: usize, decoding: &[Range]) {
+        if let Some(ledger) = ledger_of(&mut self.report.ledgers.lock(), at) {
+            ledger.follow_stuck(|range| for_each_gap(range, decoding, |_| Err(())).is_ok());
         }
     }
 

@@ -51,6 +51,7 @@ impl SoftReservedRange {
                     }
                     _ => None,
                 });
+                teller.decoding(self.at, &regions.decoding);
                 self.tell_kept(teller, regions);
                 released
             }
@@ -74,7 +75,6 @@ impl SoftReservedRange {
             }
         }
         self.covered = covered;
-        self.tell_lost(teller, taking);
         // What others had is somebody else's now, or decoded no more.
         if let (State::Left { why, .. }, Mode::Leave) = (&mut self.state, verdict.mode) {
             if *why != verdict.reason {
@@ -83,6 +83,7 @@ impl SoftReservedRange {
                 self.todo = true;
             }
         }
+        self.tell_lost(teller, taking);
     }
 
     /// Says which parts of what HMEM left to CXL have a region now.
@@ -115,11 +116,7 @@ impl SoftReservedRange {
         self.lost = self.lost(taking);
         for obstacle in taking.all() {
             // Of a range that CXL has let go of, it has been said.
-            let tell = match obstacle.taken {
-                Taken::Stuck => true,
-                Taken::Undecoded | Taken::Foreign(_) | Taken::Excluded => self.covered,
-                _ => false,
-            };
+            let tell = self.covered || obstacle.taken != Taken::Undecoded;
             if let Some(piece) = obstacle.range.intersection(&range).filter(|_| tell) {
                 teller.tell(
                     self.at,
@@ -136,10 +133,9 @@ impl SoftReservedRange {
         }
     }
 
-    /// How many bytes nothing decodes any more.
+    /// How many bytes neither HMEM nor CXL has.
     fn lost(&self, taking: &Taking) -> u64 {
         let lost = taking.all().iter();
-        let lost = lost.filter(|o| matches!(o.taken, Taken::Stuck | Taken::Undecoded));
         lost.filter_map(|o| o.range.intersection(&self.memory.range)?.size())
             .fold(0, u64::saturating_add)
     }
