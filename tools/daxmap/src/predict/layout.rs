@@ -6,13 +6,13 @@ use ownership::Policy;
 
 use super::nodes::Nodes;
 use super::{division, failed, known, options, seen, Holder, Why, Word};
-use crate::cxl::{Region, RegionState};
+use crate::cxl::{EndpointDecoder, Region, RegionState};
 use crate::decode::Why as Gone;
 use crate::iomem::{is_system_ram, Resource};
 use crate::ledger;
 use crate::map::Map;
 use crate::modules::Presence;
-use crate::own::Owner;
+use crate::own::{Owner, ReasonCode};
 use crate::problem::Kind;
 use crate::range::{merge, Range};
 use crate::tree::Tree;
@@ -78,6 +78,8 @@ pub struct Layout {
     pub obstacles: Vec<Range>,
     /// What other drivers have, such as an accelerator's, with their names.
     pub foreign: Vec<(Range, String)>,
+    /// Persistent memory without a committed region, with the region that it waits for.
+    pub persistent: Vec<(Range, Option<i32>)>,
     /// What the kernel's own drivers failed to make System RAM at this boot, and why.
     pub failed: Vec<(Range, Why)>,
     /// What the kernel's own drivers, of a release that was not measured, made System RAM at this boot, and whose
@@ -130,6 +132,7 @@ impl Layout {
             resources: resources(map),
             obstacles: obstacles(map),
             foreign: foreign(map),
+            persistent: persistent(map),
             failed: failed::read(map),
             dead: dead(map),
             seen: seen::read(map),
@@ -197,6 +200,7 @@ impl Layout {
             resources,
             obstacles: Vec::new(),
             foreign: Vec::new(),
+            persistent: Vec::new(),
             failed: Vec::new(),
             seen: Vec::new(),
             dead: Vec::new(),
@@ -291,6 +295,21 @@ fn foreign(map: &Map) -> Vec<(Range, String)> {
     let regions = map.regions.iter();
     let of_region = regions.filter_map(|r| r.range.zip(map.accelerator_of(r)));
     of_piece.chain(of_region).collect()
+}
+
+/// What holds contents that nobody may overwrite, though no region of it is committed.
+fn persistent(map: &Map) -> Vec<(Range, Option<i32>)> {
+    let number = |name: &str| name.strip_prefix("region")?.parse().ok();
+    let is_committed = |r: &&Range| map.committed_in(r).next().is_some();
+    let is_persistent = |e: &&EndpointDecoder| e.mode.as_deref() == Some("pmem");
+    let decoders = map.endpoints.iter().filter(is_persistent);
+    let decoders = decoders.filter(|e| map.is_committed(e));
+    let decoded = decoders.filter_map(|e| Some((e.range?, e.region.as_deref().and_then(number))));
+    // The driver of its device may be away.
+    let pieces = map.reserved.iter().flat_map(|r| &r.pieces);
+    let told = pieces.filter(|p| p.reason.code == ReasonCode::Known(Word::Persistent));
+    let all = decoded.chain(told.map(|p| (p.range, None)));
+    all.filter(|(range, _)| !is_committed(&range)).collect()
 }
 
 /// Whether the ledger says of a region that dax_cxl does not serve it.

@@ -40,8 +40,13 @@ pub(super) fn forecast(layout: &Layout, policy: Policy) -> Forecast {
         .filter(|r| layout.has_dax_cxl && (r.is_foreign || r.is_pmem) && !r.is_offered())
         // Persistent memory that waits for a device has contents; what is committed is CXL's.
         .filter(|r| r.is_committed == r.is_foreign)
-        .filter_map(|r| taken(&r.range, Taken::Foreign(r.number)))
+        .filter_map(|r| match r.is_pmem {
+            true => taken(&r.range, Taken::Persistent(Some(r.number))),
+            false => taken(&r.range, Taken::Foreign(r.number)),
+        })
         .collect();
+    let persistent = layout.persistent.iter().filter(|_| layout.has_dax_cxl);
+    foreign.extend(persistent.filter_map(|(r, region)| taken(r, Taken::Persistent(*region))));
     // A region of which HMEM may have nothing is dax_cxl's.
     let is_excluded = |range: &Range| layout.excluded.iter().any(|e| e.contains(range));
     let left: Vec<Range> = layout
@@ -207,6 +212,15 @@ fn why(layout: &Layout, regions: Extents<'_>, range: &ownership::Range, reason: 
         } => Why::known(
             Word::ForeignRegion,
             format!("{} of another driver has it", name(region)),
+        ),
+        Reason::NothingLeft {
+            taken: Taken::Persistent(region),
+        } => Why::known(
+            Word::Persistent,
+            match region {
+                Some(region) => format!("persistent memory, and {} is not committed", name(region)),
+                None => "persistent memory, and no region has it".into(),
+            },
         ),
         Reason::NothingLeft {
             taken: Taken::Excluded,
