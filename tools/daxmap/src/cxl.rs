@@ -206,6 +206,13 @@ pub(crate) fn read(scan: &Scan) -> Cxl {
         }
     }
     cxl.endpoints = endpoints;
+    // One that waits for the other members of its region shows no region, but the region shows it.
+    for endpoint in cxl.endpoints.iter_mut().filter(|e| e.region.is_none()) {
+        let is_own = |t: &Target| t.decoder.as_deref() == Some(endpoint.name.as_str());
+        let mut regions = cxl.regions.iter();
+        let found = regions.find(|r| r.targets.iter().any(is_own));
+        endpoint.region = found.map(|r| r.name.clone());
+    }
     cxl
 }
 

@@ -46,6 +46,14 @@ const JUDGED: &[Judged] = &[
         &[],
         &["stay with the kernel's own"],
     ),
+    // The one member that is there has no region in sysfs as long as it waits; the other is blank.
+    (
+        "blank-member",
+        "doctor",
+        1,
+        &["[region-incomplete]", "mem0 is there and maps nothing"],
+        &["with its decoder committed"],
+    ),
     // Volatile capacity below persistent capacity that is mapped cannot be put into a region any more.
     (
         "ram-left-beside-pmem",
