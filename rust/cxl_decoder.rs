@@ -79,7 +79,7 @@ pub struct Behind {
     /// Whether the memory is for a purpose of its own driver, so that cxl_core makes no dax region of
     /// it.
     pub attached: bool,
-    /// Whether what is decoded is persistent memory.
+    /// Whether what is decoded is persistent memory, or of a mode that is not known.
     pub persistent: bool,
 }
 
@@ -141,7 +141,7 @@ pub(crate) unsafe fn behind_locked(dev: *mut bindings::device) -> Option<Behind>
     }
 }
 
-/// Whether a decoder maps the persistent partition of its memory device.
+/// Whether a decoder maps a partition of its memory device that is not volatile.
 ///
 /// # Safety
 ///
@@ -155,7 +155,7 @@ unsafe fn is_persistent(dev: *mut bindings::device, state: *const dax::cxl_dev_s
         let partitions = (&raw const (*state).part).cast::<dax::cxl_dpa_partition>();
         match usize::try_from(at) {
             Ok(at) if at < (*state).nr_partitions as usize => {
-                (*partitions.add(at)).mode == dax::cxl_partition_mode_CXL_PARTMODE_PMEM
+                (*partitions.add(at)).mode != dax::cxl_partition_mode_CXL_PARTMODE_RAM
             }
             _ => false,
         }

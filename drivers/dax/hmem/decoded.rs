@@ -135,7 +135,7 @@ impl Decoded {
             Ok(()) => self.changed = false,
             Err(e) => dev_warn!(
                 device,
-                "no memory to remember what CXL regions decode: {:?}; do not unload the module \
+                "cannot remember what CXL regions decode: {:?}; do not unload the module \
                  before the next change of a region\n",
                 e
             ),

@@ -76,16 +76,21 @@ impl Arbiter {
 
         // What is CXL's comes first: HMEM must not take a region for one range that CXL needs
         // for another.
-        let held = regions.held.len();
-        for range in ranges.all.iter_mut() {
-            if range.evaluate(&regions, &taking, settled) {
-                regions.hold(range.range());
+        loop {
+            let held = regions.held.len();
+            for range in ranges.all.iter_mut() {
+                if range.evaluate(&regions, &taking, settled) {
+                    regions.hold(range.range());
+                }
             }
-        }
-        // What CXL has is not excluded. Without memory the older look serves, here and below.
-        if regions.held.len() > held {
-            if let Ok(now) = Taking::new(&regions, &ranges.decoded) {
-                taking = now;
+            if regions.held.len() == held {
+                break;
+            }
+            // What CXL has is not excluded, which may change a verdict. There are only so many regions.
+            // Without memory the older look serves, here and below.
+            match Taking::new(&regions, &ranges.decoded) {
+                Ok(now) => taking = now,
+                Err(_) => break,
             }
         }
         for range in ranges.all.iter_mut() {
@@ -125,7 +130,7 @@ impl Arbiter {
     }
 
     /// Notes what is and was decoded. Fails with `ENOMEM`.
-    fn note(&self, decoded: &mut Decoded, seen: &[Range], regions: &Regions) -> Result {
+    pub(super) fn note(&self, decoded: &mut Decoded, seen: &[Range], regions: &Regions) -> Result {
         decoded.note(seen, &regions.decoding)?;
         decoded.note(&regions.resetting, &self.notes.lock().ended)?;
         self.remember_plugged(decoded)

@@ -233,6 +233,7 @@ impl Arbiter {
             waiting |= range.open(&mut teller);
         }
         let done = looked.and_then(|regions| {
+            self.note(&mut ranges.decoded, &[], &regions)?;
             let taking = Taking::new(&regions, &ranges.decoded)?;
             for range in ranges.all.iter_mut().filter(|r| !r.in_window()) {
                 range.evaluate(&regions, &taking, true);
