@@ -52,14 +52,3 @@ pub(crate) enum Event {
     /// What served a piece goes, because the platform device is unbound.
     Closed { piece: Range },
 }
-
-impl Event {
-    /// A piece is System RAM in use that nothing decodes any more.
-    pub(crate) fn stuck(piece: Range) -> Self {
-        Self::Taken {
-            piece,
-            taken: Taken::Stuck,
-            holder: None,
-        }
-    }
-}

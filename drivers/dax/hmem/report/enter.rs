@@ -53,8 +53,12 @@ impl Event {
                 holder,
             } => {
                 let entry = Entry::taken(piece, taken).holder(holder);
-                let is_region = matches!(taken, Taken::Region(_));
-                if ledger.has(&entry) || (is_region && ledger.is_cxls(&piece)) {
+                let is_known = match taken {
+                    Taken::Region(_) => ledger.is_cxls(&piece),
+                    Taken::Undecoded => ledger.is_let_go(&piece),
+                    _ => false,
+                };
+                if ledger.has(&entry) || is_known {
                     return false;
                 }
                 ledger.add(Step::Decided, entry);

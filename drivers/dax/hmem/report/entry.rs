@@ -29,6 +29,8 @@ pub(crate) struct Entry {
     pub(super) served_ns: u64,
     /// Somebody has unbound the device by hand.
     pub(super) unbound: bool,
+    /// A decision has found that its contents are lost.
+    pub(super) lost: bool,
 }
 
 impl Entry {
@@ -44,6 +46,7 @@ impl Entry {
             error: None,
             served_ns: 0,
             unbound: false,
+            lost: false,
         }
     }
 
@@ -60,11 +63,19 @@ impl Entry {
         }
     }
 
+    /// The entry for System RAM in use that CXL stops decoding.
+    pub(crate) fn in_use(range: Range) -> Self {
+        Self::new(range, Standing::Stuck, Why::UndecodedInUse)
+    }
+
     /// The entry for a piece that is not HMEM's.
     pub(crate) fn taken(range: Range, taken: Taken) -> Self {
         match taken {
             Taken::Undecoded => Self::new(range, Standing::Free, Why::Undecoded),
-            Taken::Stuck => Self::new(range, Standing::Stuck, Why::UndecodedInUse),
+            Taken::Stuck => Self {
+                lost: true,
+                ..Self::in_use(range)
+            },
             Taken::Excluded => Self::new(range, Standing::Free, Why::Excluded),
             Taken::Foreign(region) => {
                 Self::new(range, Standing::Foreign, Why::ForeignRegion).region(region)

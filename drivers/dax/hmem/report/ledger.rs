@@ -109,10 +109,31 @@ impl Ledger {
         })
     }
 
-    /// Whether it says the same of the same piece.
-    pub(crate) fn has(&self, entry: &Entry) -> bool {
-        self.entries()
-            .any(|e| (e.range, e.state, e.reason) == (entry.range, entry.state, entry.reason))
+    /// Whether it says of all of `range` that nothing decodes it, or that its region went.
+    pub(crate) fn is_let_go(&self, range: &Range) -> bool {
+        let says = |e: &Entry| matches!(e.reason, Why::RegionTornDown | Why::Undecoded);
+        let mut met = self
+            .entries()
+            .filter(|e| e.range.intersects(range))
+            .peekable();
+        match met.peek() {
+            Some(_) => met.all(says),
+            None => says(&self.rest),
+        }
+    }
+
+    /// Whether it says the same of the same piece, and that it is lost, if `entry` does.
+    pub(crate) fn has(&mut self, entry: &Entry) -> bool {
+        let mut all = self.entries_mut();
+        let known = all.find(|e| {
+            (e.range, e.state, e.reason, e.region)
+                == (entry.range, entry.state, entry.reason, entry.region)
+        });
+        if let Some(known) = known {
+            known.lost |= entry.lost;
+            return true;
+        }
+        false
     }
 
     fn forget(&mut self) {
@@ -197,11 +218,11 @@ impl Ledger {
         }
     }
 
-    /// Notes what `decodes` still, or again, of System RAM that was in use when its region went: it is as
-    /// good as any.
+    /// Notes what `decodes` all the same of System RAM that was in use when its region went: it is as good
+    /// as any.
     pub(crate) fn follow_stuck(&mut self, decodes: impl Fn(&Range) -> bool) {
         for entry in self.entries_mut() {
-            if entry.state == Standing::Stuck && decodes(&entry.range) {
+            if entry.state == Standing::Stuck && !entry.lost && decodes(&entry.range) {
                 entry.state = Standing::SystemRam;
                 entry.reason = Why::InUseAlready;
             }

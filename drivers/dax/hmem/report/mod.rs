@@ -17,7 +17,8 @@ use crate::{
     ownership::{
         range::for_each_gap,
         Range, //
-    }, //
+    },
+    trace::Step, //
 };
 use kernel::{
     device,
@@ -38,6 +39,7 @@ mod ledger;
 mod log;
 mod text;
 
+use entry::Entry;
 pub(crate) use file::LedgerFile;
 use ledger::Ledger;
 use log::Lines;
@@ -72,7 +74,10 @@ impl Report {
     pub(crate) fn stuck(&self, ram: &Range) {
         for ledger in self.ledgers.lock().iter_mut() {
             if let Some(piece) = ledger.range().intersection(ram) {
-                let _ = Event::stuck(piece).enter(ledger, 0);
+                let entry = Entry::in_use(piece);
+                if !ledger.has(&entry) {
+                    ledger.add(Step::Decided, entry);
+                }
             }
         }
         dev_err!(

@@ -14,6 +14,7 @@ use crate::{
         Coverage,
         Extent,
         Mode,
+        Obstacle,
         Range,
         Taken, //
     },
@@ -38,7 +39,7 @@ impl SoftReservedRange {
         gone: &[Extent],
     ) -> bool {
         match self.state {
-            State::Cxl { settled: true } | State::Left { .. } => {
+            State::Cxl { settled: true } | State::Left => {
                 self.follow_region(teller, taking);
                 false
             }
@@ -59,31 +60,23 @@ impl SoftReservedRange {
         }
     }
 
-    /// Says that the administrator has let go of what CXL owns, or has assembled it again.
+    /// Says that the administrator has let go of what CXL owns, or has assembled it again, and what others
+    /// have of it by now.
     fn follow_region(&mut self, teller: &mut Teller<'_>, taking: &Taking) {
-        let Some(verdict) = self.verdict else {
+        let Some(verdict) = self.verdict.filter(|v| !self.is_included(v)) else {
             return;
         };
-        let covered = verdict.mode == Mode::Drop;
-        if covered != self.covered || (covered && self.lost(taking) != self.lost) {
-            if covered {
-                teller.tell(self.at, Event::Decided(verdict));
-            } else {
-                let piece = self.memory.range;
-                let region = None;
-                teller.tell(self.at, Event::Released { piece, region });
-            }
+        let was_covered = self.covered;
+        self.covered = verdict.mode == Mode::Drop;
+        let changed = self.other(taking);
+        if self.covered && (changed || !was_covered) {
+            teller.tell(self.at, Event::Decided(verdict));
+        } else if was_covered && !self.covered {
+            let piece = self.memory.range;
+            let region = None;
+            teller.tell(self.at, Event::Released { piece, region });
         }
-        self.covered = covered;
-        // What others had is somebody else's now, or decoded no more.
-        if let (State::Left { why, .. }, Mode::Leave) = (&mut self.state, verdict.mode) {
-            if *why != verdict.reason {
-                *why = verdict.reason;
-                teller.tell(self.at, Event::Decided(verdict));
-                self.todo = true;
-            }
-        }
-        self.tell_lost(teller, taking);
+        self.tell_others(teller);
     }
 
     /// Says which parts of what HMEM left to CXL have a region now.
@@ -108,36 +101,41 @@ impl SoftReservedRange {
         }
     }
 
-    /// Says what of a range that is CXL's, or nobody's, nothing decodes any more, and what others than the
-    /// regions that cover it have. What is known is not said twice.
-    pub(super) fn tell_lost(&mut self, teller: &mut Teller<'_>, taking: &Taking) {
-        let range = self.memory.range;
-
-        self.lost = self.lost(taking);
-        for obstacle in taking.all() {
-            // Of a range that CXL has let go of, it has been said.
-            let tell = self.covered || obstacle.taken != Taken::Undecoded;
-            if let Some(piece) = obstacle.range.intersection(&range).filter(|_| tell) {
-                teller.tell(
-                    self.at,
-                    Event::Taken {
-                        piece,
-                        taken: obstacle.taken,
-                        holder: match obstacle.taken {
-                            Taken::Foreign(_) | Taken::Persistent(_) => cxl::device_behind(&piece),
-                            _ => None,
-                        },
-                    },
-                );
+    /// Notes what of a range neither HMEM nor CXL has. Returns whether that has changed.
+    pub(super) fn other(&mut self, taking: &Taking) -> bool {
+        let now = taking.all().iter().filter_map(|o| {
+            let range = o.range.intersection(&self.memory.range)?;
+            Some(Obstacle { range, ..*o })
+        });
+        let mut others = KVec::new();
+        for other in now {
+            // Without memory it is told of the next time.
+            if others.push(other, GFP_KERNEL).is_err() {
+                return false;
             }
         }
+        let changed = *others != *self.others;
+        self.others = others;
+        changed
     }
 
-    /// How many bytes neither HMEM nor CXL has.
-    fn lost(&self, taking: &Taking) -> u64 {
-        let lost = taking.all().iter();
-        lost.filter_map(|o| o.range.intersection(&self.memory.range)?.size())
-            .fold(0, u64::saturating_add)
+    /// Says what nothing decodes any more of a range that is CXL's, or nobody's, and what others have.
+    /// What is known is not said twice.
+    pub(super) fn tell_others(&self, teller: &mut Teller<'_>) {
+        for &Obstacle { range, taken } in &self.others {
+            let holder = match taken {
+                Taken::Foreign(_) | Taken::Persistent(_) => cxl::device_behind(&range),
+                _ => None,
+            };
+            teller.tell(
+                self.at,
+                Event::Taken {
+                    piece: range,
+                    taken,
+                    holder,
+                },
+            );
+        }
     }
 
     /// Lets go of devices below which a region has gone, and of those without a driver that CXL may

@@ -15,8 +15,8 @@ use crate::{
     ownership::{
         decide,
         Mode,
+        Obstacle,
         Range,
-        Reason,
         Taken,
         Verdict,
         World, //
@@ -51,12 +51,7 @@ enum State {
     Hmem,
     /// Nobody may have a byte of it, unless a region is committed there, or what was excluded is not
     /// any more.
-    Left {
-        /// What was told of it.
-        why: Reason,
-        /// Whether a part was excluded.
-        excluded: bool,
-    },
+    Left,
     /// It could not be decided, for lack of memory. Binding the platform device again retries.
     Failed,
 }
@@ -84,8 +79,8 @@ pub(crate) struct SoftReservedRange {
     todo: bool,
     /// Whether the regions of a range that is CXL's, or nobody's, cover it.
     covered: bool,
-    /// Bytes of it that neither HMEM nor CXL has, as was last told of a range that is CXL's.
-    lost: u64,
+    /// What neither HMEM nor CXL has of a range that is CXL's or nobody's, as was last told.
+    others: KVec<Obstacle>,
     served: KVec<Served>,
     entries: KVec<SoftReserved>,
     /// Whether one entry stands for all of the range.
@@ -107,7 +102,7 @@ impl SoftReservedRange {
             state: State::Deferred,
             todo: false,
             covered: false,
-            lost: 0,
+            others: KVec::new(),
             served: KVec::new(),
             entries: KVec::new(),
             entered: false,
@@ -157,7 +152,15 @@ impl SoftReservedRange {
             },
         );
         self.verdict = Some(verdict);
-        verdict.mode == Mode::Drop
+        verdict.mode == Mode::Drop || self.state == State::Cxl { settled: true }
+    }
+
+    /// Whether HMEM may have a part of it that was excluded before.
+    fn is_included(&self, verdict: &Verdict) -> bool {
+        let mut others = self.others.iter();
+        matches!(self.state, State::Cxl { settled: true } | State::Left)
+            && verdict.mode == Mode::Register
+            && others.any(|o| o.taken == Taken::Excluded)
     }
 
     /// Carries out what [`SoftReservedRange::evaluate`] came to, unless it has been decided for
@@ -173,7 +176,7 @@ impl SoftReservedRange {
         };
         match self.state {
             State::Deferred | State::Cxl { settled: false } => {}
-            State::Left { excluded: true, .. } if verdict.mode == Mode::Register => {}
+            _ if self.is_included(&verdict) => {}
             _ => return false,
         }
         let was_deferred = self.state == State::Deferred;
@@ -187,10 +190,10 @@ impl SoftReservedRange {
                 false
             }
             Mode::Drop => {
-                if was_deferred {
+                if self.other(taking) || was_deferred {
                     teller.tell(self.at, Event::Decided(verdict));
                 }
-                self.tell_lost(teller, taking);
+                self.tell_others(teller);
                 self.state = State::Cxl { settled };
                 was_deferred
             }
@@ -202,13 +205,8 @@ impl SoftReservedRange {
             }
             Mode::Leave => {
                 teller.tell(self.at, Event::Decided(verdict));
-                let mut taken = taking.all().iter();
-                self.state = State::Left {
-                    why: verdict.reason,
-                    excluded: taken.any(|o| {
-                        o.taken == Taken::Excluded && o.range.intersects(&self.memory.range)
-                    }),
-                };
+                self.state = State::Left;
+                self.other(taking);
                 // Who has it is told piece by piece.
                 self.todo = true;
                 false
