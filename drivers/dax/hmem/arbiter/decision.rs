@@ -108,7 +108,7 @@ impl Arbiter {
         }
         for range in ranges.all.iter_mut() {
             range.serve_rest();
-            left_to_cxl |= range.apply(&mut teller, &taking, settled);
+            left_to_cxl |= range.apply(&mut teller, &regions, &taking, settled);
             waiting |= range.is_deferred();
         }
         left_to_cxl |= register(

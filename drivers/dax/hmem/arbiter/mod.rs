@@ -237,7 +237,7 @@ impl Arbiter {
             let taking = Taking::new(&regions, &ranges.decoded)?;
             for range in ranges.all.iter_mut().filter(|r| !r.in_window()) {
                 range.evaluate(&regions, &taking, true);
-                range.apply(&mut teller, &taking, true);
+                range.apply(&mut teller, &regions, &taking, true);
             }
             register(
                 &mut ranges.all,

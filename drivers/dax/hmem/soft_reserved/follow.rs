@@ -63,7 +63,7 @@ impl SoftReservedRange {
     /// Says that the administrator has let go of what CXL owns, or has assembled it again, and what others
     /// have of it by now.
     fn follow_region(&mut self, teller: &mut Teller<'_>, taking: &Taking) {
-        let Some(verdict) = self.verdict.filter(|v| !self.is_included(v)) else {
+        let Some(verdict) = self.verdict.filter(|v| !self.is_included(v, taking)) else {
             return;
         };
         let was_covered = self.covered;

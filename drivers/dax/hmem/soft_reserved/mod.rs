@@ -14,6 +14,7 @@ use crate::{
     iomem::SoftReserved,
     ownership::{
         decide,
+        range::for_each_gap,
         Mode,
         Obstacle,
         Range,
@@ -155,12 +156,35 @@ impl SoftReservedRange {
         verdict.mode == Mode::Drop || self.state == State::Cxl { settled: true }
     }
 
+    /// What of it was excluded when this was last told.
+    fn excluded(&self) -> impl Iterator<Item = &Range> {
+        let others = self.others.iter();
+        others
+            .filter(|o| o.taken == Taken::Excluded)
+            .map(|o| &o.range)
+    }
+
     /// Whether HMEM may have a part of it that was excluded before.
-    fn is_included(&self, verdict: &Verdict) -> bool {
-        let mut others = self.others.iter();
+    fn is_included(&self, verdict: &Verdict, taking: &Taking) -> bool {
         matches!(self.state, State::Cxl { settled: true } | State::Left)
             && verdict.mode == Mode::Register
-            && others.any(|o| o.taken == Taken::Excluded)
+            && self.excluded().any(|range| !taking.excludes(range))
+    }
+
+    /// Leaves to CXL what was not excluded: a region may come back there. What a region has now is left
+    /// to it anyway. Fails with `ENOMEM`.
+    fn leave_included(&mut self, teller: &Teller<'_>, regions: &Regions) -> Result {
+        let mut excluded = KVec::new();
+        for &range in self.excluded() {
+            excluded.push(range, GFP_KERNEL)?;
+        }
+        let range = self.memory.range;
+        for_each_gap(&range, &excluded, |gap| {
+            for_each_gap(&gap, &regions.committed, |gap| {
+                self.leave(teller, &gap);
+                Ok(())
+            })
+        })
     }
 
     /// Carries out what [`SoftReservedRange::evaluate`] came to, unless it has been decided for
@@ -168,16 +192,19 @@ impl SoftReservedRange {
     pub(crate) fn apply(
         &mut self,
         teller: &mut Teller<'_>,
+        regions: &Regions,
         taking: &Taking,
         settled: bool,
     ) -> bool {
         let Some(verdict) = self.verdict else {
             return false;
         };
-        match self.state {
-            State::Deferred | State::Cxl { settled: false } => {}
-            _ if self.is_included(&verdict) => {}
-            _ => return false,
+        if !matches!(self.state, State::Deferred | State::Cxl { settled: false }) {
+            // Without memory the next decision tries again.
+            let included = self.is_included(&verdict, taking);
+            if !included || self.leave_included(teller, regions).is_err() {
+                return false;
+            }
         }
         let was_deferred = self.state == State::Deferred;
         self.covered = verdict.mode == Mode::Drop;

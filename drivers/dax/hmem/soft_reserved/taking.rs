@@ -68,6 +68,12 @@ impl Taking {
         &self.0
     }
 
+    /// Whether all of `range` is excluded.
+    pub(super) fn excludes(&self, range: &Range) -> bool {
+        let mut excluded = self.0.iter().filter(|o| o.taken == Taken::Excluded);
+        excluded.any(|o| o.range.contains(range))
+    }
+
     /// Adds what of `obstacle` nothing else has.
     pub(super) fn add(&mut self, obstacle: Obstacle) -> Result {
         let known = self.0.len();
