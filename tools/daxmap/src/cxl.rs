@@ -13,6 +13,7 @@ use serde::Serialize;
 use crate::range::Range;
 use crate::scan::{index_of, Scan};
 
+pub(crate) use endpoint::is_held;
 pub use endpoint::EndpointDecoder;
 pub use port::PortDecoder;
 
@@ -105,6 +106,9 @@ pub struct Region {
     pub locked: bool,
     /// Whether the kernel refused a member at this boot: its decoders are as firmware committed them.
     pub is_refused: bool,
+    /// Whether the decoders of all its members are locked: nothing resets them before their devices are.
+    #[serde(skip)]
+    pub is_held: bool,
 }
 
 impl Region {
@@ -129,7 +133,7 @@ impl Region {
     /// Not committed although every member is there: its decoders were reset, or never set.
     pub fn is_reset(&self) -> bool {
         let is_whole = !self.targets.is_empty() && self.missing().is_empty();
-        self.state == RegionState::Disabled && is_whole && !self.is_refused
+        self.state == RegionState::Disabled && is_whole && !self.is_refused && !self.is_held
     }
 
     /// Whether its decoders are committed.
@@ -162,6 +166,9 @@ pub struct Memdev {
     pub pci: Option<String>,
     /// The host bridge it is behind, such as `pci0000:0c`.
     pub bridge: Option<String>,
+    /// Whether its PCI device is a memory card, by its class; an accelerator is of another. `None` if not known.
+    #[serde(skip)]
+    pub is_card: Option<bool>,
     /// A decoder has persistent capacity, which lies above all volatile capacity: what is free below
     /// it was skipped, and the kernel gives it to no decoder any more.
     #[serde(skip)]
@@ -275,6 +282,7 @@ fn region(scan: &Scan, name: &str, names: &[String]) -> Region {
         dax_region,
         dax_driver,
         is_refused: false,
+        is_held: false,
         locked: scan
             .number(&format!("{dir}/locked"))
             .is_some_and(|n| n != 0),
@@ -327,6 +335,10 @@ fn memdev(scan: &Scan, name: &str, endpoints: &[EndpointDecoder]) -> Memdev {
         mapped_bytes: (!own.is_empty()).then_some(mapped),
         node: scan.node(&format!("{dir}/numa_node")),
         bound: scan.link_name(&format!("{dir}/driver")).is_some(),
+        is_card: reach::pci(&real).and_then(|pci| {
+            let class = scan.value(&format!("sys/bus/pci/devices/{pci}/class"))?;
+            Some(class.starts_with("0x0502"))
+        }),
         pci: reach::pci(&real),
         bridge: reach::bridge(&real),
         skips_ram: own.iter().any(|e| has_pmem(&e)),

@@ -171,6 +171,11 @@ pub enum Event {
         /// The port it was behind, such as `0000:10:00.0`; empty if the message has none.
         port: String,
     },
+    /// A reset of the bus has wiped the decoders of a CXL card that were in use.
+    Wiped {
+        /// Its place, such as `0000:31:00.0`.
+        pci: String,
+    },
     /// A message of a driver concerned, of no known form.
     Said {
         /// The device it is about.

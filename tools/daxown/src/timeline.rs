@@ -130,7 +130,7 @@ fn moments(map: &Map) -> Vec<MomentDoc> {
             | Event::Decision { range, .. } => Some(RangeDoc::of(range)),
             Event::Truncated { .. } | Event::Rejected { .. } => None,
             Event::AttachFailed { .. } | Event::OffliningFailed { .. } => None,
-            Event::CardGone { .. } => None,
+            Event::CardGone { .. } | Event::Wiped { .. } => None,
             // Of the kernel's other memory nobody asks here.
             Event::BadPage { page } => {
                 let address = page.checked_mul(4096)?;

@@ -82,6 +82,11 @@ pattern!(
     r"^(?:[!-~]+: )?(?:hmem_platform|hmem|kmem|device_dax|dax|dax_hmem|dax_cxl|cxl_dax_region|cxl_region|cxl_root|cxl_mem|cxl_port|cxl_endpoint|cxl_pci|cxl_acpi|cxl_core) ([A-Za-z0-9_.:-]{1,40}): "
 );
 
+pattern!(
+    WIPED,
+    r"^cxl_pci ([0-9a-f:.]{1,40}): SBR happened without memory regions removal"
+);
+
 // Where the message of a driver begins, if something else stands before it.
 pattern!(
     BEGIN,
@@ -200,6 +205,11 @@ fn cxl(text: &str) -> Option<Event> {
         return Some(Event::NoWindow {
             decoder: string(&c, 1)?,
             range: range(&c, 2)?,
+        });
+    }
+    if let Some(c) = captures(&WIPED, text) {
+        return Some(Event::Wiped {
+            pci: string(&c, 1)?,
         });
     }
     if let Some(c) = captures(&ATTACH, text) {
@@ -329,7 +339,7 @@ mod tests {
         for p in [
             &MAP, &SRAT, &WINDOW, &PROBE, &OLD_PROBE, &NO_WINDOW, &ATTACH, &HAS_RAM, &OFFLINING,
             &CONFLICT, &REQUEST, &MAPPING, &TRUNCATED, &REJECTED, &RESOURCE, &DEVICE, &BEGIN,
-            &PROGRAM,
+            &PROGRAM, &WIPED,
         ] {
             assert!(p.is_some());
         }

@@ -263,6 +263,8 @@ fn dead(map: &Map) -> Vec<Range> {
         Gone::Reset { region } => !map
             .region(region)
             .is_some_and(|r| known::comes_back(map, r)),
+        // Firmware sets them up anew.
+        Gone::Wiped { .. } => false,
         _ => true,
     });
     lasting.map(|d| d.range).collect()
@@ -292,9 +294,7 @@ fn foreign(map: &Map) -> Vec<(Range, String)> {
         Owner::Driver { name } => Some((p.range, name.clone())),
         _ => None,
     });
-    let regions = map.regions.iter();
-    let of_region = regions.filter_map(|r| r.range.zip(map.accelerator_of(r)));
-    of_piece.chain(of_region).collect()
+    of_piece.chain(map.of_accelerators()).collect()
 }
 
 /// What holds contents that nobody may overwrite, though no region of it is committed.

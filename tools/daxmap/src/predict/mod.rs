@@ -29,6 +29,7 @@ use serde::Serialize;
 pub use layout::{Layout, Listed, RegionAt};
 pub use ownership::Policy;
 use ownership::Why as Word;
+pub use parts::OVERWRITTEN;
 
 use crate::ledger;
 use crate::problem::Kind;

@@ -111,6 +111,15 @@ fn in_window(
     if members.iter().any(|m| doubt(map, m, sure).is_some()) {
         return None;
     }
+    // Where the host bridge translates addresses, a decoder is not to be given those of the host.
+    let mut behind = map.behind(window);
+    if behind.any(|m| {
+        map.endpoints
+            .iter()
+            .any(|e| e.memdev == m.name && map.is_translated(e))
+    }) {
+        return None;
+    }
     let ways = u64::try_from(members.len()).ok()?;
     let each = members.iter().map(|m| m.free_ram()).min()?;
     let unit = UNIT.checked_mul(ways)?;

@@ -246,12 +246,17 @@ fn unassigned(map: &Map) -> Vec<Problem> {
     let sets = map.sets();
     let alone = sets.iter().filter(|s| {
         let with_region = map.regions.iter().any(|r| r.range == Some(s.range));
-        s.region.is_none() && !with_region && !s.accelerator
+        // What is an accelerator's for sure is told where somebody else has it.
+        s.region.is_none() && !with_region && !map.is_accelerators(s)
     });
-    alone.map(|s| in_no_region(map, s)).collect()
+    let translated = map.translated_sets();
+    alone
+        .chain(&translated)
+        .map(|s| in_no_region(map, s, translated.contains(s)))
+        .collect()
 }
 
-fn in_no_region(map: &Map, set: &Set) -> Problem {
+fn in_no_region(map: &Map, set: &Set, is_translated: bool) -> Problem {
     let names: Vec<String> = set
         .members
         .iter()
@@ -284,6 +289,11 @@ fn in_no_region(map: &Map, set: &Set) -> Problem {
         .map(|w| w.label().to_string())
         .collect();
     let why = match (fits, crossed.is_empty()) {
+        _ if is_translated => {
+            "these are addresses of the devices' own, which the host bridge translates, and this kernel did not \
+             translate them"
+                .to_string()
+        }
         (true, _) => {
             refused.unwrap_or_else(|| "why cannot be known from what could be read".to_string())
         }

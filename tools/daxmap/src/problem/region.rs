@@ -41,6 +41,18 @@ fn one(map: &Map, region: &Region) -> Option<Problem> {
             severity: Severity::Warning,
             ..reset(map, name)
         }
+    } else if region.is_held && region.state == RegionState::Disabled {
+        Problem::new(Kind::DecoderUnassigned, Severity::Note, name)
+            .because(format!(
+                "{name} has all its members and is not committed, but their decoders are locked, and nothing resets \
+                 such before a reset of the devices; what firmware committed is as it was, so its addresses are \
+                 decoded all the same, and HMEM can serve them"
+            ))
+            .seen(region.targets.iter().filter_map(|t| {
+                let decoder = t.decoder.as_ref()?;
+                Some(format!("/sys/bus/cxl/devices/{decoder}/locked"))
+            }))
+            .seen(refusal(map, name))
     } else if region.is_refused && region.state == RegionState::Disabled {
         Problem::new(Kind::DecoderUnassigned, Severity::Note, name)
             .because(format!(

@@ -82,6 +82,14 @@ fn failure(map: &Map, message: &Message) -> Option<Problem> {
             )),
             *range,
         )),
+        Event::Wiped { pci } => Some(
+            Problem::new(Kind::Undecoded, Severity::Warning, pci.as_str())
+                .because(format!(
+                    "the log says that a reset of the bus wiped decoders of {pci} while they were in use: nothing maps \
+                     the memory behind them since; which memory it is, and what became of it, is not in what was given"
+                ))
+                .seen(dax::lines(map, |e| matches!(e, Event::Wiped { pci: p } if p == pci))),
+        ),
         Event::CardGone { port } => {
             let subject = if port.is_empty() { "CXL" } else { port };
             Some(
