@@ -40,6 +40,9 @@ pub struct Window {
     pub takes_type2: Option<bool>,
     /// Whether it takes memory expanders.
     pub takes_type3: Option<bool>,
+    /// Whether firmware fixed it: a region made there is locked, and stays until the next reset.
+    #[serde(skip)]
+    pub is_fixed: bool,
     /// Whether the kernel has the file that makes a region of volatile memory in it.
     #[serde(skip)]
     pub makes_ram: Option<bool>,
@@ -164,6 +167,9 @@ pub struct Memdev {
     pub bound: bool,
     /// Its PCI device, such as `0000:0d:00.0`.
     pub pci: Option<String>,
+    /// Its port, such as `endpoint2`, where that has no driver.
+    #[serde(skip)]
+    pub endpoint: Option<String>,
     /// The host bridge it is behind, such as `pci0000:0c`.
     pub bridge: Option<String>,
     /// Whether its PCI device is a memory card, by its class; an accelerator is of another. `None` if not known.
@@ -238,6 +244,9 @@ fn window(scan: &Scan, name: &str) -> Option<Window> {
         takes_ram: takes("ram"),
         takes_type2: takes("type2"),
         takes_type3: takes("type3"),
+        is_fixed: scan
+            .number(&format!("{dir}/locked"))
+            .is_some_and(|n| n != 0),
         makes_ram: scan
             .exists(&format!("{dir}/create_ram_region"))
             .then_some(true),
@@ -317,6 +326,17 @@ fn serial(scan: &Scan, memdev: &str) -> Option<String> {
     scan.value(&format!("{DEVICES}/{memdev}/serial"))
 }
 
+/// The port of a memory device, if no driver has it.
+fn idle_endpoint(scan: &Scan, memdev: &str) -> Option<String> {
+    let names = scan.list(DEVICES).into_iter();
+    let mut ports = names.filter(|n| index_of(n, "endpoint").is_some());
+    let is_own =
+        |n: &String| scan.link_name(&format!("{DEVICES}/{n}/uport")).as_deref() == Some(memdev);
+    let port = ports.find(is_own)?;
+    let driver = scan.link_name(&format!("{DEVICES}/{port}/driver"));
+    driver.is_none().then_some(port)
+}
+
 fn memdev(scan: &Scan, name: &str, endpoints: &[EndpointDecoder]) -> Memdev {
     let dir = format!("{DEVICES}/{name}");
     let own: Vec<&EndpointDecoder> = endpoints.iter().filter(|e| e.memdev == name).collect();
@@ -340,6 +360,7 @@ fn memdev(scan: &Scan, name: &str, endpoints: &[EndpointDecoder]) -> Memdev {
             Some(class.starts_with("0x0502"))
         }),
         pci: reach::pci(&real),
+        endpoint: idle_endpoint(scan, name),
         bridge: reach::bridge(&real),
         skips_ram: own.iter().any(|e| has_pmem(&e)),
     }

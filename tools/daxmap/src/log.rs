@@ -171,6 +171,11 @@ pub enum Event {
         /// The port it was behind, such as `0000:10:00.0`; empty if the message has none.
         port: String,
     },
+    /// Memory lies beyond the addresses that the kernel can map.
+    Unaddressable {
+        /// The memory.
+        range: Range,
+    },
     /// A reset of the bus has wiped the decoders of a CXL card that were in use.
     Wiped {
         /// Its place, such as `0000:31:00.0`.

@@ -127,6 +127,7 @@ fn moments(map: &Map) -> Vec<MomentDoc> {
             | Event::NoWindow { range, .. }
             | Event::HasSystemRam { range, .. }
             | Event::Stuck { range, .. }
+            | Event::Unaddressable { range }
             | Event::Decision { range, .. } => Some(RangeDoc::of(range)),
             Event::Truncated { .. } | Event::Rejected { .. } => None,
             Event::AttachFailed { .. } | Event::OffliningFailed { .. } => None,

@@ -83,6 +83,10 @@ pattern!(
 );
 
 pattern!(
+    BEYOND,
+    r"^Hotplugged memory exceeds maximum addressable address, range=\[0x([0-9a-f]{1,16})-0x([0-9a-f]{1,16})\]"
+);
+pattern!(
     WIPED,
     r"^cxl_pci ([0-9a-f:.]{1,40}): SBR happened without memory regions removal"
 );
@@ -132,6 +136,7 @@ pub(super) fn of_kernel<'t>(text: &'t str, event: &Event, is_stamped: bool) -> O
         Event::MapEntry { .. }
             | Event::ProbeFailed { .. }
             | Event::BadPage { .. }
+            | Event::Unaddressable { .. }
             | Event::RequestFailed { .. }
             | Event::OffliningFailed { .. }
     );
@@ -183,6 +188,11 @@ fn known(text: &str) -> Option<Event> {
     if let Some(c) = captures(&BAD_PAGE, text) {
         return Some(Event::BadPage {
             page: number(&c, 1, 16)?,
+        });
+    }
+    if let Some(c) = captures(&BEYOND, text) {
+        return Some(Event::Unaddressable {
+            range: range(&c, 1)?,
         });
     }
     if let Some(c) = captures(&CONFLICT, text) {
@@ -339,7 +349,7 @@ mod tests {
         for p in [
             &MAP, &SRAT, &WINDOW, &PROBE, &OLD_PROBE, &NO_WINDOW, &ATTACH, &HAS_RAM, &OFFLINING,
             &CONFLICT, &REQUEST, &MAPPING, &TRUNCATED, &REJECTED, &RESOURCE, &DEVICE, &BEGIN,
-            &PROGRAM, &WIPED,
+            &PROGRAM, &WIPED, &BEYOND,
         ] {
             assert!(p.is_some());
         }

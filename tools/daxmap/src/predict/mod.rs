@@ -11,6 +11,7 @@
 mod c;
 mod division;
 mod failed;
+mod held;
 mod kmem;
 mod known;
 mod layout;

@@ -21,7 +21,7 @@ pub(super) fn of(
 ) -> Vec<Part> {
     let failed: &[(Range, Why)] = match decider {
         Decider::C => &layout.failed,
-        Decider::Rust(_) => &[],
+        Decider::Rust(_) => &layout.not_added,
     };
     let seen: &[(Range, Holder)] = match decider {
         Decider::C => &layout.seen,

@@ -55,6 +55,13 @@ pub(super) fn is_unsaid(map: &Map, memdev: &Memdev) -> bool {
     near.clone().all(|w| takes(w) != Some(true)) && near.any(|w| takes(w).is_none())
 }
 
+/// A window that firmware fixed, where it keeps a region from being made of a memory device's capacity.
+pub(super) fn fixed<'a>(map: &'a Map, memdev: &Memdev) -> Option<&'a Window> {
+    let near = |w: &&Window| w.reaches(memdev) == Some(true) && takes_ram(map, w) == Some(true);
+    let mut near = map.windows.iter().filter(near);
+    near.clone().all(|w| w.is_fixed).then(|| near.next())?
+}
+
 /// Whether a window takes volatile memory. Where its own word is missing, as in captures of old, such memory
 /// in it says so.
 fn takes_ram(map: &Map, window: &Window) -> Option<bool> {
@@ -103,6 +110,7 @@ fn in_window(
         || is_too_old(map)
         || map.is_without_dax_cxl()
         || !fits
+        || window.is_fixed
         || window.reaches(first) != Some(true)
     {
         return None;

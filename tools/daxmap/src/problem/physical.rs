@@ -69,6 +69,10 @@ fn unsure(map: &Map, unsure: &Unsure) -> Problem {
             if one { "its memory is" } else { "their memory is" },
         ))
         .seen(paths.map(|m| format!("/sys/bus/cxl/devices/{m}/ram/size")))
+        .seen(unsure.memdevs.iter().flat_map(|name| {
+            let memdev = map.memdevs.iter().find(|m| m.name == *name);
+            memdev.map_or(Vec::new(), |m| super::memdev::failed(map, m))
+        }))
 }
 
 /// Memory in a window that only `memmap=` declares, and for which no CXL device is left.

@@ -115,7 +115,8 @@ fn failure(map: &Map, message: &Message) -> Option<Problem> {
         | Event::NodeRange { .. }
         | Event::WindowNode { .. }
         | Event::Decision { .. }
-        | Event::BadPage { .. } => None,
+        | Event::BadPage { .. }
+        | Event::Unaddressable { .. } => None,
     }
 }
 

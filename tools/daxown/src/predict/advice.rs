@@ -40,6 +40,7 @@ pub struct Advice {
     is_offline_wanted: bool,
     refused: Option<String>,
     is_unlisted: bool,
+    is_unregistered: bool,
     missing: Vec<String>,
 }
 
@@ -84,6 +85,7 @@ impl Advice {
             },
             refused: layout.refused.clone(),
             is_unlisted: layout.is_unlisted,
+            is_unregistered: layout.is_unregistered,
             missing: layout.missing.clone(),
         }
     }
@@ -133,6 +135,13 @@ impl Advice {
             )];
         }
         let mut out = vec![self.drivers_line(look)];
+        if self.is_unregistered {
+            out.push(
+                "the kernel registered no Soft Reserved range (hmem_platform.0 is not there), so neither has anything to \
+                 decide about: use one that is built with CONFIG_DEV_DAX_HMEM"
+                    .into(),
+            );
+        }
         if self.foreign.0 > 0 {
             out.push(format!(
                 "careful: the Rust drivers would make System RAM of {} that another driver has: do not install \
