@@ -134,7 +134,7 @@ fn moments(map: &Map) -> Vec<MomentDoc> {
             Event::CardGone { .. } | Event::Wiped { .. } => None,
             // Of the kernel's other memory nobody asks here.
             Event::BadPage { page } => {
-                let address = page.checked_mul(4096)?;
+                let address = map.address_of_page(*page)?;
                 let is_ours = map.reserved.iter().any(|r| r.range.has(address));
                 is_ours.then_some(None)?
             }

@@ -22,6 +22,11 @@ pattern!(
     MAP,
     r"^([!-~]{1,20}|reserve setup_data): \[mem 0x([0-9a-f]{1,16})-0x([0-9a-f]{1,16})\] ([ -~]{1,60})$"
 );
+// With efi=debug: that of x86, and that of the other architectures.
+pattern!(
+    EFI_MAP,
+    r"^efi: (?:mem[0-9]{1,6}|  0x([0-9a-f]{1,16})-0x([0-9a-f]{1,16})):? ?\[Conventional[ A-Za-z]*\|[^\]]{0,20}\|SP\|[^\]]{0,60}\](?: range=\[0x([0-9a-f]{1,16})-0x([0-9a-f]{1,16})\])?"
+);
 pattern!(
     SRAT,
     r"SRAT: Node ([0-9]{1,6}) PXM [0-9]+ \[mem 0x([0-9a-f]{1,16})-0x([0-9a-f]{1,16})\]"
@@ -158,6 +163,13 @@ fn known(text: &str) -> Option<Event> {
             map: string(&c, 1)?,
             range: range(&c, 2)?,
             kind: string(&c, 4)?,
+        });
+    }
+    if let Some(c) = captures(&EFI_MAP, text) {
+        return Some(Event::MapEntry {
+            map: "efi".into(),
+            range: range(&c, 1).or_else(|| range(&c, 3))?,
+            kind: "soft reserved".into(),
         });
     }
     if let Some(c) = captures(&SRAT, text) {
@@ -349,7 +361,7 @@ mod tests {
         for p in [
             &MAP, &SRAT, &WINDOW, &PROBE, &OLD_PROBE, &NO_WINDOW, &ATTACH, &HAS_RAM, &OFFLINING,
             &CONFLICT, &REQUEST, &MAPPING, &TRUNCATED, &REJECTED, &RESOURCE, &DEVICE, &BEGIN,
-            &PROGRAM, &WIPED, &BEYOND,
+            &PROGRAM, &WIPED, &BEYOND, &EFI_MAP,
         ] {
             assert!(p.is_some());
         }

@@ -238,6 +238,11 @@ fn dead(map: &Map, severity: Severity, subject: &str, range: &Range, why: &Why) 
             left,
             needed,
         } => make(Kind::Undecoded)
+            .seen(dax::lines(map, |e| match e {
+                Event::CardGone { .. } => true,
+                Event::Stuck { range: r, .. } => r.overlaps(range),
+                _ => false,
+            }))
             .because(format!(
                 "no committed endpoint decoder maps {} of {window}, and {} behind it {} {}",
                 human(*needed),
@@ -291,10 +296,24 @@ fn dead(map: &Map, severity: Severity, subject: &str, range: &Range, why: &Why) 
         } => {
             let gone = dax::lines(map, |e| matches!(e, Event::CardGone { .. }));
             let have_n = u64::try_from(have.len()).unwrap_or(*ways);
+            let blank: Vec<String> = super::region::blank(map, range)
+                .iter()
+                .map(|m| m.name.clone())
+                .collect();
+            let others = match blank.len() {
+                0 => "no other device is there that could be one".to_string(),
+                1 => format!(
+                    "{}, which is there, maps nothing (it was reset, or never set up)",
+                    blank[0]
+                ),
+                _ => format!(
+                    "{}, which are there, map nothing (they were reset, or never set up)",
+                    super::listed(&blank)
+                ),
+            };
             make(Kind::MemberGone)
                 .because(format!(
-                    "{have_n} of {ways} devices of its interleave set {} left ({}), and no other device is \
-                     there that could be one: {} of every {ways} granules{} have nothing behind them",
+                    "{have_n} of {ways} devices of its interleave set {} left ({}), and {others}: {} of every {ways} granules{} have nothing behind them",
                     if have_n == 1 { "is" } else { "are" },
                     super::listed(have),
                     ways.saturating_sub(have_n),

@@ -14,7 +14,7 @@ use crate::map::Map;
 use crate::own::Owner;
 use crate::range::{subtract, Range};
 pub(super) use boot_ram::boot_ram;
-pub(super) use incomplete::refusal;
+pub(super) use incomplete::{blank, refusal};
 
 pub(super) fn diagnose(map: &Map) -> Vec<Problem> {
     let mut out: Vec<Problem> = Vec::new();

@@ -76,10 +76,21 @@ fn failure(map: &Map, message: &Message) -> Option<Problem> {
                 .seen(region::refusal(map, name)),
         ),
         Event::HasSystemRam { region, range } => Some(at(
-            Problem::new(Kind::BootRam, Severity::Warning, region.as_str()).because(format!(
-                "the log says that {range} of {region} is System RAM since boot, so its driver makes no dax \
-                 region; whether anybody has the rest is not in what was given"
-            )),
+            Problem::new(Kind::BootRam, Severity::Warning, region.as_str())
+                .because(format!(
+                    "the log says that {range} of {region} is System RAM since boot, so its driver makes no dax \
+                     region{}{}",
+                    // The first range that the line names is the region's.
+                    match message.first_range() == Some(*range) {
+                        true => ": all of it",
+                        false => "; whether anybody has the rest is not in what was given",
+                    },
+                    match map.host.no_soft_reserve {
+                        true => " (efi=nosoftreserve is on the command line)",
+                        false => "",
+                    }
+                ))
+                .fix(map.host.no_soft_reserve.then_some("# boot without efi=nosoftreserve")),
             *range,
         )),
         Event::Wiped { pci } => Some(

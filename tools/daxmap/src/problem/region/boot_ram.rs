@@ -2,7 +2,7 @@
 
 //! CXL memory that is System RAM since boot: as a part of a region, or in a window without one.
 
-use crate::log::Event;
+use crate::log::{self, Event};
 use crate::map::Map;
 use crate::own::ReasonCode;
 use crate::problem::{dax, listed, Kind, Problem, Severity};
@@ -70,23 +70,41 @@ pub(super) fn windows_as_ram(map: &Map) -> Vec<Problem> {
             if range.end <= u64::from(u32::MAX) {
                 return Some(low_memory(window.label(), size, span));
             }
-            let why = match map.host.no_soft_reserve {
-                true => "efi=nosoftreserve is on the command line".to_string(),
-                false => "its option for special purpose memory may be off, or the kernel built without \
-                          CONFIG_EFI_SOFT_RESERVE; which of these cannot be known"
-                    .to_string(),
+            let why = match (map.host.no_soft_reserve, is_hot_plugged(map, &span)) {
+                (_, true) => {
+                    "it was hot-plugged, for the map of the boot does not have it; firmware adds it so (ACPI), and its \
+                     option for special purpose memory has no part in that"
+                }
+                (true, _) => {
+                    "firmware gave it so, at boot or by hot-plugging: efi=nosoftreserve is on the command line"
+                }
+                (false, _) => {
+                    "firmware gave it so, at boot or by hot-plugging: its option for special purpose memory may be off, \
+                     or the kernel built without CONFIG_EFI_SOFT_RESERVE; which of these cannot be known"
+                }
             };
+            let is_ignored = map.host.no_soft_reserve && !is_hot_plugged(map, &span);
             let mut problem = Problem::new(Kind::BootRam, Severity::Warning, window.label())
                 .because(format!(
                     "{} of this window is plain System RAM, not Soft Reserved: neither CXL nor HMEM has a \
-                     part in it; firmware gave it so, at boot or by hot-plugging: {why}",
+                     part in it; {why}",
                     human(size)
                 ))
-                .seen(["/proc/iomem"]);
+                .seen(["/proc/iomem"])
+                .fix(is_ignored.then_some("# boot without efi=nosoftreserve"));
             problem.range = Some(span);
             Some(problem)
         })
         .collect()
+}
+
+/// Whether memory came after the boot: the whole map of the boot is in the log, and does not have it.
+pub fn is_hot_plugged(map: &Map, range: &Range) -> bool {
+    let entries = map.log.iter().filter_map(|m| match &m.event {
+        Event::MapEntry { range, .. } => Some(range),
+        _ => None,
+    });
+    log::has_whole_map(&map.log) && !entries.clone().any(|r| r.overlaps(range))
 }
 
 /// A window below 4 GiB: firmware itself, and the kernel's first steps, run in its memory.
