@@ -13,6 +13,7 @@ use serde::Serialize;
 use crate::range::Range;
 use crate::scan::{index_of, Scan};
 
+pub(crate) use endpoint::is_held;
 pub use endpoint::EndpointDecoder;
 pub use port::PortDecoder;
 
@@ -39,6 +40,9 @@ pub struct Window {
     pub takes_type2: Option<bool>,
     /// Whether it takes memory expanders.
     pub takes_type3: Option<bool>,
+    /// Whether firmware fixed it: a region made there is locked, and stays until the next reset.
+    #[serde(skip)]
+    pub is_fixed: bool,
     /// Whether the kernel has the file that makes a region of volatile memory in it.
     #[serde(skip)]
     pub makes_ram: Option<bool>,
@@ -105,6 +109,9 @@ pub struct Region {
     pub locked: bool,
     /// Whether the kernel refused a member at this boot: its decoders are as firmware committed them.
     pub is_refused: bool,
+    /// Whether the decoders of all its members are locked: nothing resets them before their devices are.
+    #[serde(skip)]
+    pub is_held: bool,
 }
 
 impl Region {
@@ -129,7 +136,7 @@ impl Region {
     /// Not committed although every member is there: its decoders were reset, or never set.
     pub fn is_reset(&self) -> bool {
         let is_whole = !self.targets.is_empty() && self.missing().is_empty();
-        self.state == RegionState::Disabled && is_whole && !self.is_refused
+        self.state == RegionState::Disabled && is_whole && !self.is_refused && !self.is_held
     }
 
     /// Whether its decoders are committed.
@@ -160,8 +167,14 @@ pub struct Memdev {
     pub bound: bool,
     /// Its PCI device, such as `0000:0d:00.0`.
     pub pci: Option<String>,
+    /// Its port, such as `endpoint2`, where that has no driver.
+    #[serde(skip)]
+    pub endpoint: Option<String>,
     /// The host bridge it is behind, such as `pci0000:0c`.
     pub bridge: Option<String>,
+    /// Whether its PCI device is a memory card, by its class; an accelerator is of another. `None` if not known.
+    #[serde(skip)]
+    pub is_card: Option<bool>,
     /// A decoder has persistent capacity, which lies above all volatile capacity: what is free below
     /// it was skipped, and the kernel gives it to no decoder any more.
     #[serde(skip)]
@@ -238,6 +251,9 @@ fn window(scan: &Scan, name: &str) -> Option<Window> {
         takes_ram: takes("ram"),
         takes_type2: takes("type2"),
         takes_type3: takes("type3"),
+        is_fixed: scan
+            .number(&format!("{dir}/locked"))
+            .is_some_and(|n| n != 0),
         makes_ram: scan
             .exists(&format!("{dir}/create_ram_region"))
             .then_some(true),
@@ -282,6 +298,7 @@ fn region(scan: &Scan, name: &str, names: &[String]) -> Region {
         dax_region,
         dax_driver,
         is_refused: false,
+        is_held: false,
         locked: scan
             .number(&format!("{dir}/locked"))
             .is_some_and(|n| n != 0),
@@ -316,6 +333,17 @@ fn serial(scan: &Scan, memdev: &str) -> Option<String> {
     scan.value(&format!("{DEVICES}/{memdev}/serial"))
 }
 
+/// The port of a memory device, if no driver has it.
+fn idle_endpoint(scan: &Scan, memdev: &str) -> Option<String> {
+    let names = scan.list(DEVICES).into_iter();
+    let mut ports = names.filter(|n| index_of(n, "endpoint").is_some());
+    let is_own =
+        |n: &String| scan.link_name(&format!("{DEVICES}/{n}/uport")).as_deref() == Some(memdev);
+    let port = ports.find(is_own)?;
+    let driver = scan.link_name(&format!("{DEVICES}/{port}/driver"));
+    driver.is_none().then_some(port)
+}
+
 fn memdev(scan: &Scan, name: &str, endpoints: &[EndpointDecoder]) -> Memdev {
     let dir = format!("{DEVICES}/{name}");
     let own: Vec<&EndpointDecoder> = endpoints.iter().filter(|e| e.memdev == name).collect();
@@ -334,7 +362,12 @@ fn memdev(scan: &Scan, name: &str, endpoints: &[EndpointDecoder]) -> Memdev {
         mapped_bytes: (!own.is_empty()).then_some(mapped),
         node: scan.node(&format!("{dir}/numa_node")),
         bound: scan.link_name(&format!("{dir}/driver")).is_some(),
+        is_card: reach::pci(&real).and_then(|pci| {
+            let class = scan.value(&format!("sys/bus/pci/devices/{pci}/class"))?;
+            Some(class.starts_with("0x0502"))
+        }),
         pci: reach::pci(&real),
+        endpoint: idle_endpoint(scan, name),
         bridge: reach::bridge(&real),
         skips_ram: own.iter().any(|e| has_pmem(&e)),
     }

@@ -4,8 +4,10 @@
 
 use serde::Serialize;
 
+use crate::cxl::Region;
 use crate::iomem::Iomem;
 use crate::log::{self, Message};
+use crate::map::Map;
 use crate::range::Range;
 use crate::scan::{index_of, Scan};
 
@@ -112,6 +114,18 @@ pub struct HmemPlatform {
     pub bound: bool,
     /// The `ownership` attribute of the Rust module: `pending` or `settled`.
     pub ownership: Option<String>,
+}
+
+impl Map {
+    /// The memory of a region: of dynamic capacity, what its device has added so far.
+    pub fn added(&self, region: &Region) -> Vec<Range> {
+        if !region.is_dynamic() {
+            return region.range.into_iter().collect();
+        }
+        let parent = Parent::Region(region.name.clone());
+        let own = self.dax.iter().filter(|d| d.parent == parent);
+        own.flat_map(|d| d.ranges.iter().copied()).collect()
+    }
 }
 
 pub(crate) fn devices(scan: &Scan, iomem: &Iomem) -> Vec<DaxDevice> {

@@ -8,8 +8,11 @@
 //! none is plugged, all capacity is mapped elsewhere, its region was reset or is gone, or a member is
 //! missing.
 
+pub(crate) mod cache;
 mod gone;
+mod translated;
 mod unbacked;
+mod wiped;
 
 use serde::Serialize;
 
@@ -51,6 +54,11 @@ pub enum Why {
     Reset {
         /// The region.
         region: String,
+    },
+    /// A reset of the bus has wiped decoders that mapped it.
+    Wiped {
+        /// The devices whose decoders they were.
+        memdevs: Vec<String>,
     },
     /// An interleave set lacks members, and no device is left that could be one.
     MemberGone {
@@ -112,8 +120,18 @@ pub struct Set {
 impl Map {
     /// The interleave sets that committed endpoint decoders form, by address.
     pub fn sets(&self) -> Vec<Set> {
+        self.sets_of(|e| !self.is_translated(e))
+    }
+
+    /// The same of decoders whose addresses are their devices' own.
+    pub(crate) fn translated_sets(&self) -> Vec<Set> {
+        self.sets_of(|e| self.is_translated(e))
+    }
+
+    fn sets_of(&self, is_meant: impl Fn(&EndpointDecoder) -> bool) -> Vec<Set> {
         let mut out: Vec<Set> = Vec::new();
-        for e in self.endpoints.iter().filter(|e| self.is_committed(e)) {
+        let committed = self.endpoints.iter().filter(|e| self.is_committed(e));
+        for e in committed.filter(|e| is_meant(e)) {
             let Some(range) = e.range else {
                 continue;
             };
@@ -213,6 +231,7 @@ pub(crate) fn find(map: &Map, memory: &[Range], by_hand: &[Range]) -> Found {
         };
         found.extend(region.range.map(|range| Dead { range, why }));
     }
+    found.extend(wiped::find(map));
     for set in &sets {
         found.extend(incomplete(map, set));
     }
@@ -234,10 +253,9 @@ pub(crate) fn find(map: &Map, memory: &[Range], by_hand: &[Range]) -> Found {
     mapped.extend(by_hand);
     let mut unsure = Vec::new();
     for window in &map.windows {
-        match unbacked::find(map, window, memory, &mapped) {
-            Ok(dead) => found.extend(dead),
-            Err(doubt) => unsure.push(doubt),
-        }
+        let (dead, doubt) = unbacked::find(map, window, &sets, memory, &mapped);
+        found.extend(dead);
+        unsure.extend(doubt);
     }
     Found {
         dead: clip(found, memory),

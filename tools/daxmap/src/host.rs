@@ -16,6 +16,8 @@ pub struct Host {
     pub has_cxl: bool,
     /// `device_hmem.disable` is set: the kernel registers no Soft Reserved range.
     pub hmem_disabled: bool,
+    /// Firmware has an HMAT, the table that tells of caches in front of memory.
+    pub has_hmat: bool,
     /// `efi=nosoftreserve` is set: Soft Reserved memory is plain System RAM.
     pub no_soft_reserve: bool,
     /// The bus of dax devices is in the source, so that what it does not show is not there.
@@ -62,6 +64,7 @@ pub(crate) fn read(scan: &Scan) -> Host {
             let names = scan.list(&format!("sys/bus/{bus}/devices"));
             names.iter().any(|n| n.starts_with("ACPI0017"))
         }) || scan.exists("sys/devices/platform/ACPI0017:00"),
+        has_hmat: scan.exists("sys/firmware/acpi/tables/HMAT"),
         hmem_disabled,
         no_soft_reserve,
         shows_dax: scan.exists("sys/bus/dax"),

@@ -31,6 +31,11 @@ pub struct Message {
 }
 
 impl Message {
+    /// The first range that it names.
+    pub(crate) fn first_range(&self) -> Option<Range> {
+        parse::first_range(&self.text)
+    }
+
     /// The text behind its time, as `dmesg` prints it.
     pub fn stamped(&self) -> String {
         match (self.time_us, &self.clock) {
@@ -171,6 +176,16 @@ pub enum Event {
         /// The port it was behind, such as `0000:10:00.0`; empty if the message has none.
         port: String,
     },
+    /// Memory lies beyond the addresses that the kernel can map.
+    Unaddressable {
+        /// The memory.
+        range: Range,
+    },
+    /// A reset of the bus has wiped the decoders of a CXL card that were in use.
+    Wiped {
+        /// Its place, such as `0000:31:00.0`.
+        pci: String,
+    },
     /// A message of a driver concerned, of no known form.
     Said {
         /// The device it is about.
@@ -295,6 +310,9 @@ pub fn is_log(text: &str) -> bool {
         .any(|(stamp, text)| stamp.time_us.is_some() || parse::event(text).is_some())
 }
 
+/// What the map that the kernel has from EFI itself is called here: only its Soft Reserved entries are read.
+const EFI: &str = "efi";
+
 /// Soft Reserved entries of the last memory map printed: the kernel prints one more after each edit.
 pub fn soft_reserved(messages: &[Message]) -> Vec<Range> {
     crate::range::merge(soft_reserved_entries(messages))
@@ -308,13 +326,24 @@ pub(crate) fn soft_reserved_entries(messages: &[Message]) -> Vec<Range> {
             _ => None,
         })
     };
-    let Some((last, _, _)) = entries().next_back() else {
+    // Where the kernel makes a map of its own of it, that one counts.
+    let own = entries().filter(|(map, _, _)| *map != EFI).next_back();
+    let Some((last, _, _)) = own.or(entries().next_back()) else {
         return Vec::new();
     };
     entries()
         .filter(|(map, _, kind)| *map == last && is_soft_reserved(kind))
         .map(|(_, range, _)| *range)
         .collect()
+}
+
+/// Whether the only map that the log holds is EFI's own.
+pub(crate) fn has_efi_map_only(messages: &[Message]) -> bool {
+    let mut maps = messages.iter().filter_map(|m| match &m.event {
+        Event::MapEntry { map, .. } => Some(map),
+        _ => None,
+    });
+    maps.all(|map| map == EFI)
 }
 
 /// Whether the log holds a boot memory map at all (it may have been rotated out).

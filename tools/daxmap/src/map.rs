@@ -141,6 +141,7 @@ impl Map {
             let is_told =
                 |e: &Event| matches!(e, Event::AttachFailed { region: r, .. } if *r == region.name);
             region.is_refused = log.iter().any(|m| is_told(&m.event));
+            region.is_held = cxl::is_held(region, &cxl.endpoints);
         }
         let mut in_source = Parts {
             sysfs: !tree.is_pasted() && (scan.exists("sys/bus") || scan.exists("sys/devices")),

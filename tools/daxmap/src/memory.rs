@@ -4,6 +4,8 @@
 
 use serde::Serialize;
 
+use crate::iomem::is_system_ram;
+use crate::map::Map;
 use crate::range::{parse_hex, Range};
 use crate::scan::{index_of, Scan};
 
@@ -38,6 +40,24 @@ pub struct Memory {
     pub blocks: Vec<Blocks>,
     /// NUMA nodes there are.
     pub nodes: Vec<u32>,
+}
+
+impl Map {
+    /// The address of a page that the log names by its number. How large a page is, the release tells, or else where
+    /// there is memory.
+    pub fn address_of_page(&self, page: u64) -> Option<u64> {
+        const SIZES: [u64; 3] = [4 << 10, 64 << 10, 16 << 10];
+        let release = self.release.as_deref().unwrap_or_default();
+        if release.contains("64k") {
+            return page.checked_mul(SIZES[1]);
+        }
+        let is_ram = |address: &u64| {
+            let mut ram = self.iomem.iter().filter(|r| is_system_ram(&r.name));
+            ram.any(|r| r.range.has(*address))
+        };
+        let mut all = SIZES.iter().filter_map(|size| page.checked_mul(*size));
+        all.clone().find(is_ram).or_else(|| all.next())
+    }
 }
 
 /// Notes that there are no memory blocks to be seen, which memory that drivers add is made of.

@@ -45,13 +45,18 @@ pub(crate) fn find(map: &Map, firmware_map: &[Range], command_line: &[Range]) ->
         .iter()
         .filter(|d| matches!(d.parent, Parent::Hmem(_)))
         .flat_map(|d| d.ranges.iter().copied());
+    // What EFI marks so the kernel takes for plain RAM then.
+    let in_log = match map.host.no_soft_reserve && log::has_efi_map_only(&map.log) {
+        true => Vec::new(),
+        false => log::soft_reserved(&map.log),
+    };
     // The map tells more, where it is there; of a log that was cut, a part of it may be.
     let in_lines = match map.has_memory_map && map.in_source.sysfs {
         true => Vec::new(),
         false => log::spoken::reserved(&map.log),
     };
     let sources = [
-        (Source::KernelLog, log::soft_reserved(&map.log)),
+        (Source::KernelLog, in_log),
         (Source::FirmwareMap, firmware_map.to_vec()),
         (Source::CommandLine, command_line.to_vec()),
         (Source::Iomem, merge(in_iomem.collect())),

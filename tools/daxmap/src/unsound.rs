@@ -3,18 +3,21 @@
 //! Memory in use that is not to be relied on: nothing answers for it, its driver is gone, or it is
 //! another driver's.
 
+mod foreign;
+
 use crate::size::Total as _;
 use ownership::Standing;
 use serde::Serialize;
 
-use crate::cxl::{Region, RegionState};
-use crate::dax::{DaxDevice, Parent};
+use crate::cxl::Region;
 use crate::decode::Why;
 use crate::iomem::{is_kmem, is_system_ram};
 use crate::ledger;
 use crate::log::Event;
 use crate::map::Map;
 use crate::range::{merge, subtract, Range};
+
+pub(crate) use foreign::{for_accelerators, foreign, takes_accelerators_only};
 
 /// What is wrong with it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -91,70 +94,11 @@ impl Map {
         let ram = ram.filter(|r| is_system_ram(&r.name) && !is_kmem(&r.name));
         merge(ram.filter_map(|r| r.range.overlap(range)).collect())
     }
-
-    /// Whose memory a region is, if an accelerator's driver made it: such a region has no dax region.
-    pub fn accelerator_of(&self, region: &Region) -> Option<String> {
-        let range = region.range?;
-        // Persistent memory has namespaces, which nvdimm's drivers have.
-        let is_pmem = region.mode.as_deref() == Some("pmem");
-        if region.state != RegionState::Committed || region.dax_region.is_some() || is_pmem {
-            return None;
-        }
-        // The kernel's own image and crash memory lie in RAM since boot.
-        let ram = self.boot_ram_in(&range);
-        let holder = self.iomem.iter().find(|r| {
-            let ours = [
-                "region",
-                "dax",
-                "System RAM",
-                "Soft Reserved",
-                "CXL Window",
-                "Reserved",
-                "namespace",
-                "Persistent Memory",
-            ];
-            range.contains(&r.range)
-                && !ours.iter().any(|o| r.name.starts_with(o))
-                && !ram.iter().any(|ram| ram.contains(&r.range))
-        });
-        if let Some(holder) = holder {
-            return Some(holder.name.clone());
-        }
-        let window = self
-            .windows
-            .iter()
-            .find(|w| Some(&w.decoder) == region.window.as_ref());
-        let only_type2 = window.is_some_and(takes_accelerators_only);
-        let is_marked = self
-            .sets()
-            .iter()
-            .any(|s| s.accelerator && s.range.overlaps(&range));
-        if !only_type2 && !is_marked {
-            return None;
-        }
-        let memdev = region.targets.iter().find_map(|t| t.memdev.as_ref());
-        let memdev = self.memdevs.iter().find(|m| Some(&m.name) == memdev);
-        Some(
-            memdev
-                .and_then(|m| m.pci.clone())
-                .unwrap_or_else(|| "an accelerator".into()),
-        )
-    }
 }
 
-/// What HMEM has of a region of persistent memory. A namespace that its administrator made System RAM is
-/// meant so.
-fn overwritten<'a>(map: &'a Map, region: &Region) -> impl Iterator<Item = Range> + 'a {
-    let is_pmem = region.is_committed() && region.is_persistent();
-    let range = region.range.filter(|_| is_pmem);
-    let of_hmem = |d: &&DaxDevice| d.is_kmem() && matches!(d.parent, Parent::Hmem(_));
-    let devices = map.dax.iter().filter(of_hmem);
-    let ranges = devices.flat_map(|d| d.ranges.iter().copied());
-    ranges.filter_map(move |r| r.overlap(&range?))
-}
-
-fn takes_accelerators_only(window: &crate::cxl::Window) -> bool {
-    window.takes_type2 == Some(true) && window.takes_type3 == Some(false)
+/// Whether a committed region is of persistent memory.
+fn kept_by_region(region: &Region) -> bool {
+    region.is_committed() && region.is_persistent()
 }
 
 /// All of it, by address; no byte is in two entries.
@@ -228,17 +172,4 @@ fn stuck(map: &Map) -> Vec<Range> {
     let records = map.ledger.iter().flat_map(|l| &l.records);
     let records = records.filter(|r| r.state == ledger::State::Known(Standing::Stuck));
     merge(told.chain(records.map(|r| r.range)).collect())
-}
-
-/// Memory that an accelerator's driver should have, or has; and what is kept in persistent memory.
-pub(crate) fn foreign(map: &Map) -> Vec<(Range, String)> {
-    let mut out = Vec::new();
-    for region in &map.regions {
-        out.extend(region.range.zip(map.accelerator_of(region)));
-        out.extend(overwritten(map, region).map(|r| (r, region.name.clone())));
-    }
-    for window in map.windows.iter().filter(|w| takes_accelerators_only(w)) {
-        out.extend(window.range.map(|r| (r, "an accelerator".to_string())));
-    }
-    out
 }

@@ -40,9 +40,9 @@ pub struct DiffArgs {
     /// A capture, or the root of a tree
     #[arg(value_name = "A")]
     pub a: PathBuf,
-    /// The other one; this machine as it is now, if left out
-    #[arg(value_name = "B", default_value = "/", hide_default_value = true)]
-    pub b: PathBuf,
+    /// The other one; this machine as it is now, or that of --sysroot, if left out
+    #[arg(value_name = "B")]
+    pub b: Option<PathBuf>,
     /// Say nothing; the exit status tells
     #[arg(short, long)]
     pub quiet: bool,
@@ -145,8 +145,13 @@ impl Found {
 }
 
 pub fn run(global: &Global, args: &DiffArgs) -> Result<ExitCode> {
+    // The machine that is asked about is the other one.
+    let b = match &args.b {
+        Some(b) => b.as_path(),
+        None => global.path()?,
+    };
     let a = Side::read(&Tree::open(&args.a)?);
-    let b = Side::read(&Tree::open(&args.b)?);
+    let b = Side::read(&Tree::open(b)?);
     let found = compare(&a, &b);
     let same = found.changes.is_empty() && !found.is_void();
     let status = ExitCode::from(match found.is_void() {

@@ -56,7 +56,7 @@ impl Checkup {
             .regions
             .iter()
             .filter(|r| r.is_committed() && r.mode.as_deref() != Some("pmem"))
-            .filter_map(|r| r.range)
+            .flat_map(|r| map.added(r))
             .flat_map(|r| subtract(r, &reserved));
         let other = other_unsound(&map).total();
         let sum = |sizes: &mut dyn Iterator<Item = u64>| sizes.total();

@@ -127,13 +127,14 @@ fn moments(map: &Map) -> Vec<MomentDoc> {
             | Event::NoWindow { range, .. }
             | Event::HasSystemRam { range, .. }
             | Event::Stuck { range, .. }
+            | Event::Unaddressable { range }
             | Event::Decision { range, .. } => Some(RangeDoc::of(range)),
             Event::Truncated { .. } | Event::Rejected { .. } => None,
             Event::AttachFailed { .. } | Event::OffliningFailed { .. } => None,
-            Event::CardGone { .. } => None,
+            Event::CardGone { .. } | Event::Wiped { .. } => None,
             // Of the kernel's other memory nobody asks here.
             Event::BadPage { page } => {
-                let address = page.checked_mul(4096)?;
+                let address = map.address_of_page(*page)?;
                 let is_ours = map.reserved.iter().any(|r| r.range.has(address));
                 is_ours.then_some(None)?
             }

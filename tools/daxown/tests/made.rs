@@ -5,25 +5,7 @@
 
 mod common;
 
-use common::daxown;
-
-/// What `daxown VERB` says of a machine, in one line, with its exit status.
-fn said(machine: &str, verb: &str) -> (String, i32) {
-    let fixture = common::fixture(&format!("made/{machine}"));
-    let words: Vec<&str> = verb.split(' ').collect();
-    let run = daxown(&fixture, &words);
-    let text = run.stdout.split_whitespace().collect::<Vec<_>>().join(" ");
-    (text, run.status)
-}
-
-/// A machine, a verb and its exit status, what must be said, what must not.
-type Judged = (
-    &'static str,
-    &'static str,
-    i32,
-    &'static [&'static str],
-    &'static [&'static str],
-);
+use common::judged::{self, Judged};
 
 const JUDGED: &[Judged] = &[
     // Persistent memory that HMEM made System RAM is overwritten, whatever is usable now.
@@ -217,22 +199,5 @@ const JUDGED: &[Judged] = &[
 
 #[test]
 fn each_is_judged_rightly() {
-    let mut wrong = Vec::new();
-    for (machine, verb, status, has, lacks) in JUDGED {
-        let (text, got) = said(machine, verb);
-        let missing = has
-            .iter()
-            .filter(|w| !text.contains(**w))
-            .map(|w| format!("lacks {w:?}"));
-        let untrue = lacks
-            .iter()
-            .filter(|w| text.contains(**w))
-            .map(|w| format!("says {w:?}"));
-        let ended = (got != *status).then(|| format!("ends with {got}, not {status}"));
-        let faults: Vec<String> = missing.chain(untrue).chain(ended).collect();
-        if !faults.is_empty() {
-            wrong.push(format!("{machine}, {verb}: {}\n{text}", faults.join(", ")));
-        }
-    }
-    assert!(wrong.is_empty(), "{}", wrong.join("\n\n"));
+    judged::check(JUDGED);
 }

@@ -244,7 +244,12 @@ fn platform(g: &mut Gather) {
     let dir = "sys/bus/pci/devices";
     for name in g.names(dir) {
         let class = g.tree.text(&format!("{dir}/{name}/class"));
-        if class.is_ok_and(|class| class.starts_with("0x0502")) {
+        // Of an accelerator that is a memory device as well, the class tells that it is none of these cards.
+        let has_memdev = || {
+            let children = g.tree.list(&format!("{dir}/{name}")).unwrap_or_default();
+            children.iter().any(|c| index_of(c, "mem").is_some())
+        };
+        if class.is_ok_and(|class| class.starts_with("0x0502") || has_memdev()) {
             g.link(&format!("{dir}/{name}"));
             g.file(&format!("{dir}/{name}/class"));
             g.link(&format!("{dir}/{name}/driver"));

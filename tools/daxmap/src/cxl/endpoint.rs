@@ -71,3 +71,11 @@ pub(super) fn read(scan: &Scan, name: &str) -> Option<EndpointDecoder> {
         ports: port::above(&scan.real(&dir).unwrap_or_default()),
     })
 }
+
+/// Whether the decoders of all members of a region are locked. Firmware locks what it commits, and the kernel
+/// resets none that is.
+pub(crate) fn is_held(region: &super::Region, all: &[EndpointDecoder]) -> bool {
+    let is_locked = |name: &String| all.iter().any(|e| e.name == *name && e.locked);
+    let mut targets = region.targets.iter();
+    !region.targets.is_empty() && targets.all(|t| t.decoder.as_ref().is_some_and(is_locked))
+}

@@ -50,6 +50,7 @@ fn add(regions: &mut Vec<Region>, name: &str, range: Range) {
             dax_driver: None,
             locked: false,
             is_refused: false,
+            is_held: false,
         }),
     }
 }

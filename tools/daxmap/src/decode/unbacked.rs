@@ -5,7 +5,7 @@
 use crate::size::Total as _;
 use serde::Serialize;
 
-use super::{all, Dead, Why};
+use super::{all, cache, Dead, Set, Why};
 use crate::cxl::{Memdev, Window};
 use crate::log::Event;
 use crate::map::Map;
@@ -16,7 +16,7 @@ use crate::range::{merge, subtract, Range};
 pub struct Unsure {
     /// The window.
     pub window: String,
-    /// The devices behind it whose capacity cannot be read.
+    /// The devices behind it whose capacity cannot be read; of none, it may be memory of the host that caches theirs.
     pub memdevs: Vec<String>,
     /// The memory.
     pub ranges: Vec<Range>,
@@ -25,17 +25,37 @@ pub struct Unsure {
 pub(super) fn find(
     map: &Map,
     window: &Window,
+    sets: &[Set],
     memory: &[Range],
     mapped: &[Range],
-) -> Result<Vec<Dead>, Unsure> {
+) -> (Vec<Dead>, Option<Unsure>) {
     let Some(range) = window.range.filter(|_| map.unknown_cards.is_empty()) else {
-        return Ok(Vec::new());
+        return (Vec::new(), None);
     };
     let inside = memory.iter().filter_map(|m| m.overlap(&range)).collect();
-    let holes: Vec<Range> = merge(inside)
-        .into_iter()
-        .flat_map(|r| subtract(r, mapped))
-        .collect();
+    let holes = merge(inside).into_iter().flat_map(|r| subtract(r, mapped));
+    let (caches, holes): (Vec<Range>, Vec<Range>) =
+        holes.partition(|hole| cache::may_be(map, window, sets, hole));
+    let unsure = |memdevs, ranges| Unsure {
+        window: window.label().to_string(),
+        memdevs,
+        ranges,
+    };
+    match unmapped(map, window, holes) {
+        Ok(dead) => {
+            let cached = (!caches.is_empty()).then(|| unsure(Vec::new(), caches));
+            (dead, cached)
+        }
+        Err((memdevs, ranges)) => (Vec::new(), Some(unsure(memdevs, ranges))),
+    }
+}
+
+/// What of the holes no device can be behind, or the devices that do not tell, with the holes.
+fn unmapped(
+    map: &Map,
+    window: &Window,
+    holes: Vec<Range>,
+) -> Result<Vec<Dead>, (Vec<String>, Vec<Range>)> {
     let needed = holes.iter().map(|r| r.len()).total();
     let devices: Vec<&Memdev> = map.behind(window).collect();
     let name = window.label().to_string();
@@ -61,11 +81,7 @@ pub(super) fn find(
         return Ok(Vec::new());
     }
     if !unread.is_empty() {
-        return Err(Unsure {
-            window: name,
-            memdevs: unread,
-            ranges: holes,
-        });
+        return Err((unread, holes));
     }
     let why = Why::NoCapacity {
         window: name,
@@ -82,26 +98,14 @@ fn may_map(map: &Map, memdev: &Memdev) -> Option<u64> {
         .ram_bytes
         .map(|ram| ram.saturating_add(memdev.pmem_bytes.unwrap_or(0)));
     if !map.uses_decoders(memdev) {
-        return size;
+        // Before its media is ready a device says that it has none.
+        return size.filter(|&bytes| bytes > 0 || memdev.bound);
     }
     let own = map.endpoints.iter().filter(|e| e.memdev == memdev.name);
     // What a decoder maps that is in no region, and whose addresses cannot be read, may lie anywhere.
     let hidden = own.filter(|e| !e.is_read && e.region.is_none());
     let hidden = hidden.map(|e| e.dpa_bytes).total();
-    Some(translated(map, memdev).saturating_add(hidden))
-}
-
-/// Capacity behind committed decoders in no region, at addresses that no window has: a host bridge may
-/// translate addresses, so that these are a device's own.
-fn translated(map: &Map, memdev: &Memdev) -> u64 {
-    let own = map.endpoints.iter().filter(|e| e.memdev == memdev.name);
-    let elsewhere = |range: Range| {
-        let mut windows = map.windows.iter().filter_map(|w| w.range);
-        !windows.any(|w| w.overlaps(&range))
-    };
-    own.filter(|e| map.is_committed(e) && e.region.is_none() && e.range.is_some_and(elsewhere))
-        .map(|e| e.dpa_bytes)
-        .total()
+    Some(map.translated_bytes(memdev).saturating_add(hidden))
 }
 
 /// The highest `bytes` of some ranges: which of them is dead cannot be told, devices fill from below.

@@ -22,6 +22,11 @@ pattern!(
     MAP,
     r"^([!-~]{1,20}|reserve setup_data): \[mem 0x([0-9a-f]{1,16})-0x([0-9a-f]{1,16})\] ([ -~]{1,60})$"
 );
+// With efi=debug: that of x86, and that of the other architectures.
+pattern!(
+    EFI_MAP,
+    r"^efi: (?:mem[0-9]{1,6}|  0x([0-9a-f]{1,16})-0x([0-9a-f]{1,16})):? ?\[Conventional[ A-Za-z]*\|[^\]]{0,20}\|SP\|[^\]]{0,60}\](?: range=\[0x([0-9a-f]{1,16})-0x([0-9a-f]{1,16})\])?"
+);
 pattern!(
     SRAT,
     r"SRAT: Node ([0-9]{1,6}) PXM [0-9]+ \[mem 0x([0-9a-f]{1,16})-0x([0-9a-f]{1,16})\]"
@@ -82,6 +87,15 @@ pattern!(
     r"^(?:[!-~]+: )?(?:hmem_platform|hmem|kmem|device_dax|dax|dax_hmem|dax_cxl|cxl_dax_region|cxl_region|cxl_root|cxl_mem|cxl_port|cxl_endpoint|cxl_pci|cxl_acpi|cxl_core) ([A-Za-z0-9_.:-]{1,40}): "
 );
 
+pattern!(
+    BEYOND,
+    r"^Hotplugged memory exceeds maximum addressable address, range=\[0x([0-9a-f]{1,16})-0x([0-9a-f]{1,16})\]"
+);
+pattern!(
+    WIPED,
+    r"^cxl_pci ([0-9a-f:.]{1,40}): SBR happened without memory regions removal"
+);
+
 // Where the message of a driver begins, if something else stands before it.
 pattern!(
     BEGIN,
@@ -127,6 +141,7 @@ pub(super) fn of_kernel<'t>(text: &'t str, event: &Event, is_stamped: bool) -> O
         Event::MapEntry { .. }
             | Event::ProbeFailed { .. }
             | Event::BadPage { .. }
+            | Event::Unaddressable { .. }
             | Event::RequestFailed { .. }
             | Event::OffliningFailed { .. }
     );
@@ -148,6 +163,13 @@ fn known(text: &str) -> Option<Event> {
             map: string(&c, 1)?,
             range: range(&c, 2)?,
             kind: string(&c, 4)?,
+        });
+    }
+    if let Some(c) = captures(&EFI_MAP, text) {
+        return Some(Event::MapEntry {
+            map: "efi".into(),
+            range: range(&c, 1).or_else(|| range(&c, 3))?,
+            kind: "soft reserved".into(),
         });
     }
     if let Some(c) = captures(&SRAT, text) {
@@ -180,6 +202,11 @@ fn known(text: &str) -> Option<Event> {
             page: number(&c, 1, 16)?,
         });
     }
+    if let Some(c) = captures(&BEYOND, text) {
+        return Some(Event::Unaddressable {
+            range: range(&c, 1)?,
+        });
+    }
     if let Some(c) = captures(&CONFLICT, text) {
         return Some(Event::Conflict {
             device: string(&c, 1)?,
@@ -200,6 +227,11 @@ fn cxl(text: &str) -> Option<Event> {
         return Some(Event::NoWindow {
             decoder: string(&c, 1)?,
             range: range(&c, 2)?,
+        });
+    }
+    if let Some(c) = captures(&WIPED, text) {
+        return Some(Event::Wiped {
+            pci: string(&c, 1)?,
         });
     }
     if let Some(c) = captures(&ATTACH, text) {
@@ -329,7 +361,7 @@ mod tests {
         for p in [
             &MAP, &SRAT, &WINDOW, &PROBE, &OLD_PROBE, &NO_WINDOW, &ATTACH, &HAS_RAM, &OFFLINING,
             &CONFLICT, &REQUEST, &MAPPING, &TRUNCATED, &REJECTED, &RESOURCE, &DEVICE, &BEGIN,
-            &PROGRAM,
+            &PROGRAM, &WIPED, &BEYOND, &EFI_MAP,
         ] {
             assert!(p.is_some());
         }

@@ -69,6 +69,13 @@ fn physical(map: &Map, range: &Range) -> Option<(ReasonCode, String)> {
                 ReasonCode::Known(Why::Undecoded),
                 format!("{region} has it, and its decoders are not committed"),
             ),
+            decode::Why::Wiped { memdevs } => (
+                ReasonCode::Known(Why::Undecoded),
+                format!(
+                    "a reset of the bus has wiped the decoders of {}",
+                    memdevs.join(", ")
+                ),
+            ),
             decode::Why::MemberGone { have, ways, .. } => (
                 ReasonCode::Known(Why::Undecoded),
                 format!(

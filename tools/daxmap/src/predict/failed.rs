@@ -4,6 +4,7 @@
 //! once, a forecast that they will succeed the next time would be against what is seen.
 
 use super::{Part, Why};
+use crate::log::Event;
 use crate::map::Map;
 use crate::modules::{Drivers, Presence};
 use crate::problem::{self, Kind, Problem};
@@ -12,10 +13,25 @@ use crate::range::Range;
 /// The ranges, with what was the cause.
 pub(super) fn read(map: &Map) -> Vec<(Range, Why)> {
     if matches!(map.drivers, Drivers::Rust | Drivers::None) {
-        return Vec::new();
+        return not_added(map);
     }
+    of(map, |p| is_lasting(map, p))
+}
+
+/// What kmem could not add: its own cause, such as addresses beyond what the kernel maps, holds with either drivers.
+pub(super) fn not_added(map: &Map) -> Vec<(Range, Why)> {
+    let said = |p: &Problem| {
+        map.log.iter().any(|m| match (&m.event, &p.range) {
+            (Event::AddFailed { range, .. }, Some(r)) => range.overlaps(r),
+            _ => false,
+        })
+    };
+    of(map, |p| p.kind == Kind::KmemFailed && said(p))
+}
+
+fn of(map: &Map, is_meant: impl Fn(&Problem) -> bool) -> Vec<(Range, Why)> {
     let found = problem::find(map).into_iter();
-    let lasting = found.filter(|p| is_lasting(map, p));
+    let lasting = found.filter(is_meant);
     lasting
         .filter_map(|p| {
             Some((

@@ -5,14 +5,12 @@
 use ownership::Policy;
 
 use super::nodes::Nodes;
-use super::{division, failed, known, options, seen, Holder, Why, Word};
-use crate::cxl::{EndpointDecoder, Region, RegionState};
-use crate::decode::Why as Gone;
+use super::{division, failed, held, known, options, seen, Holder, Why, Word};
+use crate::cxl::{Region, RegionState};
 use crate::iomem::{is_system_ram, Resource};
 use crate::ledger;
 use crate::map::Map;
 use crate::modules::Presence;
-use crate::own::{Owner, ReasonCode};
 use crate::problem::Kind;
 use crate::range::{merge, Range};
 use crate::tree::Tree;
@@ -82,6 +80,8 @@ pub struct Layout {
     pub persistent: Vec<(Range, Option<i32>)>,
     /// What the kernel's own drivers failed to make System RAM at this boot, and why.
     pub failed: Vec<(Range, Why)>,
+    /// What kmem could not add at this boot: it is the kernel's own, whoever's the other drivers are.
+    pub not_added: Vec<(Range, Why)>,
     /// What the kernel's own drivers, of a release that was not measured, made System RAM at this boot, and whose
     /// it is.
     pub seen: Vec<(Range, Holder)>,
@@ -89,6 +89,9 @@ pub struct Layout {
     pub dead: Vec<Range>,
     /// The kernel lists nothing for dax_hmem (`device_hmem.disable`).
     pub is_unlisted: bool,
+    /// The kernel registered no Soft Reserved range although there are some: it is built without
+    /// CONFIG_DEV_DAX_HMEM, and whoever's dax_hmem is loaded has no device to decide through.
+    pub is_unregistered: bool,
     /// The CXL windows are not in the source.
     pub without_windows: bool,
     /// What the Rust dax_hmem is told to keep away from (`dax_hmem.exclude`).
@@ -131,12 +134,17 @@ impl Layout {
                 .collect(),
             resources: resources(map),
             obstacles: obstacles(map),
-            foreign: foreign(map),
-            persistent: persistent(map),
+            foreign: held::foreign(map),
+            persistent: held::persistent(map),
             failed: failed::read(map),
-            dead: dead(map),
+            not_added: failed::not_added(map),
+            dead: held::dead(map),
             seen: seen::read(map),
             is_unlisted: map.host.hmem_disabled,
+            is_unregistered: map.in_source.sysfs
+                && !map.platform.present
+                && !map.host.hmem_disabled
+                && !map.reserved.is_empty(),
             without_windows: !map.in_source.sysfs && map.windows.is_empty(),
             excluded: options::excluded(tree),
             block_size: map.memory.block_size.unwrap_or(BLOCK),
@@ -202,9 +210,11 @@ impl Layout {
             foreign: Vec::new(),
             persistent: Vec::new(),
             failed: Vec::new(),
+            not_added: Vec::new(),
             seen: Vec::new(),
             dead: Vec::new(),
             is_unlisted: false,
+            is_unregistered: false,
             without_windows: false,
             excluded: Vec::new(),
             block_size: BLOCK,
@@ -257,17 +267,6 @@ impl Layout {
     }
 }
 
-/// What no device is behind at the next boot either.
-fn dead(map: &Map) -> Vec<Range> {
-    let lasting = map.dead.iter().filter(|d| match &d.why {
-        Gone::Reset { region } => !map
-            .region(region)
-            .is_some_and(|r| known::comes_back(map, r)),
-        _ => true,
-    });
-    lasting.map(|d| d.range).collect()
-}
-
 fn region(map: &Map, region: &Region) -> Option<RegionAt> {
     let comes_back = known::comes_back(map, region);
     Some(RegionAt {
@@ -283,33 +282,6 @@ fn region(map: &Map, region: &Region) -> Option<RegionAt> {
         // What is System RAM since boot decides it.
         is_foreign: false,
     })
-}
-
-/// What other drivers have now, as the ledger, or what the region is, tells.
-fn foreign(map: &Map) -> Vec<(Range, String)> {
-    let pieces = map.reserved.iter().flat_map(|r| &r.pieces);
-    let of_piece = pieces.filter_map(|p| match &p.owner {
-        Owner::Driver { name } => Some((p.range, name.clone())),
-        _ => None,
-    });
-    let regions = map.regions.iter();
-    let of_region = regions.filter_map(|r| r.range.zip(map.accelerator_of(r)));
-    of_piece.chain(of_region).collect()
-}
-
-/// What holds contents that nobody may overwrite, though no region of it is committed.
-fn persistent(map: &Map) -> Vec<(Range, Option<i32>)> {
-    let number = |name: &str| name.strip_prefix("region")?.parse().ok();
-    let is_committed = |r: &&Range| map.committed_in(r).next().is_some();
-    let is_persistent = |e: &&EndpointDecoder| e.mode.as_deref() == Some("pmem");
-    let decoders = map.endpoints.iter().filter(is_persistent);
-    let decoders = decoders.filter(|e| map.is_committed(e));
-    let decoded = decoders.filter_map(|e| Some((e.range?, e.region.as_deref().and_then(number))));
-    // The driver of its device may be away.
-    let pieces = map.reserved.iter().flat_map(|r| &r.pieces);
-    let told = pieces.filter(|p| p.reason.code == ReasonCode::Known(Word::Persistent));
-    let all = decoded.chain(told.map(|p| (p.range, None)));
-    all.filter(|(range, _)| !is_committed(&range)).collect()
 }
 
 /// Whether the ledger says of a region that dax_cxl does not serve it.

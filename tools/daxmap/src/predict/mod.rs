@@ -11,6 +11,7 @@
 mod c;
 mod division;
 mod failed;
+mod held;
 mod kmem;
 mod known;
 mod layout;
@@ -29,6 +30,7 @@ use serde::Serialize;
 pub use layout::{Layout, Listed, RegionAt};
 pub use ownership::Policy;
 use ownership::Why as Word;
+pub use parts::OVERWRITTEN;
 
 use crate::ledger;
 use crate::problem::Kind;

@@ -7,6 +7,9 @@ use super::{failed, seen, Decider, Device, Holder, Part, Verdict, Why, Word};
 use crate::problem::Kind;
 use crate::range::{covered_bytes, Range};
 
+/// What comes of persistent memory that is made System RAM.
+pub const OVERWRITTEN: &str = "it is persistent memory: what is kept there would be overwritten";
+
 /// Puts decisions and devices together: each byte of a listed range, of what firmware marked and
 /// nobody listed, and of a region comes in exactly one part.
 pub(super) fn of(
@@ -18,7 +21,7 @@ pub(super) fn of(
 ) -> Vec<Part> {
     let failed: &[(Range, Why)] = match decider {
         Decider::C => &layout.failed,
-        Decider::Rust(_) => &[],
+        Decider::Rust(_) => &layout.not_added,
     };
     let seen: &[(Range, Holder)] = match decider {
         Decider::C => &layout.seen,
@@ -36,6 +39,7 @@ pub(super) fn of(
     edges.extend(layout.ram.iter().chain(&layout.dead).copied());
     edges.extend(layout.regions.iter().map(|r| r.range));
     edges.extend(layout.foreign.iter().map(|(r, _)| *r));
+    edges.extend(layout.persistent.iter().map(|(r, _)| *r));
     edges.extend(failed.iter().map(|(r, _)| *r));
     edges.extend(seen.iter().map(|(r, _)| *r));
 
@@ -65,7 +69,13 @@ fn is_same(a: &Part, b: &Part) -> bool {
 /// What another driver has stays with it, unless somebody takes it from there.
 fn of_other(layout: &Layout, mut part: Part) -> Part {
     let mut others = layout.foreign.iter();
-    let Some((_, name)) = others.find(|(r, _)| r.contains(&part.range)) else {
+    let is_here = |r: &Range| r.contains(&part.range);
+    if layout.persistent.iter().any(|(r, _)| is_here(r)) && part.used_bytes() > 0 {
+        part.dead_bytes = part.ram_bytes.saturating_add(part.file_bytes);
+        part.hindrance = Some(Why::of(Kind::Persistent, OVERWRITTEN));
+        return part;
+    }
+    let Some((_, name)) = others.find(|(r, _)| is_here(r)) else {
         return part;
     };
     part.foreign = Some(name.clone());

@@ -161,7 +161,7 @@ fn obstacles(
 fn found(layout: &Layout) -> Vec<Listed> {
     let mut out: Vec<Listed> = Vec::new();
     // Without the platform's device dax_hmem has nothing to look at.
-    if layout.is_unlisted {
+    if layout.is_unlisted || layout.is_unregistered {
         return out;
     }
     for listed in &layout.listed {

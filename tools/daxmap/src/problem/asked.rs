@@ -10,6 +10,7 @@ use crate::map::Map;
 use crate::modules::Drivers;
 use crate::own::Owner;
 use crate::range::Range;
+use crate::unsound::takes_accelerators_only;
 
 /// The kernel's own dax_hmem takes what firmware marks Soft Reserved, an accelerator's memory as well, and
 /// the driver that comes later finds the addresses taken.
@@ -55,7 +56,7 @@ pub(super) fn diagnose(map: &Map) -> Vec<Problem> {
 /// an accelerator may not be there yet.
 fn for_accelerators(map: &Map, told: &[Range]) -> Vec<Problem> {
     let mut out = Vec::new();
-    let only = |w: &&Window| w.takes_type2 == Some(true) && w.takes_type3 == Some(false);
+    let only = |w: &&Window| takes_accelerators_only(w);
     let pieces = || map.reserved.iter().flat_map(|r| &r.pieces);
     for window in map.windows.iter().filter(only) {
         let Some(range) = window.range else { continue };

@@ -55,6 +55,13 @@ pub(super) fn is_unsaid(map: &Map, memdev: &Memdev) -> bool {
     near.clone().all(|w| takes(w) != Some(true)) && near.any(|w| takes(w).is_none())
 }
 
+/// A window that firmware fixed, where it keeps a region from being made of a memory device's capacity.
+pub(super) fn fixed<'a>(map: &'a Map, memdev: &Memdev) -> Option<&'a Window> {
+    let near = |w: &&Window| w.reaches(memdev) == Some(true) && takes_ram(map, w) == Some(true);
+    let mut near = map.windows.iter().filter(near);
+    near.clone().all(|w| w.is_fixed).then(|| near.next())?
+}
+
 /// Whether a window takes volatile memory. Where its own word is missing, as in captures of old, such memory
 /// in it says so.
 fn takes_ram(map: &Map, window: &Window) -> Option<bool> {
@@ -103,12 +110,22 @@ fn in_window(
         || is_too_old(map)
         || map.is_without_dax_cxl()
         || !fits
+        || window.is_fixed
         || window.reaches(first) != Some(true)
     {
         return None;
     }
     let members = members(map, window, first, gone)?;
     if members.iter().any(|m| doubt(map, m, sure).is_some()) {
+        return None;
+    }
+    // Where the host bridge translates addresses, a decoder is not to be given those of the host.
+    let mut behind = map.behind(window);
+    if behind.any(|m| {
+        map.endpoints
+            .iter()
+            .any(|e| e.memdev == m.name && map.is_translated(e))
+    }) {
         return None;
     }
     let ways = u64::try_from(members.len()).ok()?;

@@ -2,6 +2,8 @@
 
 //! Why memory with an owner is not used: what became of its dax device.
 
+mod remainder;
+
 use super::{remedy, Kind, Problem, Severity};
 use crate::dax::{DaxDevice, Parent};
 use crate::log::spoken::by_hmem;
@@ -77,7 +79,7 @@ pub(super) fn unused(map: &Map, piece: &Piece, lost: u64) -> Vec<Problem> {
     }
     let rest = lost.saturating_sub(out.first().map_or(0, |p| p.bytes));
     if rest > 0 {
-        out.push(remainder(map, piece, dax, rest).at(piece.range, rest));
+        out.push(remainder::remainder(map, piece, dax, rest).at(piece.range, rest));
     }
     out
 }
@@ -155,11 +157,21 @@ fn unsized_device(map: &Map, dax: &DaxDevice, piece: &Piece) -> Problem {
 /// Why a region of dynamic capacity has room: its device adds memory as it is told to.
 fn dynamic(map: &Map, region: &str) -> Option<String> {
     let mode = map.region(region)?.mode.as_deref()?;
-    mode.starts_with("dynamic").then(|| {
-        format!(
+    let added = map
+        .added(map.region(region)?)
+        .iter()
+        .map(|r| r.len())
+        .total();
+    mode.starts_with("dynamic").then(|| match added {
+        0 => format!(
             "{region} has dynamic capacity ({mode}), and its device has added no memory there, or what it added \
              is not in use: who manages the device adds it"
-        )
+        ),
+        some => format!(
+            "{region} has dynamic capacity ({mode}): its device has added {} of it so far, and who manages the device \
+             adds the rest",
+            human(some)
+        ),
     })
 }
 
@@ -192,14 +204,14 @@ fn unbound(map: &Map, dax: &DaxDevice) -> Problem {
     if let Some(range) = reserve {
         return super::reserve::cannot_reserve(map, dax, range).seen(mine);
     }
-    let failure = map.log.iter().rev().find_map(|m| match &m.event {
-        Event::Rejected { device, why } if device == name => Some(why.clone()),
-        Event::AddFailed { device, .. } if device == name => Some("memory add failed".into()),
-        Event::ProbeFailed { device, errno, .. } if device == name => {
-            Some(format!("error -{errno}"))
-        }
-        _ => None,
-    });
+    let failure = failure(map, name);
+    let mine = match failure {
+        Some(_) => lines(map, |e| {
+            about(e, name)
+                || matches!(e, Event::Unaddressable { range } if dax.ranges.iter().any(|r| r.overlaps(range)))
+        }),
+        None => mine,
+    };
     if let Some(block) = map.memory.block_size.filter(|&b| holds_no_block(dax, b)) {
         return Problem::new(Kind::Trimmed, Severity::Warning, name)
             .because(format!(
@@ -251,6 +263,34 @@ fn unbound(map: &Map, dax: &DaxDevice) -> Problem {
             "{name} has no driver, and the log does not say why"
         ))
         .fix(remedy::bind_kmem(name))
+}
+
+/// Why kmem did not take a device. That its probe failed is the end of it, and not the cause.
+fn failure(map: &Map, name: &str) -> Option<String> {
+    let last =
+        |of: &dyn Fn(&Event) -> Option<String>| map.log.iter().rev().find_map(|m| of(&m.event));
+    let beyond = |range: &Range| {
+        let said = |e: &Event| matches!(e, Event::Unaddressable { range: r } if r.overlaps(range));
+        map.log.iter().any(|m| said(&m.event))
+    };
+    let cause = last(&|e| match e {
+        Event::Rejected { device, why } if device == name => Some(why.clone()),
+        Event::AddFailed { device, range } if device == name => Some(match beyond(range) {
+            true => {
+                "memory add failed: it lies beyond the addresses that the kernel can map".into()
+            }
+            false => "memory add failed".into(),
+        }),
+        _ => None,
+    });
+    cause.or_else(|| {
+        last(&|e| match e {
+            Event::ProbeFailed { device, errno, .. } if device == name => {
+                Some(format!("error -{errno}"))
+            }
+            _ => None,
+        })
+    })
 }
 
 /// Whether it is known that a device holds no whole memory block; its addresses may not be readable.
@@ -323,66 +363,6 @@ fn unallocated(map: &Map, parent: &Parent, room: u64) -> Problem {
             human(room)
         ))
         .fix([format!("daxctl create-device -r {id}")])
-}
-
-/// What of a range lies outside of whole memory blocks, and at which edge.
-fn cut_off(range: &Range, block: u64) -> Vec<(Range, Option<&'static str>)> {
-    let Some(inside) = range.aligned_inside(block) else {
-        return vec![(*range, None)];
-    };
-    let edge = |r: &Range| match r.start < inside.start {
-        true => Some("start"),
-        false => Some("end"),
-    };
-    let parts = range.minus(&inside).into_iter();
-    parts.map(|r| (r, edge(&r))).collect()
-}
-
-/// A device with a driver of which a part is not in use: cut to whole memory blocks.
-fn remainder(map: &Map, piece: &Piece, dax: &DaxDevice, lost: u64) -> Problem {
-    let name = dax.name.as_str();
-    let block = map.memory.block_size.unwrap_or(128 << 20);
-    let cut: Vec<(Range, Option<&str>)> = dax
-        .ranges
-        .iter()
-        .flat_map(|r| cut_off(r, block))
-        .filter_map(|(r, edge)| Some((r.overlap(&piece.range)?, edge)))
-        .collect();
-    let cost = cut.iter().map(|(r, _)| r.len()).total();
-    let said = lines(map, |e| about(e, name));
-    if lost <= cost {
-        let parts: Vec<String> = cut
-            .iter()
-            .map(|(r, edge)| match edge {
-                Some(edge) => format!("{} at the {edge} of {name} ({r})", human(r.len())),
-                None => format!("{} of {name} in no whole block ({r})", human(r.len())),
-            })
-            .collect();
-        return Problem::new(Kind::Trimmed, Severity::Warning, name)
-            .because(format!(
-                "kmem works in whole memory blocks of {}; that costs {}",
-                human(block),
-                super::listed(&parts)
-            ))
-            .seen(said)
-            .fix([format!(
-                "# nothing to run: only what firmware aligns to {} is used whole as System RAM",
-                human(block)
-            )]);
-    }
-    // No driver cuts a device itself: memory beside it has another cause.
-    let outside = !subtract(piece.range, &dax.ranges).is_empty();
-    let what = match outside {
-        true => format!("{name} has not all of the memory there"),
-        false => format!(
-            "{name} is bound to {}, but not all of it is in memory blocks",
-            dax.driver.as_deref().unwrap_or("a driver")
-        ),
-    };
-    Problem::new(Kind::Unexplained, Severity::Loss, name)
-        .because(format!("{what}; nothing that could be read says why"))
-        .seen(said)
-        .fix([format!("# look: daxctl list --devices {name}")])
 }
 
 /// Whether this kernel can serve memory as a file, as far as is known.

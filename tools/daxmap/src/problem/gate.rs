@@ -13,7 +13,7 @@ use crate::decode::Why;
 use crate::map::Map;
 use crate::modules::Drivers;
 use crate::range::{merge, subtract, Range};
-use crate::unsound::foreign;
+use crate::unsound::{for_accelerators, foreign};
 
 use uses::Uses;
 
@@ -72,7 +72,12 @@ fn barred(map: &Map) -> Vec<Barred> {
             is_lasting: false,
         }));
     }
-    for (range, name) in foreign(map) {
+    let mut others = foreign(map);
+    for window in &map.windows {
+        let here = for_accelerators(map, window).into_iter();
+        others.extend(here.map(|r| (r, "an accelerator".to_string())));
+    }
+    for (range, name) in others {
         let known: Vec<Range> = out.iter().map(|b| b.range).collect();
         out.extend(subtract(range, &known).into_iter().map(|range| Barred {
             range,

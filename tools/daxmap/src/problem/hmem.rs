@@ -69,6 +69,10 @@ pub(super) fn failed(map: &Map, piece: &Piece) -> Problem {
             Some(_) => Severity::Loss,
             None => Severity::Warning,
         };
+        // The Rust drivers serve what is aligned in it, and kmem whole blocks; of the rest neither makes anything.
+        let aligned = piece.range.aligned_inside(ALIGN);
+        let holds_block = |b: &u64| piece.range.aligned_inside(*b).is_some();
+        let known_block = map.memory.block_size.filter(holds_block);
         return Problem::new(Kind::Misaligned, severity, device.clone())
             .because(format!(
                 "the range is not aligned to 2 MiB ({}), and the driver of {device} refuses it whole",
@@ -76,10 +80,13 @@ pub(super) fn failed(map: &Map, piece: &Piece) -> Problem {
             ))
             .seen(failed)
             .fix(remedy::declare_aligned(&piece.range, ALIGN))
-            .fix(map.memory.block_size.map(|b| {
+            .fix(known_block.map(|b| {
                 format!("# (kmem uses whole memory blocks of {}: what is aligned to them is used whole)", human(b))
             }))
-            .fix(remedy::use_rust_modules());
+            .fix(match aligned {
+                Some(_) => remedy::use_rust_modules(),
+                None => Vec::new(),
+            });
     }
     make(Kind::HmemProbeFailed)
         .because(format!(

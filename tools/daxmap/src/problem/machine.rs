@@ -137,11 +137,14 @@ fn no_memory_map(map: &Map) -> Option<Problem> {
     Some(
         Problem::new(Kind::Unreadable, Severity::Warning, "memory map")
             .because(format!(
-                "{why}, but no memory map can be read: the log has lost it, and /sys/firmware/memmap is not there; \
+                "{why}, but no memory map can be read: the log does not have it, and /sys/firmware/memmap is not there; \
                  what is lost cannot be told",
             ))
             .seen([seen])
-            .fix(["# look again soon after a boot, or with a larger log (log_buf_len=)"]),
+            .fix([
+                "# look again soon after a boot, or with a larger log (log_buf_len=); other kernels than those of x86 \
+                 print their map with efi=debug only",
+            ]),
     )
 }
 

@@ -2,9 +2,10 @@
 
 //! Memory devices: without driver, with capacity in no region, with decoders in no region.
 
+mod unassigned;
+
 use super::{create, dax, listed, Kind, Problem, Severity};
 use crate::cxl::Memdev;
-use crate::decode::Set;
 use crate::host::Card;
 use crate::log::Event;
 use crate::map::Map;
@@ -19,9 +20,10 @@ pub(super) fn diagnose(map: &Map) -> Vec<Problem> {
         .filter_map(|m| unmapped(map, m))
         .collect();
     out.extend(map.memdevs.iter().filter_map(|m| behind_persistent(map, m)));
+    out.extend(map.memdevs.iter().filter_map(|m| without_endpoint(map, m)));
     out.extend(without_driver(map));
     out.extend(map.unknown_cards.iter().filter_map(|c| card(map, c)));
-    out.extend(unassigned(map));
+    out.extend(unassigned::diagnose(map));
     out
 }
 
@@ -74,6 +76,12 @@ fn unmapped(map: &Map, m: &Memdev) -> Option<Problem> {
         cause.push_str(", and its decoders cannot be read");
     } else if create::is_unsaid(map, m) {
         cause.push_str(", and whether a window that reaches it takes such memory cannot be read");
+    } else if let Some(w) = create::fixed(map, m) {
+        cause.push_str(&format!(
+            ", and {} is fixed by firmware: a region made there would be locked, and could not be taken back before \
+             a reset",
+            w.label()
+        ));
     }
     let plan = create::plan(map, m);
     Some(
@@ -181,6 +189,46 @@ fn shows_members(map: &Map) -> bool {
     map.in_source.sysfs || all && !map.regions.is_empty()
 }
 
+/// What the log says of a probe of a memory device that failed. The kernel prints no such line of its own for
+/// the error -6.
+pub(super) fn failed(map: &Map, memdev: &Memdev) -> Vec<String> {
+    const WORDS: [&str; 4] = [
+        "Media not active",
+        "CXL port topology ",
+        " failed probe",
+        " not found",
+    ];
+    let is_own = |name: &str| name == memdev.name || memdev.pci.as_deref() == Some(name);
+    let all = map.log.iter().filter(|m| match &m.event {
+        Event::ProbeFailed { device, .. } => *device == memdev.name,
+        Event::Said { device } => is_own(device) && WORDS.iter().any(|w| m.text.contains(w)),
+        _ => false,
+    });
+    all.map(|m| m.stamped()).collect()
+}
+
+/// Devices with a driver whose endpoint has none: their decoders do not show, and no region gets them.
+fn without_endpoint(map: &Map, memdev: &Memdev) -> Option<Problem> {
+    let name = memdev.name.as_str();
+    let endpoint = memdev.endpoint.as_ref().filter(|_| memdev.bound)?;
+    let lines = dax::lines(
+        map,
+        |e| matches!(e, Event::ProbeFailed { device, .. } if device == endpoint),
+    );
+    if lines.is_empty() || map.shows_decoders(memdev) {
+        return None;
+    }
+    Some(
+        Problem::new(Kind::MemdevUnbound, Severity::Warning, name)
+            .because(format!(
+                "the probe of {endpoint}, the port of {name}, failed: no decoder of {name} shows, and none of its memory \
+                 gets into a region; what it decodes, as firmware set it up, cannot be known"
+            ))
+            .seen(lines)
+            .seen(failed(map, memdev)),
+    )
+}
+
 /// Devices that no driver has: what they decode is not known, and no region can be made of them.
 fn without_driver(map: &Map) -> Option<Problem> {
     let all: Vec<&Memdev> = map.memdevs.iter().filter(|m| !m.bound).collect();
@@ -198,10 +246,7 @@ fn without_driver(map: &Map) -> Option<Problem> {
             None => m.name.clone(),
         })
         .collect();
-    let failed = dax::lines(map, |e| match e {
-        Event::ProbeFailed { device, .. } => all.iter().any(|m| m.name == *device),
-        _ => false,
-    });
+    let failed = all.iter().flat_map(|m| failed(map, m)).collect::<Vec<_>>();
     let lacks = lacks_root(map).filter(|_| failed.is_empty());
     let why = match (failed.is_empty(), &lacks) {
         (false, _) => "its probe failed",
@@ -221,9 +266,13 @@ fn without_driver(map: &Map) -> Option<Problem> {
             if all.len() == 1 { "it is" } else { "they are" },
         )));
     }
+    let what = match size {
+        // Before its media is ready a device does not say how large it is.
+        0 => format!("the memory of {devices}"),
+        _ => format!("{} of {devices}", human(size)),
+    };
     let problem = problem.because(format!(
-        "{} of {devices} ({}) {}; {why}",
-        human(size),
+        "{what} ({}) {}; {why}",
         listed(&names),
         match all.len() {
             1 => "is in no region and has no driver",
@@ -239,83 +288,4 @@ fn without_driver(map: &Map) -> Option<Problem> {
     }
     let words: Vec<&str> = all.iter().map(|m| m.name.as_str()).collect();
     Some(problem.fix([format!("cxl enable-memdev {}", words.join(" "))]))
-}
-
-/// Committed decoders that are in no region.
-fn unassigned(map: &Map) -> Vec<Problem> {
-    let sets = map.sets();
-    let alone = sets.iter().filter(|s| {
-        let with_region = map.regions.iter().any(|r| r.range == Some(s.range));
-        s.region.is_none() && !with_region && !s.accelerator
-    });
-    alone.map(|s| in_no_region(map, s)).collect()
-}
-
-fn in_no_region(map: &Map, set: &Set) -> Problem {
-    let names: Vec<String> = set
-        .members
-        .iter()
-        .map(|(d, m)| format!("{m}'s {d}"))
-        .collect();
-    let is_member = |decoder: &String| set.members.iter().any(|(name, _)| name == decoder);
-    let said = dax::lines(map, |e| match e {
-        Event::NoWindow { decoder, range } => *range == set.range && is_member(decoder),
-        Event::AttachFailed { decoder, .. } => is_member(decoder),
-        _ => false,
-    });
-    let refused = map.log.iter().rev().find_map(|m| match &m.event {
-        Event::AttachFailed {
-            decoder,
-            region,
-            errno,
-        } if is_member(decoder) => Some(format!(
-            "the kernel refused to attach {decoder} to {region} (error -{errno})"
-        )),
-        _ => None,
-    });
-    let fits = map
-        .windows
-        .iter()
-        .any(|w| w.range.is_some_and(|r| r.contains(&set.range)));
-    let crossed: Vec<String> = map
-        .windows
-        .iter()
-        .filter(|w| w.range.is_some_and(|r| r.overlaps(&set.range)))
-        .map(|w| w.label().to_string())
-        .collect();
-    let why = match (fits, crossed.is_empty()) {
-        (true, _) => {
-            refused.unwrap_or_else(|| "why cannot be known from what could be read".to_string())
-        }
-        (false, true) => "no CXL window takes these addresses".to_string(),
-        (false, false) => format!(
-            "no CXL window takes all of these addresses: they reach beyond {}",
-            listed(&crossed)
-        ),
-    };
-    let subject = set.members.first().map_or("CXL", |(_, memdev)| memdev);
-    let mut problem = Problem::new(Kind::DecoderUnassigned, Severity::Note, subject)
-        .because(format!(
-            "{} {} committed and map {}, but {} in no region: {why}",
-            short(&names),
-            if names.len() == 1 { "is" } else { "are" },
-            set.range,
-            if names.len() == 1 { "is" } else { "are" },
-        ))
-        .seen(said);
-    if names.len() == 1 {
-        problem.cause = problem.cause.replace(" and map ", " and maps ");
-    }
-    problem.range = Some(set.range);
-    problem
-}
-
-/// The first and the last of many.
-fn short(names: &[String]) -> String {
-    match names {
-        [first, .., last] if names.len() > 4 => {
-            format!("{} decoders ({first} to {last})", names.len())
-        }
-        _ => listed(names),
-    }
 }

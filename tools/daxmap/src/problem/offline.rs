@@ -50,7 +50,7 @@ fn dead(map: &Map, range: &Range) -> String {
 fn bad_blocks<'a>(map: &'a Map, range: &Range) -> impl Iterator<Item = u64> + 'a {
     let (range, size) = (*range, map.memory.block_size.unwrap_or(0));
     let pages = map.log.iter().filter_map(|m| match m.event {
-        Event::BadPage { page } => page.checked_mul(4096),
+        Event::BadPage { page } => map.address_of_page(page),
         _ => None,
     });
     let is_off = |a: &u64| {

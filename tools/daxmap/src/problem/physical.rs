@@ -4,7 +4,7 @@
 
 use super::{dax, Kind, Problem, Severity};
 use crate::cxl::Region;
-use crate::decode::{Dead, Told, Unsure, Why};
+use crate::decode::{Dead, Set, Told, Unsure, Why};
 use crate::log::Event;
 use crate::map::Map;
 use crate::range::Range;
@@ -15,13 +15,48 @@ use crate::unsound::{Fault, Unsound};
 pub(super) fn diagnose(map: &Map) -> Vec<Problem> {
     let mut out: Vec<Problem> = map.unsound.iter().map(|u| one(map, u)).collect();
     out.extend(map.by_hand.iter().filter_map(|r| declared_by_hand(map, r)));
-    out.extend(map.unsure.iter().map(unsure));
+    out.extend(map.wiped_in_regions().iter().map(|(s, m)| wiped(map, s, m)));
+    out.extend(map.unsure.iter().map(|u| unsure(map, u)));
     out
 }
 
+fn is_wiped(map: &Map, memdevs: &[String], e: &Event) -> bool {
+    let mut all = map.memdevs.iter().filter(|m| memdevs.contains(&m.name));
+    matches!(e, Event::Wiped { pci } if all.any(|m| m.pci.as_ref() == Some(pci)))
+}
+
+/// A region whose decoders were wiped, unless it was made anew since.
+fn wiped(map: &Map, set: &Set, memdevs: &[String]) -> Problem {
+    let region = set.region.as_deref().unwrap_or("CXL");
+    let mut problem = Problem::new(Kind::Undecoded, Severity::Warning, region)
+        .because(format!(
+            "a reset of the bus has wiped the decoders of {} while {region} was in use, and what sysfs shows of them \
+             is what they were before: unless {region} was made anew since, which cannot be known, nothing maps its \
+             addresses, and the memory cannot be relied on",
+            super::listed(memdevs)
+        ))
+        .seen(dax::lines(map, |e| is_wiped(map, memdevs, e)))
+        .fix(["# unless it was made anew: reboot at the next chance, after which firmware sets the decoders up again"]);
+    problem.range = Some(set.range);
+    problem
+}
+
 /// Memory behind which nothing shows, where a device does not tell how large it is.
-fn unsure(unsure: &Unsure) -> Problem {
+fn unsure(map: &Map, unsure: &Unsure) -> Problem {
     let names = |ranges: &[Range]| -> Vec<String> { ranges.iter().map(Range::to_string).collect() };
+    if unsure.memdevs.is_empty() {
+        let window = map.windows.iter().find(|w| w.label() == unsure.window);
+        return Problem::new(Kind::Unreadable, Severity::Warning, unsure.window.as_str())
+            .because(format!(
+                "no decoder maps {} of {}: it may be memory of the host that caches what the CXL device maps (an \
+                 extended linear cache), which no decoder has to map, and which this kernel made no part of a region; \
+                 ACPI's HMAT tells, and is not read, so whether something answers there cannot be known",
+                super::listed(&names(&unsure.ranges)),
+                unsure.window,
+            ))
+            .seen(["/sys/firmware/acpi/tables/HMAT"])
+            .seen(window.map_or(Vec::new(), |w| crate::decode::cache::said(map, w)));
+    }
     let one = unsure.memdevs.len() == 1;
     let paths = unsure.memdevs.iter();
     Problem::new(Kind::Unreadable, Severity::Warning, unsure.memdevs.join(" "))
@@ -34,6 +69,10 @@ fn unsure(unsure: &Unsure) -> Problem {
             if one { "its memory is" } else { "their memory is" },
         ))
         .seen(paths.map(|m| format!("/sys/bus/cxl/devices/{m}/ram/size")))
+        .seen(unsure.memdevs.iter().flat_map(|name| {
+            let memdev = map.memdevs.iter().find(|m| m.name == *name);
+            memdev.map_or(Vec::new(), |m| super::memdev::failed(map, m))
+        }))
 }
 
 /// Memory in a window that only `memmap=` declares, and for which no CXL device is left.
@@ -89,7 +128,7 @@ fn one(map: &Map, unsound: &Unsound) -> Problem {
             .seen(["/proc/iomem"])
             .fix(["# nothing to run: reboot at the next chance"]),
         Fault::Foreign { of } => loss(Kind::Foreign)
-            .because(match map.region(of).is_some_and(Region::is_persistent) {
+            .because(match is_persistent(map, of) {
                 true => format!(
                     "{who} this is the persistent memory of {of}: what was kept there is overwritten"
                 ),
@@ -135,7 +174,9 @@ pub(super) fn unused(map: &Map, dead_part: &Dead, bytes: u64) -> Problem {
         // It can be had back: the members are there.
         Why::Reset { region } => return super::region::reset(map, region).at(range, bytes),
         Why::NoDevice { window } | Why::NoCapacity { window, .. } => (Severity::Warning, window),
-        Why::RegionGone { .. } | Why::MemberGone { .. } => (Severity::Warning, &"CXL".to_string()),
+        Why::RegionGone { .. } | Why::MemberGone { .. } | Why::Wiped { .. } => {
+            (Severity::Warning, &"CXL".to_string())
+        }
     };
     let problem = dead(map, severity, subject, &range, &dead_part.why).at(range, bytes);
     let problem = problem.fix(["# nothing to run: keep this memory out of use"]);
@@ -146,6 +187,16 @@ pub(super) fn unused(map: &Map, dead_part: &Dead, bytes: u64) -> Problem {
         ]),
         _ => problem,
     }
+}
+
+/// Whether the memory of whom it is said to be is persistent: accelerators are named by their place on PCI.
+fn is_persistent(map: &Map, of: &str) -> bool {
+    map.region(of).is_some_and(Region::is_persistent) || map.memdevs.iter().any(|m| m.name == of)
+}
+
+fn uses_decoders(map: &Map, memdevs: &[String]) -> bool {
+    let mut own = map.memdevs.iter().filter(|m| memdevs.contains(&m.name));
+    own.any(|m| map.uses_decoders(m))
 }
 
 fn is_any_committed(map: &Map, memdevs: &[String]) -> bool {
@@ -187,15 +238,21 @@ fn dead(map: &Map, severity: Severity, subject: &str, range: &Range, why: &Why) 
             left,
             needed,
         } => make(Kind::Undecoded)
+            .seen(dax::lines(map, |e| match e {
+                Event::CardGone { .. } => true,
+                Event::Stuck { range: r, .. } => r.overlaps(range),
+                _ => false,
+            }))
             .because(format!(
                 "no committed endpoint decoder maps {} of {window}, and {} behind it {} {}",
                 human(*needed),
                 super::listed(memdevs),
                 if memdevs.len() == 1 { "has" } else { "have" },
                 match left {
-                    0 if !is_any_committed(map, memdevs) => {
-                        "no committed decoder at all, since the region is gone".to_string()
-                    }
+                    0 if !is_any_committed(map, memdevs) => match uses_decoders(map, memdevs) {
+                        true => "no committed decoder at all, since the region is gone".to_string(),
+                        false => "no committed decoder, and no capacity".to_string(),
+                    },
                     0 => "committed decoders for other addresses only".to_string(),
                     some => format!("only {} that may be mapped without showing", human(*some)),
                 },
@@ -225,6 +282,13 @@ fn dead(map: &Map, severity: Severity, subject: &str, range: &Range, why: &Why) 
                 "the decoders of {region} were reset: nothing maps {range}"
             ))
             .seen([format!("/sys/bus/cxl/devices/{region}/commit")]),
+        Why::Wiped { memdevs } => make(Kind::Undecoded)
+            .because(format!(
+                "a reset of the bus has wiped the decoders of {}: nothing maps {range} until the next boot, and what \
+                 sysfs shows of them is what they were before",
+                super::listed(memdevs)
+            ))
+            .seen(dax::lines(map, |e| is_wiped(map, memdevs, e))),
         Why::MemberGone {
             have,
             ways,
@@ -232,10 +296,24 @@ fn dead(map: &Map, severity: Severity, subject: &str, range: &Range, why: &Why) 
         } => {
             let gone = dax::lines(map, |e| matches!(e, Event::CardGone { .. }));
             let have_n = u64::try_from(have.len()).unwrap_or(*ways);
+            let blank: Vec<String> = super::region::blank(map, range)
+                .iter()
+                .map(|m| m.name.clone())
+                .collect();
+            let others = match blank.len() {
+                0 => "no other device is there that could be one".to_string(),
+                1 => format!(
+                    "{}, which is there, maps nothing (it was reset, or never set up)",
+                    blank[0]
+                ),
+                _ => format!(
+                    "{}, which are there, map nothing (they were reset, or never set up)",
+                    super::listed(&blank)
+                ),
+            };
             make(Kind::MemberGone)
                 .because(format!(
-                    "{have_n} of {ways} devices of its interleave set {} left ({}), and no other device is \
-                     there that could be one: {} of every {ways} granules{} have nothing behind them",
+                    "{have_n} of {ways} devices of its interleave set {} left ({}), and {others}: {} of every {ways} granules{} have nothing behind them",
                     if have_n == 1 { "is" } else { "are" },
                     super::listed(have),
                     ways.saturating_sub(have_n),

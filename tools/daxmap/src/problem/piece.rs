@@ -43,7 +43,10 @@ pub(super) fn diagnose(map: &Map, reserved: &Reserved, piece: &Piece) -> Vec<Pro
         return out;
     }
     // What has nothing behind it is told apart from what has, and is no driver's fault.
-    for dead in map.dead_in(&piece.range) {
+    let is_kept = piece.reason.code == ReasonCode::Known(Why::Persistent);
+    // What is kept in persistent memory comes back with the device that is missing.
+    let dead = map.dead_in(&piece.range).into_iter();
+    for dead in dead.filter(|_| !is_kept) {
         // Where a region can be had again, what is said of the piece says how.
         if matches!(dead.why, Gone::RegionGone { .. }) {
             continue;

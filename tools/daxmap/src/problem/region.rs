@@ -2,19 +2,19 @@
 
 //! CXL regions that are idle, lost, disabled or incomplete, and capacity in none.
 
+mod boot_ram;
 mod incomplete;
 
-use super::{dax, listed, offline, order, remedy, Kind, Problem, Severity};
+use super::{dax, offline, order, remedy, Kind, Problem, Severity};
 use crate::cxl::{Region, RegionState, Target};
 use crate::dax::{DaxDevice, Parent};
 use crate::ledger::{text, Record, Why};
 use crate::log::Event;
 use crate::map::Map;
-use crate::own::{Owner, ReasonCode};
+use crate::own::Owner;
 use crate::range::{subtract, Range};
-use crate::size::human;
-use crate::size::Total as _;
-pub(super) use incomplete::refusal;
+pub(super) use boot_ram::boot_ram;
+pub(super) use incomplete::{blank, refusal};
 
 pub(super) fn diagnose(map: &Map) -> Vec<Problem> {
     let mut out: Vec<Problem> = Vec::new();
@@ -22,7 +22,7 @@ pub(super) fn diagnose(map: &Map) -> Vec<Problem> {
         out.extend(one(map, region));
         out.extend(outside_reserved(map, region));
     }
-    out.extend(windows_as_ram(map));
+    out.extend(boot_ram::windows_as_ram(map));
     out
 }
 
@@ -41,6 +41,18 @@ fn one(map: &Map, region: &Region) -> Option<Problem> {
             severity: Severity::Warning,
             ..reset(map, name)
         }
+    } else if region.is_held && region.state == RegionState::Disabled {
+        Problem::new(Kind::DecoderUnassigned, Severity::Note, name)
+            .because(format!(
+                "{name} has all its members and is not committed, but their decoders are locked, and nothing resets \
+                 such before a reset of the devices; what firmware committed is as it was, so its addresses are \
+                 decoded all the same, and HMEM can serve them"
+            ))
+            .seen(region.targets.iter().filter_map(|t| {
+                let decoder = t.decoder.as_ref()?;
+                Some(format!("/sys/bus/cxl/devices/{decoder}/locked"))
+            }))
+            .seen(refusal(map, name))
     } else if region.is_refused && region.state == RegionState::Disabled {
         Problem::new(Kind::DecoderUnassigned, Severity::Note, name)
             .because(format!(
@@ -55,12 +67,31 @@ fn one(map: &Map, region: &Region) -> Option<Problem> {
     } else if region.state == RegionState::CommittedUnbound {
         Problem::new(Kind::RegionDisabled, Severity::Warning, name)
             .because(format!("{name} is committed, but its driver is not bound"))
-            .fix([format!("cxl enable-region {name}")])
+            .seen(refused_by_driver(map, name))
+            .fix(enable(map, name))
     } else {
         return lost(map, region);
     };
     problem.range = region.range;
     Some(problem)
+}
+
+/// The lines about a probe of a region that failed.
+fn refused_by_driver(map: &Map, name: &str) -> Vec<String> {
+    dax::lines(
+        map,
+        |e| matches!(e, Event::ProbeFailed { device, .. } if device == name),
+    )
+}
+
+/// Binds a region to its driver. A probe that failed will fail again.
+fn enable(map: &Map, name: &str) -> [String; 1] {
+    [match refused_by_driver(map, name).is_empty() {
+        true => format!("cxl enable-region {name}"),
+        false => {
+            format!("# nothing to run before the cause is gone; then: cxl enable-region {name}")
+        }
+    }]
 }
 
 /// A region with all its members whose decoders are not committed.
@@ -106,8 +137,6 @@ fn lost(map: &Map, region: &Region) -> Option<Problem> {
         return None;
     }
     let holder = holder(map, &range)?;
-    let parent = Parent::Hmem(holder.clone());
-    let devices: Vec<&DaxDevice> = map.dax.iter().filter(|d| d.parent == parent).collect();
     let name = region.name.as_str();
     let problem = Problem::new(Kind::RegionLost, Severity::Note, name).seen(told(map, region));
     let about = |e: &Event| match (e, &region.dax_region) {
@@ -143,16 +172,33 @@ fn lost(map: &Map, region: &Region) -> Option<Problem> {
         )),
     };
     problem = problem.seen(lines);
-    // Handing over frees the whole hmem device: only right where the region covers all of it.
-    let whole = map
-        .hmem
-        .iter()
-        .any(|h| h.name == holder && h.range.is_some_and(|r| range.contains(&r)));
-    if whole && !devices.iter().any(|d| d.is_file()) {
-        problem = problem.fix(remedy::hand_to_cxl(map, &devices, &[&holder], &[region]));
+    // Where memory beyond it is lost, that loss tells how to hand over.
+    if !reaches_beyond(map, &range) {
+        problem = problem.fix(hand_over(map, region, &range, &holder));
     }
     problem.range = Some(range);
     Some(problem)
+}
+
+/// Whether memory of a region lies beyond what is declared, and all that is declared there within the region.
+fn reaches_beyond(map: &Map, range: &Range) -> bool {
+    let declared: Vec<Range> = map.reserved.iter().map(|r| r.range).collect();
+    let mut here = declared.iter().filter(|d| d.overlaps(range));
+    !subtract(*range, &declared).is_empty() && here.all(|d| range.contains(d))
+}
+
+/// Handing over frees the whole hmem device: only right where the region covers all of it.
+fn hand_over(map: &Map, region: &Region, range: &Range, holder: &str) -> Vec<String> {
+    let parent = Parent::Hmem(holder.to_string());
+    let devices: Vec<&DaxDevice> = map.dax.iter().filter(|d| d.parent == parent).collect();
+    let is_whole = map
+        .hmem
+        .iter()
+        .any(|h| h.name == holder && h.range.is_some_and(|r| range.contains(&r)));
+    match is_whole && !devices.iter().any(|d| d.is_file()) {
+        true => remedy::hand_to_cxl(map, &devices, &[holder], &[region]),
+        false => Vec::new(),
+    }
 }
 
 /// The first hmem device that has a part of `range`.
@@ -213,9 +259,10 @@ pub(super) fn idle(map: &Map, name: &str) -> Problem {
         if region.state == RegionState::CommittedUnbound {
             let problem =
                 problem.because(format!("{name} is committed, but its driver is not bound"));
+            let problem = problem.seen(refused_by_driver(map, name));
             return match map.is_without_dax_cxl() {
                 true => problem.fix(remedy::load(map, "dax_cxl")),
-                false => problem.fix([format!("cxl enable-region {name}")]),
+                false => problem.fix(enable(map, name)),
             };
         }
         return problem.because(format!(
@@ -239,7 +286,11 @@ pub(super) fn idle(map: &Map, name: &str) -> Problem {
             ))
             .seen(told(map, region))
             .seen(said)
-            .fix(remedy::leave_regions());
+            .fix(match region.range.filter(|r| reaches_beyond(map, r)) {
+                // The next boot finds the region first, whoever's drivers run.
+                Some(range) => hand_over(map, region, &range, &holder),
+                None => remedy::leave_regions(),
+            });
     }
     problem
         .because(format!(
@@ -248,98 +299,6 @@ pub(super) fn idle(map: &Map, name: &str) -> Problem {
         .seen(told(map, region))
         .seen(said)
         .fix([format!("echo {dax_region} > /sys/bus/cxl/drivers_probe")])
-}
-
-/// A range whose region makes no dax region, for a part of it is System RAM since boot.
-pub(super) fn boot_ram(map: &Map, range: &Range) -> Problem {
-    let mut regions = map.committed_in(range).filter_map(|r| Some((r, r.range?)));
-    let found = regions.find_map(|(region, whole)| {
-        let ram = map.boot_ram_in(&whole);
-        (region.dax_region.is_none() && !ram.is_empty()).then_some((region, ram, whole))
-    });
-    let Some((region, ram, whole)) = found else {
-        return Problem::new(Kind::BootRam, Severity::Loss, "CXL")
-            .because("a part of its region is System RAM since boot");
-    };
-    let name = region.name.as_str();
-    let mut rest = subtract(whole, &ram).into_iter();
-    let is_declared = rest.any(|r| map.reserved.iter().any(|x| x.range.overlaps(&r)));
-    let parts: Vec<String> = ram.iter().map(Range::to_string).collect();
-    Problem::new(Kind::BootRam, Severity::Loss, name)
-        .because(format!(
-            "{} of {name} is System RAM since boot, so its driver makes no dax region, and nobody has the rest{}",
-            listed(&parts),
-            match map.host.no_soft_reserve {
-                true => " (efi=nosoftreserve is on the command line)",
-                false => "",
-            }
-        ))
-        .seen(dax::lines(map, |e| matches!(e, Event::HasSystemRam { region: r, .. } if r == name)))
-        .fix(map.host.no_soft_reserve.then_some("# boot without efi=nosoftreserve"))
-        .fix([match map.host.no_soft_reserve {
-            true => "# or have firmware give all of it as Soft Reserved, or all of it as System RAM: its setting for \
-                     special purpose memory decides",
-            false => "# have firmware give all of it as Soft Reserved, or all of it as System RAM: its setting for \
-                      special purpose memory decides",
-        }])
-        // It takes what is declared, and nothing else.
-        .fix(is_declared.then_some(
-            "# the Rust dax_hmem serves what is not System RAM yet: install it, then reboot",
-        ))
-}
-
-/// Windows whose memory, or a part of it, firmware gave as plain System RAM.
-fn windows_as_ram(map: &Map) -> Vec<Problem> {
-    let windows = map.windows.iter().filter_map(|w| Some((w, w.range?)));
-    windows
-        .filter_map(|(window, range)| {
-            let ram = map.boot_ram_in(&range);
-            let first = ram.first()?;
-            let lost = |p: &crate::own::Piece| {
-                p.range.overlaps(&range) && p.reason.code == ReasonCode::BootRam
-            };
-            // The loss tells it.
-            if map.reserved.iter().flat_map(|r| &r.pieces).any(lost) {
-                return None;
-            }
-            let size = ram.iter().map(|r| r.len()).total();
-            let span = Range {
-                start: first.start,
-                end: ram.last().map_or(first.end, |r| r.end),
-            };
-            if range.end <= u64::from(u32::MAX) {
-                return Some(low_memory(window.label(), size, span));
-            }
-            let why = match map.host.no_soft_reserve {
-                true => "efi=nosoftreserve is on the command line".to_string(),
-                false => "its option for special purpose memory may be off, or the kernel built without \
-                          CONFIG_EFI_SOFT_RESERVE; which of these cannot be known"
-                    .to_string(),
-            };
-            let mut problem = Problem::new(Kind::BootRam, Severity::Warning, window.label())
-                .because(format!(
-                    "{} of this window is plain System RAM, not Soft Reserved: neither CXL nor HMEM has a \
-                     part in it; firmware gave it so, at boot or by hot-plugging: {why}",
-                    human(size)
-                ))
-                .seen(["/proc/iomem"]);
-            problem.range = Some(span);
-            Some(problem)
-        })
-        .collect()
-}
-
-/// A window below 4 GiB: firmware itself, and the kernel's first steps, run in its memory.
-fn low_memory(window: &str, size: u64, span: Range) -> Problem {
-    let mut problem = Problem::new(Kind::BootRam, Severity::Note, window)
-        .because(format!(
-            "{} of this window is plain System RAM, as it has to be: it lies below 4 GiB, where the machine boots \
-             from it",
-            human(size)
-        ))
-        .seen(["/proc/iomem"]);
-    problem.range = Some(span);
-    problem
 }
 
 /// Bytes of a committed volatile region that are in no Soft Reserved range and not System RAM.

@@ -229,10 +229,21 @@ pub fn hand_to_cxl(
     }
     let names: Vec<String> = hmem.iter().map(|h| h.to_string()).collect();
     let names = super::listed(&names);
-    let mut out = vec![format!(
-        "# to give the memory to CXL instead of {names}; the first step fails, and changes nothing, while the \
-         memory cannot be freed:"
-    )];
+    let is_loaded = map.module("dax_cxl").is_none_or(|m| m.is_active());
+    let mut out = vec![match is_loaded {
+        true => format!(
+            "# to give the memory to CXL instead of {names}; the first step fails, and changes nothing, while the \
+             memory cannot be freed:"
+        ),
+        false => format!(
+            "# to give the memory to CXL instead of {names}; one of the first steps fails, and the memory stays as it \
+             is, while dax_cxl cannot be loaded or the memory cannot be freed:"
+        ),
+    }];
+    // Before the memory is out: the module may not be there.
+    if !is_loaded {
+        out.extend(load(map, "dax_cxl"));
+    }
     for d in dax.iter().filter(|d| d.is_kmem()) {
         // Since 7.2 kmem lets go in one step.
         out.push(match &d.state {
@@ -242,9 +253,6 @@ pub fn hand_to_cxl(
     }
     let unbind = |h: &&str| format!("echo {h} > /sys/bus/platform/drivers/hmem/unbind");
     out.extend(hmem.iter().map(unbind));
-    if map.module("dax_cxl").is_some_and(|m| !m.is_active()) {
-        out.extend(load(map, "dax_cxl"));
-    }
     for region in regions {
         match &region.dax_region {
             Some(dax_region) => out.push(format!("echo {dax_region} > /sys/bus/cxl/drivers_probe")),

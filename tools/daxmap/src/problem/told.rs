@@ -76,12 +76,31 @@ fn failure(map: &Map, message: &Message) -> Option<Problem> {
                 .seen(region::refusal(map, name)),
         ),
         Event::HasSystemRam { region, range } => Some(at(
-            Problem::new(Kind::BootRam, Severity::Warning, region.as_str()).because(format!(
-                "the log says that {range} of {region} is System RAM since boot, so its driver makes no dax \
-                 region; whether anybody has the rest is not in what was given"
-            )),
+            Problem::new(Kind::BootRam, Severity::Warning, region.as_str())
+                .because(format!(
+                    "the log says that {range} of {region} is System RAM since boot, so its driver makes no dax \
+                     region{}{}",
+                    // The first range that the line names is the region's.
+                    match message.first_range() == Some(*range) {
+                        true => ": all of it",
+                        false => "; whether anybody has the rest is not in what was given",
+                    },
+                    match map.host.no_soft_reserve {
+                        true => " (efi=nosoftreserve is on the command line)",
+                        false => "",
+                    }
+                ))
+                .fix(map.host.no_soft_reserve.then_some("# boot without efi=nosoftreserve")),
             *range,
         )),
+        Event::Wiped { pci } => Some(
+            Problem::new(Kind::Undecoded, Severity::Warning, pci.as_str())
+                .because(format!(
+                    "the log says that a reset of the bus wiped decoders of {pci} while they were in use: nothing maps \
+                     the memory behind them since; which memory it is, and what became of it, is not in what was given"
+                ))
+                .seen(dax::lines(map, |e| matches!(e, Event::Wiped { pci: p } if p == pci))),
+        ),
         Event::CardGone { port } => {
             let subject = if port.is_empty() { "CXL" } else { port };
             Some(
@@ -107,7 +126,8 @@ fn failure(map: &Map, message: &Message) -> Option<Problem> {
         | Event::NodeRange { .. }
         | Event::WindowNode { .. }
         | Event::Decision { .. }
-        | Event::BadPage { .. } => None,
+        | Event::BadPage { .. }
+        | Event::Unaddressable { .. } => None,
     }
 }
 

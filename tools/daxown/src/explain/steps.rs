@@ -92,6 +92,26 @@ pub fn of_region(map: &Map, region: &Region) -> Vec<Step> {
 
 /// What the resource tree says of an address that is none of ours.
 pub fn of_address(map: &Map, ranges: &[Range]) -> Vec<Step> {
+    let mut out = vec![resources(map, ranges)];
+    for set in map.sets() {
+        if ranges.iter().any(|r| r.overlaps(&set.range)) {
+            let names: Vec<&str> = set.members.iter().map(|(name, _)| name.as_str()).collect();
+            let paths = names.iter().map(|n| format!("/sys/bus/cxl/devices/{n}"));
+            let text = format!("{} {} {}", listed(&names), maps(names.len()), set.range);
+            out.push(Step::new("decoders", text, paths.collect()));
+        }
+    }
+    out
+}
+
+fn maps(count: usize) -> &'static str {
+    match count {
+        1 => "is committed and maps",
+        _ => "are committed and map",
+    }
+}
+
+fn resources(map: &Map, ranges: &[Range]) -> Step {
     let lines = iomem::excerpt(&map.iomem, ranges);
     if lines.is_empty() {
         let text = match map.iomem.is_empty() {
@@ -99,11 +119,11 @@ pub fn of_address(map: &Map, ranges: &[Range]) -> Vec<Step> {
             true => "the resource tree cannot be read",
             false => "the resource tree has nothing there",
         };
-        return vec![Step::new("resource tree", text, vec!["/proc/iomem".into()])];
+        return Step::new("resource tree", text, vec!["/proc/iomem".into()]);
     }
     let text = iomem::render(&lines);
     let lines = text.lines().map(str::to_string).collect();
-    vec![Step::new("resource tree", "the kernel has there:", lines)]
+    Step::new("resource tree", "the kernel has there:", lines)
 }
 
 fn firmware(map: &Map, reserved: &Reserved) -> Step {

@@ -261,11 +261,11 @@ pub(super) fn about(kind: Kind) -> About {
             "Load the module, or bind the device again; the log says why a probe failed.",
         ),
         Kind::DecoderUnassigned => (
-            "note",
+            "note; warning where nothing declares the memory",
             "decoders are committed, and in no region",
-            "No window takes their addresses, or the kernel refused the interleave. The memory decodes all the \
-             same, and HMEM can serve it.",
-            "Nothing has to be done.",
+            "No window takes their addresses, the kernel refused the interleave, or it assembles no such region. The \
+             memory decodes all the same, and HMEM can serve it, if firmware declares it Soft Reserved.",
+            "Nothing has to be done where it is declared. Otherwise have firmware declare it for special purpose.",
         ),
         Kind::Undeclared => (
             "warning in a CXL window, else note",

@@ -91,6 +91,9 @@ fn device(map: &Map, topology: &Topology, memdev: &Memdev) -> DeviceDoc {
         .filter_map(|w| w.range)
         .flat_map(|w| daxmap::range::subtract(w, &decoded));
     let beside = free.map(|r| hmem_bytes(map, &r)).total();
+    // What a host bridge translates is in one of these windows, and no address of it shows.
+    let translated = map.translated_bytes(memdev);
+    let unplaced = unmapped.map(|bytes| bytes.saturating_add(translated));
     // What is not said to be committed may be.
     let unknown = regions.iter().filter(|r| r.state == RegionState::Unknown);
     let mut places: Vec<Range> = unknown.filter_map(|r| r.range).collect();
@@ -116,7 +119,7 @@ fn device(map: &Map, topology: &Topology, memdev: &Memdev) -> DeviceDoc {
         unmapped,
         hmem: shows_hmem(map).then_some(areas.iter().map(|a| a.hmem).total()),
         hmem_maybe: shows_hmem(map)
-            .then_some(beside.min(unmapped.or(memdev.ram_bytes).unwrap_or(0))),
+            .then_some(beside.min(unplaced.or(memdev.ram_bytes).unwrap_or(0))),
         regions: regions.iter().map(|r| r.name.clone()).collect(),
         dax,
         windows: windows
@@ -157,7 +160,8 @@ fn areas(map: &Map, memdev: &Memdev, windows: &[&Window]) -> Vec<Area> {
     for region in map.regions.iter().filter(is_member) {
         out.extend(region.range.map(|r| (r, region.ways.unwrap_or(1))));
     }
-    for e in decoders(map, memdev).filter(|e| map.is_committed(e)) {
+    let committed = decoders(map, memdev).filter(|e| map.is_committed(e));
+    for e in committed.filter(|e| !map.is_translated(e)) {
         let region = in_region(map, e);
         let Some(range) = e
             .range

@@ -3,7 +3,7 @@
 //! What follows from the forecasts: install the Rust drivers, change the policy, reboot, or nothing.
 
 use daxmap::modules::Drivers;
-use daxmap::predict::{Decider, Forecast, Layout, Part, Policy};
+use daxmap::predict::{Decider, Forecast, Layout, Part, Policy, OVERWRITTEN};
 use daxmap::range::subtract;
 use daxmap::size::Total as _;
 use daxmap::{Map, Owner, Piece, Range};
@@ -35,9 +35,12 @@ pub struct Advice {
     c: u64,
     /// What the drivers would take of other drivers' memory: the Rust ones, and the kernel's own.
     foreign: (u64, u64),
+    /// What the kernel's own drivers would overwrite of persistent memory.
+    overwritten: u64,
     is_offline_wanted: bool,
     refused: Option<String>,
     is_unlisted: bool,
+    is_unregistered: bool,
     missing: Vec<String>,
 }
 
@@ -70,12 +73,19 @@ impl Advice {
                 sum(Decider::Rust(policy), &is_foreign),
                 sum(Decider::C, &is_foreign),
             ),
+            overwritten: {
+                let parts = Forecast::of(layout, Decider::C).parts;
+                let is_kept =
+                    |p: &&Part| p.hindrance.as_ref().is_some_and(|w| w.text == OVERWRITTEN);
+                parts.iter().filter(is_kept).map(|p| p.ram_bytes).total()
+            },
             is_offline_wanted: {
                 let policy = map.memory.auto_online.as_deref();
                 policy.is_none_or(|word| word == "offline")
             },
             refused: layout.refused.clone(),
             is_unlisted: layout.is_unlisted,
+            is_unregistered: layout.is_unregistered,
             missing: layout.missing.clone(),
         }
     }
@@ -125,6 +135,13 @@ impl Advice {
             )];
         }
         let mut out = vec![self.drivers_line(look)];
+        if self.is_unregistered {
+            out.push(
+                "the kernel registered no Soft Reserved range (hmem_platform.0 is not there), so neither has anything to \
+                 decide about: use one that is built with CONFIG_DEV_DAX_HMEM"
+                    .into(),
+            );
+        }
         if self.foreign.0 > 0 {
             out.push(format!(
                 "careful: the Rust drivers would make System RAM of {} that another driver has: do not install \
@@ -137,6 +154,13 @@ impl Advice {
                 "careful: the kernel's own drivers would make System RAM of {} that another driver has, unless \
                  that driver comes first",
                 look.size(self.foreign.1)
+            ));
+        }
+        if self.overwritten > 0 {
+            out.push(format!(
+                "careful: the kernel's own drivers would make System RAM of {} of persistent memory, and overwrite \
+                 what is kept there; the Rust drivers leave it alone",
+                look.size(self.overwritten)
             ));
         }
         if self.other_policy > self.rust {

@@ -106,7 +106,7 @@ pub(super) fn problem(map: &Map, region: &Region) -> Option<Problem> {
 }
 
 /// Devices behind the window that show their decoders, none of them committed.
-fn blank<'a>(map: &'a Map, range: &Range) -> Vec<&'a Memdev> {
+pub(in crate::problem) fn blank<'a>(map: &'a Map, range: &Range) -> Vec<&'a Memdev> {
     let mut windows = map.windows.iter();
     let Some(window) = windows.find(|w| w.range.is_some_and(|r| r.overlaps(range))) else {
         return Vec::new();
