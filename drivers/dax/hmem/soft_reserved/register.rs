@@ -254,15 +254,19 @@ impl SoftReservedRange {
         let range = self.memory.range;
         let split = params::POLICY.get() == Policy::Split;
         let mut obstacles = Taking::default();
+        let standing = |range| Obstacle {
+            range,
+            taken: Taken::Claimed,
+        };
 
         for &claimed in plan.claimed.iter().filter(|c| c.intersects(&range)) {
-            obstacles.add_taken(claimed, Taken::Claimed)?;
+            obstacles.add(standing(claimed))?;
         }
         for &taken in plan.taking.within(&range)?.all() {
             obstacles.add(taken)?;
         }
         for &left in &self.left {
-            obstacles.add_taken(left, Taken::Claimed)?;
+            obstacles.add(standing(left))?;
         }
         regions.for_each_obstacle(&range, split, |obstacle| obstacles.add(obstacle))?;
 
@@ -392,12 +396,5 @@ impl SoftReservedRange {
                 false
             }
         }
-    }
-}
-
-impl Taking {
-    /// Adds what of `range` nothing else has.
-    fn add_taken(&mut self, range: Range, taken: Taken) -> Result {
-        self.add(Obstacle { range, taken })
     }
 }
