@@ -136,8 +136,8 @@ impl SoftReservedRange {
         self.in_window
     }
 
-    /// Finds who owns the range, given these regions, for [`SoftReservedRange::apply`]. Returns
-    /// whether that is CXL. What HMEM owns stays HMEM's.
+    /// Finds who owns the range, given these regions, for [`SoftReservedRange::apply`]. Returns whether
+    /// the regions in it are CXL's: it is, or was until now. What HMEM owns stays HMEM's.
     pub(crate) fn evaluate(&mut self, regions: &Regions, taking: &Taking, settled: bool) -> bool {
         if matches!(self.state, State::Hmem | State::Failed) {
             return false;
